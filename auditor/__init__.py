@@ -1,0 +1,1 @@
+"""The program: settings, stores, runs, the ledger and what people see."""

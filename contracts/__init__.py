@@ -1,0 +1,1 @@
+"""What owners promise and replicas owe: the contract language."""

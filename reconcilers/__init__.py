@@ -1,0 +1,1 @@
+"""The comparison: canonical values, keys, divergences and verdicts."""

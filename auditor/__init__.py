@@ -1,1 +1,1 @@
-"""The program: settings, stores, runs, the ledger and what people see."""
+"""The program: settings, readers, runs, reports, command line."""

@@ -1,1 +1,1 @@
-"""What owners promise and replicas owe: the contract language."""
+"""The contract language: what each entity promises."""

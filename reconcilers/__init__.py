@@ -1,1 +1,1 @@
-"""The comparison: canonical values, keys, divergences and verdicts."""
+"""How an owner and its replicas are compared."""

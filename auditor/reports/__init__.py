@@ -1,0 +1,1 @@
+"""A run, shown to people and machines."""

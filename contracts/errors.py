@@ -1,0 +1,91 @@
+"""The errors a person can meet, as one tree.
+
+```
+AuditorError                what stopped us, in one message a person can act on
+├── UsageError              the command line asks for something that cannot be
+├── SettingsError           auditor.yaml is wrong
+├── ContractError           one or more contracts are wrong (carries every problem found)
+├── StoreError              a store could not be reached, read or understood
+├── WorkspaceError          our own scratch space failed (disk, memory, permissions)
+└── LedgerError             the ledger could not be read or written
+```
+
+A divergence is never an exception: it is a result.  An exception means that we could not look.
+Every message says what was being done, where, what was found, what was expected and what to do next.
+It never holds a password or the value of a sensitive field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class AuditorError(Exception):
+    """What stopped the auditor, told so that a person can act on it.
+
+    Args:
+        message: What was being done, where, what was found and what was expected, in one or two sentences.
+        hint: What to do next, or an empty string.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
+
+
+class UsageError(AuditorError):
+    """The command line asks for something that cannot be."""
+
+
+class SettingsError(AuditorError):
+    """The settings file is wrong or incomplete."""
+
+
+class StoreError(AuditorError):
+    """A store could not be reached, read or understood."""
+
+
+class WorkspaceError(AuditorError):
+    """The auditor's own scratch space failed: disk, memory or permissions."""
+
+
+class LedgerError(AuditorError):
+    """The ledger could not be read or written."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in a text file something stands; lines and columns count from 1, 0 means unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong (or doubtful) in a contract, with its place."""
+
+    place: Place
+    message: str
+    severity: str = "error"
+    """`error` stops a run, `warning` does not."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.severity}: {self.message}"
+
+
+class ContractError(AuditorError):
+    """One or more contracts are wrong; `problems` holds every one of them."""
+
+    def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
+        super().__init__("\n".join(str(problem) for problem in problems), hint=hint)
+        self.problems = tuple(problems)

@@ -1,0 +1,221 @@
+"""What the comparison needs from the outside world, as protocols.
+
+Rows meet in DuckDB.  A reader never hands rows to Python one by one: it offers a *relation*, a piece of SQL that DuckDB can
+select from within one consistent, read-only view of the store, and the comparison decides what to select from it.
+
+```
+reader = wiring.reader(dataset)          # cheap: nothing is opened
+shape = reader.shape()                   # columns, types, unique keys, estimated rows
+with reader.snapshot(workspace) as snap: # one read-only transaction (or what the store has of that kind)
+    rows = snap.scan(wanted)             # a relation of every row
+    some = snap.lookup(wanted, keys)     # a relation of (at least) the rows with these keys
+    snap.query(f"SELECT … FROM {rows.sql}")   # runs within the snapshot, streams Arrow
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from contracts.logical_types import LogicalType
+    from reconcilers.watermark import Watermark
+    from reconcilers.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as the store describes it.
+
+    Attributes:
+        name: The store's own spelling.
+        store_type: The store's own name of the type, such as `numeric(10,2)`.
+        nullable: Whether the store lets it be NULL.
+        logical: The logical type that carries every value of the column without loss; what inference proposes
+            and what `select` expressions see.  None where the store's type has no counterpart.
+        zone: How the column tells time: `instant` (the store knows the instant), `local` (no zone), empty for the rest.
+    """
+
+    name: str
+    store_type: str
+    nullable: bool = True
+    logical: LogicalType | None = None
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a dataset looks like.
+
+    Attributes:
+        columns: In the store's order.
+        unique_keys: Sets of columns that the store itself keeps unique and never NULL.
+        indexed: Leading columns of its indexes, each index as a tuple.
+        estimated_rows: The store's own estimate, or None.
+        estimated_bytes: The store's own estimate of the size on disk, or None.
+    """
+
+    columns: tuple[Column, ...]
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    indexed: tuple[tuple[str, ...], ...] = ()
+    estimated_rows: int | None = None
+    estimated_bytes: int | None = None
+
+    def column(self, name: str) -> Column | None:
+        """The column with exactly this name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing to read.
+
+    Attributes:
+        path: Column name, or a path into a document where no column has that name.
+        logical: The contract's type for it; the reader picks an access path that carries this type exactly.
+            None: the column's own natural type.
+        timezone: IANA zone of a column that has none; the connection's where None.
+    """
+
+    path: str
+    logical: LogicalType | None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawColumn:
+    """One wanted thing as it arrives in the relation.
+
+    Attributes:
+        sql: How to refer to it in the relation: a quoted column name.
+        duckdb_type: The DuckDB type it arrives with, as DuckDB spells it (`DECIMAL(10,2)`, `VARCHAR`, …).
+            VARCHAR under a type other than text means: the value's text, in the forms that `canonical` documents
+            (numbers as decimal text, times in ISO 8601, JSON and lists as JSON text, bytes as `\\x` and hex).
+        timezone: IANA zone for values that arrive without one under `timestamp`.
+        exact: Whether `lookup` by this column finds every spelling of a value (an integer column: yes; a uuid kept
+            as text: no, its case is not known).
+        char_padded: The store pads this column with blanks that are no part of the value (CHAR(n)); already removed.
+        nan_hidden: The relation shows NaN as 0 in this column; `Snapshot.nan_keys` tells where.
+    """
+
+    sql: str
+    duckdb_type: str
+    timezone: str = "UTC"
+    exact: bool = True
+    char_padded: bool = False
+    nan_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawRelation:
+    """Rows of a dataset as DuckDB can select them within one snapshot.
+
+    Attributes:
+        sql: To be written after FROM; parenthesised or a name.
+        columns: One for each wanted thing, in the order wanted.
+    """
+
+    sql: str
+    columns: tuple[RawColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys to look up.
+
+    Attributes:
+        columns: The key's columns, in contract key order.
+        values: One tuple a key; each part is a tuple of candidate spellings in text (canonical forms, or what the
+            store was seen to hold).  A reader may return more rows than asked for, never fewer among the spellings.
+    """
+
+    columns: tuple[Wanted, ...]
+    values: Sequence[tuple[tuple[str, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What reading cost a store so far."""
+
+    queries: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+
+
+class Snapshot(Protocol):
+    """One consistent, read-only view of a dataset, held open."""
+
+    @property
+    def watermark(self) -> Watermark:
+        """Where in the dataset's history this view stands."""
+        ...
+
+    def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
+        """A relation of every row, one column for each thing wanted."""
+        ...
+
+    def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """A relation of at least the rows that have one of the keys; the caller filters what is too many."""
+        ...
+
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Run a SELECT over the relations above and stream its result; one at a time.
+
+        Raises:
+            StoreError: The store failed while it was read.
+        """
+        ...
+
+    def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:
+        """The keys of rows in which one of `wanted` is NaN, where the scan hides NaN; None where it hides nothing."""
+        ...
+
+    def incomplete(self) -> str:
+        """Why what was read may not be the whole dataset (rewritten meanwhile, rows hidden), or an empty string.
+
+        Asked at the end, before the snapshot is let go.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """Reads one dataset."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset as reports name it."""
+        ...
+
+    def shape(self) -> Shape:
+        """What the dataset looks like now.
+
+        Raises:
+            StoreError: The store cannot be reached, or it has no such relation.
+        """
+        ...
+
+    def snapshot(self, workspace: Workspace) -> AbstractContextManager[Snapshot]:
+        """Open one consistent, read-only view.
+
+        Raises:
+            StoreError: The store cannot be reached or refuses.
+        """
+        ...
+
+    def dry_run(self, wanted: Sequence[Wanted]) -> str:
+        """The statement that `scan` would run at the store, for `--dry-run`."""
+        ...
+
+
+class Scratch(Protocol):
+    """A DuckDB cursor with the scanners loaded; what readers run on."""
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A new cursor on the workspace's database, with its own transaction."""
+        ...

@@ -1,0 +1,78 @@
+"""What a run counted: rows, verdicts and coverage, for each replica and for the owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconcilers.finding import Finding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was compared and what was not.  `skipped` names every field or part left out, with its reason."""
+
+    complete: bool = True
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class ReplicaTally:
+    """Counts of one replica in one run."""
+
+    replica: str
+    dataset: str = ""
+    owner_rows: int = 0
+    """Owner rows that this replica is to hold."""
+    replica_rows: int = 0
+    """Its live rows after `select`."""
+    compared_rows: int = 0
+    """Distinct keys of both sides that got a verdict."""
+    kept: int = 0
+    verdicts: dict[Verdict, int] = field(default_factory=dict)
+    owner_watermark: str = ""
+    replica_watermark: str = ""
+    coverage: Coverage = Coverage()
+    lag_bound_seconds: float = 0.0
+    fields_differing: dict[str, int] = field(default_factory=dict)
+    """Field name to the number of persistent (or suspect) mismatches that it takes part in."""
+
+    def count(self, verdict: Verdict) -> int:
+        """How many findings have this verdict."""
+        return self.verdicts.get(verdict, 0)
+
+
+@dataclass(slots=True)
+class EntityTally:
+    """Counts of one entity in one run."""
+
+    entity: str
+    contract_version: int
+    owner_dataset: str = ""
+    owner_rows: int = 0
+    owner_verdicts: dict[Verdict, int] = field(default_factory=dict)
+    replicas: list[ReplicaTally] = field(default_factory=list)
+    coverage: Coverage = Coverage()
+    """Of the owner itself: incomplete when it could not be read whole."""
+
+
+@dataclass(slots=True)
+class RunResult:
+    """Everything that one run found, unmasked; reports and the ledger are made from it.
+
+    Attributes:
+        exit_reasons: Any of `drift`, `suspects`, `undecided`, `incomplete`, `unreadable`, `empty_owner`, in this order.
+        errors: One message a store that could not be read, for people.
+        loads: Connection name to what the audit cost it, for people: queries, rows, seconds.
+    """
+
+    run_id: str
+    kind: str
+    started_at: datetime
+    finished_at: datetime
+    exit_code: int
+    exit_reasons: tuple[str, ...]
+    entities: list[EntityTally]
+    findings: list[Finding]
+    errors: tuple[str, ...] = ()
+    loads: dict[str, dict[str, float]] = field(default_factory=dict)

@@ -1,0 +1,30 @@
+"""A moment in the life of a dataset: everything committed up to here is included in what was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """When, and where in its own history, a dataset was read.
+
+    Attributes:
+        dataset: The dataset, as reports name it (`orders_db/public.orders`).
+        read_at: The auditor's wall clock when the read began, in UTC; for people.
+        monotonic: The auditor's monotonic clock at that moment, in seconds; lag bounds are measured on it alone.
+        store_time: The store's own `now()`, in UTC, or None where it has no clock.
+        position: An opaque position (a PostgreSQL snapshot, a GTID set, a file's size and time) that only the
+            dataset's reader compares; empty where the store has none.
+        display: The position for people, such as an LSN.
+        isolation: `snapshot` (one consistent read), or `none` (rows may stem from different moments).
+    """
+
+    dataset: str
+    read_at: datetime
+    monotonic: float
+    store_time: datetime | None = None
+    position: str = ""
+    display: str = ""
+    isolation: str = "snapshot"

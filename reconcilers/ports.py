@@ -9,7 +9,7 @@ shape = reader.shape()                   # columns, types, unique keys, estimate
 with reader.snapshot(workspace) as snap: # one read-only transaction (or what the store has of that kind)
     rows = snap.scan(wanted)             # a relation of every row
     some = snap.lookup(wanted, keys)     # a relation of (at least) the rows with these keys
-    snap.query(f"SELECT … FROM {rows.sql}")   # runs within the snapshot, streams Arrow
+    snap.load(f"SELECT … FROM {rows.sql}", "owner_rows")   # runs within the snapshot, streams into the workspace
 ```
 """
 
@@ -21,9 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-
     from contracts.logical_types import LogicalType
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
@@ -164,8 +161,13 @@ class Snapshot(Protocol):
         """A relation of at least the rows that have one of the keys; the caller filters what is too many."""
         ...
 
-    def query(self, sql: str) -> pa.RecordBatchReader:
-        """Run a SELECT over the relations above and stream its result; one at a time.
+    def load(self, sql: str, table: str) -> int:
+        """Run a SELECT over the relations above and keep its result as a new workspace table.
+
+        When this returns, every cursor of the workspace sees the table; the snapshot stays open.
+
+        Returns:
+            The number of rows.
 
         Raises:
             StoreError: The store failed while it was read.
@@ -210,12 +212,4 @@ class Reader(Protocol):
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """The statement that `scan` would run at the store, for `--dry-run`."""
-        ...
-
-
-class Scratch(Protocol):
-    """A DuckDB cursor with the scanners loaded; what readers run on."""
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A new cursor on the workspace's database, with its own transaction."""
         ...

@@ -1,0 +1,76 @@
+"""What the readers share that DuckDB scans itself: extensions, quoting, one open transaction."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from contracts.errors import StoreError
+from reconcilers.workspace import carry, first_line
+
+if TYPE_CHECKING:
+    from reconcilers.workspace import Workspace
+
+
+def load_scanner(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load one of DuckDB's scanner extensions (`postgres`, `mysql`, `sqlite`) from its installed package.
+
+    Nothing is downloaded: the signed binary ships as an ordinary package, pinned to its DuckDB.
+
+    Raises:
+        StoreError: Neither the package nor an installed extension is there.
+    """
+    extension = f"{name}_scanner"
+    packaged = _packaged(extension)
+    try:
+        cursor.execute(f"LOAD {quote_text(str(packaged))}" if packaged else f"LOAD {extension}")
+    except duckdb.Error as error:
+        raise StoreError(
+            f"loading DuckDB's {extension} extension failed: {first_line(error)}",
+            hint=f"install duckdb-extension-{name}-scanner=={duckdb.__version__}",
+        ) from error
+
+
+def _packaged(extension: str) -> Path | None:
+    """The signed extension file of the installed package that fits this DuckDB, or None."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{extension}")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{extension}.duckdb_extension"
+    return path if path.exists() else None
+
+
+def quote_name(name: str) -> str:
+    """An identifier for DuckDB, PostgreSQL and SQLite, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """A text literal for DuckDB, PostgreSQL (standard_conforming_strings) and SQLite."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class NativeSnapshot:
+    """The part of a snapshot that is the same wherever DuckDB does the scanning.
+
+    Args:
+        workspace: Where results go.
+        dataset: The dataset, as reports and errors name it.
+    """
+
+    def __init__(self, workspace: Workspace, dataset: str) -> None:
+        self.cursor = workspace.cursor()
+        self._writing = workspace.cursor()
+        self.dataset = dataset
+
+    def load(self, sql: str, table: str) -> int:
+        """See `reconcilers.ports.Snapshot.load`."""
+        return carry(self.cursor, sql, self._writing, table, what=self.dataset)
+
+    def close(self) -> None:
+        """End the transaction and let the store go."""
+        self.cursor.close()
+        self._writing.close()

@@ -1,0 +1,121 @@
+"""The scratch database of one run: a DuckDB database that spills to disk and is thrown away.
+
+Each side of a comparison runs on a cursor of its own, with its own transaction; results are carried into shared tables
+as a stream of Arrow batches, so that a store's snapshot can stay open while the tables are already visible to everybody.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import duckdb
+
+from contracts.errors import StoreError, WorkspaceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ARROW_BATCH_ROWS = 122_880
+"""Rows a batch carried between cursors: DuckDB's own row group, so that batches map to groups one to one."""
+
+
+class Workspace:
+    """A private DuckDB database with a memory limit and a spill directory of its own.
+
+    Args:
+        directory: Where to spill; made if missing.
+        memory_limit: As DuckDB spells it, such as `1GB`.
+        threads: Worker threads.
+        max_disk: Most bytes that may be spilled, as DuckDB spells it.
+        on_disk: Keep tables in a file instead of in memory: slower, and flat in memory for very large tables.
+
+    Raises:
+        WorkspaceError: The directory cannot be made or written.
+    """
+
+    def __init__(
+        self, directory: Path, *, memory_limit: str = "1GB", threads: int = 2, max_disk: str = "100GB", on_disk: bool = False
+    ) -> None:
+        self.directory = _private_directory(directory)
+        self._path = str(self.directory / "workspace.duckdb") if on_disk else ":memory:"
+        config: dict[str, str | int | bool | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(self.directory / "spill"),
+            "max_temp_directory_size": max_disk,
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,  # an auditor in a locked-down network downloads no code at run time
+            "autoload_known_extensions": False,
+            "TimeZone": "UTC",
+        }
+        try:
+            self._connection = duckdb.connect(self._path, config=config)
+        except duckdb.Error as error:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise WorkspaceError(
+                f"opening the workspace in {directory} failed: {error}", hint="check workspace: in the settings file"
+            ) from error
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A new cursor with its own transaction; each thread needs its own."""
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        """Drop everything, files too."""
+        self._connection.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _private_directory(parent: Path) -> Path:
+    """A fresh directory of this run below `parent`, so that two runs never share a spill file."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+    except OSError as error:
+        raise WorkspaceError(
+            f"making the workspace directory below {parent} failed: {error.strerror or error}",
+            hint="set workspace.directory to a directory that can be written",
+        ) from error
+
+
+def carry(
+    reading: duckdb.DuckDBPyConnection, sql: str, writing: duckdb.DuckDBPyConnection, table: str, *, what: str
+) -> int:
+    """Run `sql` on one cursor and keep its result as a new table through another, as a stream.
+
+    The reading cursor's transaction stays open, so the store's snapshot outlives the statement.
+
+    Args:
+        what: The dataset, for the error message.
+
+    Returns:
+        Rows carried.
+
+    Raises:
+        StoreError: The store failed while it was read.
+    """
+    try:
+        batches = reading.execute(sql).to_arrow_reader(ARROW_BATCH_ROWS)
+        writing.register("carried", batches)
+        try:
+            writing.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM carried')
+        finally:
+            writing.unregister("carried")
+        row = writing.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+    except duckdb.Error as error:
+        raise StoreError(f"reading {what} failed: {first_line(error)}", hint="see whether the store is up and let the run be repeated") from error
+    return int(row[0]) if row else 0
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message: what went wrong without the statement that it happened in."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,72 @@
+"""Fixtures that every test may use; `tests/README.md` says how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from tests.services.backends import NAMES, Backends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.services import MariaDB, MySQL, PostgreSQL, PostgreSQLStandby
+
+_BACKENDS = pytest.StashKey[Backends]()
+
+# The same examples in every run: a failure is a change in the code, never luck.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("steady")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read which services are required, before anything runs."""
+    config.stash[_BACKENDS] = Backends()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the services it uses, so that ``-m 'not services'`` leaves them out."""
+    for item in items:
+        used = set(NAMES) & set(getattr(item, "fixturenames", ()))
+        for name in sorted(used | ({"services"} if used else set())):
+            item.add_marker(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name every backend that ran, and every one that did not."""
+    terminalreporter.section("backends")
+    for line in config.stash[_BACKENDS].account():
+        terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def backends(pytestconfig: pytest.Config) -> Iterator[Backends]:
+    """Every server of this run; most tests ask for one by name instead."""
+    yield pytestconfig.stash[_BACKENDS]
+    pytestconfig.stash[_BACKENDS].stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(backends: Backends) -> PostgreSQL:
+    """A PostgreSQL server that belongs to this run alone."""
+    return backends.postgres()
+
+
+@pytest.fixture(scope="session")
+def postgres_standby(backends: Backends) -> PostgreSQLStandby:
+    """A streaming standby of `postgres`."""
+    return backends.postgres_standby()
+
+
+@pytest.fixture(scope="session")
+def mariadb(backends: Backends) -> MariaDB:
+    """A MariaDB server that belongs to this run alone."""
+    return backends.mariadb()
+
+
+@pytest.fixture(scope="session")
+def mysql(backends: Backends) -> MySQL:
+    """A MySQL 8.0 server that belongs to this run alone."""
+    return backends.mysql()

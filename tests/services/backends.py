@@ -1,0 +1,103 @@
+"""The servers of one test run: started when first asked for, accounted for at the end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.services.availability import Unavailable
+from tests.services.mariadb import MariaDB
+from tests.services.mysql import MySQL
+from tests.services.postgresql import PostgreSQL
+from tests.services.standby import PostgreSQLStandby
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.services.database import DatabaseServer
+
+REQUIRE_VARIABLE = "AUDITOR_REQUIRE_SERVICES"
+NAMES = (PostgreSQL.name, PostgreSQLStandby.name, MariaDB.name, MySQL.name)
+
+Server = TypeVar("Server", bound="DatabaseServer")
+
+
+def required_services() -> frozenset[str]:
+    """Return the names of the services that must run, from the environment.
+
+    Raises:
+        pytest.UsageError: A name is unknown.
+    """
+    value = os.environ.get(REQUIRE_VARIABLE, "")
+    names = {name.strip() for name in value.split(",")} - {""}
+    if names == {"all"}:
+        return frozenset(NAMES)
+    if unknown := sorted(names - set(NAMES)):
+        raise pytest.UsageError(f"{REQUIRE_VARIABLE} names {', '.join(unknown)}; known are all, {', '.join(NAMES)}")
+    return frozenset(names)
+
+
+class Backends:
+    """The servers that this run has started, and the reasons for those it could not."""
+
+    def __init__(self) -> None:
+        self.required = required_services()
+        self._running: dict[str, DatabaseServer] = {}
+        self._versions: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+
+    def postgres(self) -> PostgreSQL:
+        """Return the run's PostgreSQL server."""
+        return self._need(PostgreSQL, PostgreSQL.start)
+
+    def postgres_standby(self) -> PostgreSQLStandby:
+        """Return the standby of the run's PostgreSQL server."""
+        primary = self.postgres()
+        return self._need(PostgreSQLStandby, lambda: PostgreSQLStandby.of(primary))
+
+    def mariadb(self) -> MariaDB:
+        """Return the run's MariaDB server."""
+        return self._need(MariaDB, MariaDB.start)
+
+    def mysql(self) -> MySQL:
+        """Return the run's MySQL server."""
+        return self._need(MySQL, MySQL.start)
+
+    def _need(self, kind: type[Server], start: Callable[[], Server]) -> Server:
+        """Return the server, starting it at the first call; without it, fail the test if required, else skip it."""
+        running = self._running.get(kind.name)
+        if isinstance(running, kind):
+            return running
+        if kind.name not in self._reasons:
+            try:
+                server = start()
+            except Unavailable as reason:
+                self._reasons[kind.name] = str(reason)
+            else:
+                self._running[kind.name] = server
+                self._versions[kind.name] = server.version
+                return server
+        message = f"{kind.title} does not run here: {self._reasons[kind.name]}"
+        if kind.name in self.required:
+            pytest.fail(f"{message} ({REQUIRE_VARIABLE} asks for it)", pytrace=False)
+        pytest.skip(message)
+
+    def stop(self) -> None:
+        """Stop every server, the latest first."""
+        while self._running:
+            _, server = self._running.popitem()
+            server.stop()
+
+    def account(self) -> list[str]:
+        """Return one line a service: the version that ran, or why none did."""
+        width = max(map(len, NAMES))
+        return [f"{name:<{width}}  {self._account_of(name)}" for name in NAMES]
+
+    def _account_of(self, name: str) -> str:
+        if name in self._versions:
+            return f"ran, version {self._versions[name]}"
+        if name in self._reasons:
+            return f"did not run: {self._reasons[name]}"
+        return "did not run: no selected test uses it"

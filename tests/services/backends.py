@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.services.availability import Unavailable
+from tests.services.database import DatabaseServer
 from tests.services.mariadb import MariaDB
 from tests.services.mysql import MySQL
 from tests.services.postgresql import PostgreSQL
@@ -16,12 +17,11 @@ from tests.services.standby import PostgreSQLStandby
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.services.database import DatabaseServer
-
 REQUIRE_VARIABLE = "AUDITOR_REQUIRE_SERVICES"
-NAMES = (PostgreSQL.name, PostgreSQLStandby.name, MariaDB.name, MySQL.name)
+KINDS: tuple[type[DatabaseServer], ...] = (PostgreSQL, PostgreSQLStandby, MariaDB, MySQL)
+NAMES = tuple(kind.name for kind in KINDS)
 
-Server = TypeVar("Server", bound="DatabaseServer")
+Server = TypeVar("Server", bound=DatabaseServer)
 
 
 def required_services() -> frozenset[str]:

@@ -11,13 +11,16 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
 from tests.services.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.services.account import Account
+    from tests.services.process import ServerProcess
 
 Row = tuple[Any, ...]
 
@@ -54,10 +57,30 @@ class DatabaseServer(abc.ABC):
     log_path: Path  # what the server says about itself
     statement_log_path: Path  # every statement, while `statement_log` is open
 
-    def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix=f"auditor-{self.name}-"))
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.directory = account.own(Path(tempfile.mkdtemp(prefix=f"auditor-{self.name}-")))
         self.password = secrets.token_hex(8)
+        self._process: ServerProcess | None = None
         self._numbers = itertools.count(1)
+
+    @classmethod
+    @abc.abstractmethod
+    def fetch(cls) -> Path:
+        """Return where the server's programs are, fetching them where they are missing.
+
+        Raises:
+            Unavailable: They are not here and cannot be had.
+        """
+
+    @classmethod
+    @abc.abstractmethod
+    def start(cls) -> Self:
+        """Fetch, start and return a server that answers.
+
+        Raises:
+            Unavailable: It cannot be had here, or does not start.
+        """
 
     @property
     def url(self) -> str:
@@ -119,7 +142,8 @@ class DatabaseServer(abc.ABC):
 
     def stop(self) -> None:
         """Stop the server and delete its data."""
-        self._stop_server()
+        if self._process is not None:
+            self._process.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @staticmethod
@@ -132,6 +156,3 @@ class DatabaseServer(abc.ABC):
 
     @abc.abstractmethod
     def _log_statements(self, *, on: bool) -> None: ...
-
-    @abc.abstractmethod
-    def _stop_server(self) -> None: ...

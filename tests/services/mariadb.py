@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from tests.services.account import Account
 from tests.services.mysql_protocol import MySQLProtocolServer
@@ -29,17 +29,17 @@ class MariaDB(MySQLProtocolServer):
     client_names: ClassVar[tuple[str, ...]] = ("mariadb", "mysql")
 
     @classmethod
-    def installed(cls) -> Self:
-        """Return a server, not started; installs the package where it is missing.
-
-        Raises:
-            Unavailable: It is not here and cannot be installed.
-        """
+    def fetch(cls) -> Path:
+        """Return ``mariadbd``, installing the package where it is missing."""
         if _find("mariadbd") is None:
-            install_packages("mariadb-server", wanted_for="MariaDB")
+            install_packages("mariadb-server", wanted_for=cls.title)
         binary = _find("mariadbd")
         assert binary is not None, "the package was installed without its server"
-        return cls(binary, Account.for_server("mysql"))
+        return binary
+
+    @classmethod
+    def _account(cls) -> Account:
+        return Account.for_server("mysql")
 
     def _make_data_directory(self) -> None:
         installer = _find("mariadb-install-db")

@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import zipfile
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from tests.services.account import Account
 from tests.services.availability import Unavailable
@@ -78,17 +78,17 @@ class MySQL(MySQLProtocolServer):
         return self.binary.with_name("mysql")
 
     @classmethod
-    def installed(cls) -> Self:
-        """Return a server, not started; fetches it and the libraries it links to where they are missing.
-
-        Raises:
-            Unavailable: They are not here and cannot be had.
-        """
+    def fetch(cls) -> Path:
+        """Return ``mysqld``, fetching it and the libraries it links to where they are missing."""
         missing = [package for library, package in _SYSTEM_LIBRARIES.items() if not ctypes.util.find_library(library)]
         if missing:
-            install_packages(*missing, wanted_for=f"a library of MySQL ({', '.join(missing)})")
+            install_packages(*missing, wanted_for=f"what {cls.title} links to ({', '.join(missing)})")
+        return fetch_distribution() / "bin" / "mysqld"
+
+    @classmethod
+    def _account(cls) -> Account:
         # Only its owner can reach the cache, and MySQL, unlike the others, lets root run it.
-        return cls(fetch_distribution() / "bin" / "mysqld", Account.caller())
+        return Account.caller()
 
     def _options(self) -> list[str]:
         return ["--user=root"] if os.geteuid() == 0 else []

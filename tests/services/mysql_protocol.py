@@ -43,24 +43,17 @@ class MySQLProtocolServer(DatabaseServer):
     default_database: ClassVar[str] = "mysql"
 
     def __init__(self, binary: Path, account: Account) -> None:
-        super().__init__()
+        super().__init__(account)
         self.binary = binary
-        self.account = account
         self.user = "auditor_admin"
-        self.account.own(self.directory)
         self.data = self.directory / "data"
         self.log_path = self.directory / "server.log"
         self.statement_log_path = self.directory / "statements.log"
-        self._process: ServerProcess | None = None
 
     @classmethod
     def start(cls) -> Self:
-        """Make a data directory and start a server on it.
-
-        Raises:
-            Unavailable: The server is not here and cannot be fetched, or does not start.
-        """
-        server = cls.installed()
+        """Make a data directory and start a server on it."""
+        server = cls(cls.fetch(), cls._account())
         try:
             server._make_data_directory()
             server._launch()
@@ -71,8 +64,8 @@ class MySQLProtocolServer(DatabaseServer):
 
     @classmethod
     @abstractmethod
-    def installed(cls) -> Self:
-        """Return the server, not started, with its program fetched where it was missing."""
+    def _account(cls) -> Account:
+        """Return the account that the server is to run under."""
 
     @abstractmethod
     def _make_data_directory(self) -> None: ...
@@ -150,7 +143,3 @@ class MySQLProtocolServer(DatabaseServer):
 
     def _log_statements(self, *, on: bool) -> None:
         self.admin(f"SET GLOBAL general_log = {int(on)}")
-
-    def _stop_server(self) -> None:
-        if self._process is not None:
-            self._process.stop()

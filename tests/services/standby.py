@@ -20,6 +20,25 @@ class PostgreSQLStandby(PostgreSQL):
     title: ClassVar[str] = "PostgreSQL standby"
 
     primary: PostgreSQL
+    _owns_primary = False
+
+    @classmethod
+    def start(cls) -> Self:
+        """Start a primary of its own and follow it; `stop` ends both."""
+        primary = PostgreSQL.start()
+        try:
+            standby = cls.of(primary)
+        except BaseException:
+            primary.stop()
+            raise
+        standby._owns_primary = True
+        return standby
+
+    def stop(self) -> None:
+        """Stop the standby, and its primary where it is its own."""
+        super().stop()
+        if self._owns_primary:
+            self.primary.stop()
 
     @classmethod
     def of(cls, primary: PostgreSQL) -> Self:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.services.availability import Unavailable
+from tests.services.contained import ContainedMariaDB, ContainedMySQL, ContainedPostgreSQL
 from tests.services.database import DatabaseServer
 from tests.services.mariadb import MariaDB
 from tests.services.mysql import MySQL
@@ -39,6 +40,17 @@ def required_services() -> frozenset[str]:
     return frozenset(names)
 
 
+def _first_available(*starts: Callable[[], Server]) -> Server:
+    """Return the first server that can be had: on the machine itself, else in a container."""
+    reasons = []
+    for start in starts:
+        try:
+            return start()
+        except Unavailable as reason:
+            reasons.append(str(reason))
+    raise Unavailable("; ".join(reasons))
+
+
 class Backends:
     """The servers that this run has started, and the reasons for those it could not."""
 
@@ -50,7 +62,7 @@ class Backends:
 
     def postgres(self) -> PostgreSQL:
         """Return the run's PostgreSQL server."""
-        return self._need(PostgreSQL, PostgreSQL.start)
+        return self._need(PostgreSQL, lambda: _first_available(PostgreSQL.start, ContainedPostgreSQL.start))
 
     def postgres_standby(self) -> PostgreSQLStandby:
         """Return the standby of the run's PostgreSQL server."""
@@ -59,11 +71,11 @@ class Backends:
 
     def mariadb(self) -> MariaDB:
         """Return the run's MariaDB server."""
-        return self._need(MariaDB, MariaDB.start)
+        return self._need(MariaDB, lambda: _first_available(MariaDB.start, ContainedMariaDB.start))
 
     def mysql(self) -> MySQL:
         """Return the run's MySQL server."""
-        return self._need(MySQL, MySQL.start)
+        return self._need(MySQL, lambda: _first_available(MySQL.start, ContainedMySQL.start))
 
     def _need(self, kind: type[Server], start: Callable[[], Server]) -> Server:
         """Return the server, starting it at the first call; without it, fail the test if required, else skip it."""

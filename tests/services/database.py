@@ -8,6 +8,7 @@ import itertools
 import re
 import secrets
 import shutil
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
 from tests.services.ports import LOOPBACK
+from tests.services.process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.services.account import Account
-    from tests.services.process import ServerProcess
 
 Row = tuple[Any, ...]
 
@@ -48,6 +49,8 @@ class DatabaseServer(abc.ABC):
     dialect: ClassVar[str]  # of a URL for SQLAlchemy, driver included
     default_database: ClassVar[str]
     client_names: ClassVar[tuple[str, ...]]  # of the command line client, best first
+
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     host: str = LOOPBACK
     port: int
@@ -103,6 +106,9 @@ class DatabaseServer(abc.ABC):
     @property
     def command_line_client(self) -> Path | None:
         """The path of the server's command line client, if there is one on this machine."""
+        return self._client_on_path()
+
+    def _client_on_path(self) -> Path | None:
         found = (shutil.which(name) for name in self.client_names)
         return next((Path(path) for path in found if path), None)
 
@@ -142,14 +148,37 @@ class DatabaseServer(abc.ABC):
 
     def stop(self) -> None:
         """Stop the server and delete its data."""
+        self._stop_process()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _stop_process(self) -> None:
         if self._process is not None:
             self._process.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     @staticmethod
     def database_name(database: str) -> str:
         """Return the database's name from a name or a URL."""
         return database.rpartition("/")[2]
+
+    def _run(self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+        """Start the server by *command* and wait until it answers."""
+        self._process = ServerProcess.start(
+            self.title,
+            command,
+            account=self.account,
+            home=self.directory,
+            log_path=self.log_path,
+            stop_signal=self.stop_signal,
+            environment=environment,
+        )
+        self._process.wait_until_healthy(self._answers)
+        self.version = self._read_version()
+
+    @abc.abstractmethod
+    def _answers(self) -> bool: ...
+
+    @abc.abstractmethod
+    def _read_version(self) -> str: ...
 
     @abc.abstractmethod
     def _create_database(self, name: str) -> None: ...

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tests.services.database import DatabaseServer
 from tests.services.ports import LOOPBACK, free_port
-from tests.services.process import ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from tests.services.account import Account
 
 # Quick rather than durable; the binary log as change streams need it; times in UTC.
-_SETTINGS = {
-    "bind-address": LOOPBACK,
+SETTINGS = {
     "server-id": "1",
     "log-bin": "binlog",
     "binlog-format": "ROW",
@@ -42,9 +40,10 @@ class MySQLProtocolServer(DatabaseServer):
 
     default_database: ClassVar[str] = "mysql"
 
-    def __init__(self, binary: Path, account: Account) -> None:
+    binary: Path  # the server program
+
+    def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self.binary = binary
         self.user = "auditor_admin"
         self.data = self.directory / "data"
         self.log_path = self.directory / "server.log"
@@ -53,8 +52,9 @@ class MySQLProtocolServer(DatabaseServer):
     @classmethod
     def start(cls) -> Self:
         """Make a data directory and start a server on it."""
-        server = cls(cls.fetch(), cls._account())
+        server = cls(cls._account())
         try:
+            server.binary = cls.fetch()
             server._make_data_directory()
             server._launch()
         except BaseException:
@@ -89,7 +89,8 @@ class MySQLProtocolServer(DatabaseServer):
     def _launch(self) -> None:
         """Start the server on its data and wait until it answers."""
         self.port = free_port()
-        settings = _SETTINGS | {
+        settings = SETTINGS | {
+            "bind-address": LOOPBACK,
             "port": str(self.port),
             "datadir": str(self.data),
             "socket": str(self.directory / "server.sock"),
@@ -100,20 +101,11 @@ class MySQLProtocolServer(DatabaseServer):
         }
         self.statement_log_path.touch()
         self.account.own(self.statement_log_path)
-        self._process = ServerProcess.start(
-            self.title,
-            [
-                self.binary,
-                "--no-defaults",
-                *self._options(),
-                *(f"--{name}={value}" for name, value in settings.items()),
-            ],
-            account=self.account,
-            home=self.directory,
-            log_path=self.log_path,
-        )
-        self._process.wait_until_healthy(self._answers)
-        self.version = str(self.admin("SELECT version()")[0][0])
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        self._run([self.binary, "--no-defaults", *self._options(), *options])
+
+    def _read_version(self) -> str:
+        return str(self.admin("SELECT version()")[0][0])
 
     def _options(self) -> list[str]:
         """Return what this server needs beside the common settings."""

@@ -11,7 +11,7 @@ from tests.services.database import DatabaseServer
 from tests.services.deadline import wait_until
 from tests.services.packages import install_packages
 from tests.services.ports import LOOPBACK, free_port
-from tests.services.process import ServerProcess, run_tool
+from tests.services.process import run_tool
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,8 +20,7 @@ _DEBIAN_BINARIES = Path("/usr/lib/postgresql")
 _OTHER_BINARIES = ("/usr/local/pgsql/bin", "/usr/pgsql/bin", "/opt/homebrew/bin", "/usr/local/bin", "/usr/bin")
 
 # Quick rather than durable; ready for logical decoding, standbys and many clients.
-_SETTINGS = {
-    "listen_addresses": LOOPBACK,
+SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "logical",
@@ -52,11 +51,13 @@ class PostgreSQL(DatabaseServer):
     scheme: ClassVar[str] = "postgresql"
     dialect: ClassVar[str] = "postgresql+psycopg"
     default_database: ClassVar[str] = "postgres"
+    binaries: Path  # the directory of the server's programs
     client_names: ClassVar[tuple[str, ...]] = ("psql",)
 
-    def __init__(self, binaries: Path) -> None:
-        super().__init__(Account.for_server("postgres"))
-        self.binaries = binaries
+    stop_signal = signal.SIGINT  # the "fast" shutdown, which does not wait for clients
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
         self.user = "postgres"
         self.data = self.directory / "data"
         self.log_path = self.statement_log_path = self.directory / "server.log"
@@ -73,8 +74,9 @@ class PostgreSQL(DatabaseServer):
     @classmethod
     def start(cls) -> Self:
         """Make a cluster and start it."""
-        server = cls(cls.fetch())
+        server = cls(Account.for_server("postgres"))
         try:
+            server.binaries = cls.fetch()
             server._make_cluster()
             server._launch()
         except BaseException:
@@ -112,18 +114,12 @@ class PostgreSQL(DatabaseServer):
     def _launch(self, **settings: str) -> None:
         """Start the server on the cluster and wait until it answers."""
         self.port = free_port()
-        settings = _SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self.directory)} | settings
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        self._process = ServerProcess.start(
-            self.title,
-            [self.binaries / "postgres", "-D", self.data, *options],
-            account=self.account,
-            home=self.directory,
-            log_path=self.log_path,
-            stop_signal=signal.SIGINT,  # its "fast" shutdown: does not wait for clients
-        )
-        self._process.wait_until_healthy(self._answers)
-        self.version = str(self.admin("SHOW server_version")[0][0])
+        mine = {"listen_addresses": LOOPBACK, "port": str(self.port), "unix_socket_directories": str(self.directory)}
+        options = [f"--{name}={value}" for name, value in (SETTINGS | mine | settings).items()]
+        self._run([self.binaries / "postgres", "-D", self.data, *options])
+
+    def _read_version(self) -> str:
+        return str(self.admin("SHOW server_version")[0][0])
 
     def _answers(self) -> bool:
         import psycopg

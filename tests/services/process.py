@@ -13,12 +13,12 @@ from tests.services.availability import Unavailable
 from tests.services.deadline import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tests.services.account import Account
 
-_START_SECONDS = 60
+_START_SECONDS = 120
 _STOP_SECONDS = 30
 _TAIL_CHARACTERS = 2000
 
@@ -68,8 +68,19 @@ class ServerProcess:
         home: Path,
         log_path: Path,
         stop_signal: signal.Signals = signal.SIGTERM,
+        environment: Mapping[str, str] | None = None,
     ) -> ServerProcess:
-        """Start *argv* as *account* in *home*, its output appended to *log_path*."""
+        """Start *argv* as *account* in *home*, its output appended to *log_path*.
+
+        Args:
+            name: For messages.
+            argv: The program and its arguments.
+            account: Who runs it.
+            home: Its working directory, and its ``HOME``.
+            log_path: What it prints goes here.
+            stop_signal: What asks it to end.
+            environment: Its environment; by default next to nothing of the caller's.
+        """
         command = [str(part) for part in argv]
         if setpriv := shutil.which("setpriv"):
             command = [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG"), "--", *command]
@@ -81,7 +92,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=home,
-                env=_environment(home),
+                env=_environment(home) if environment is None else environment,
                 start_new_session=True,
                 **account.credentials,
             )

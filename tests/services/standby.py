@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from tests.services.availability import Unavailable
+from tests.services.contained import ContainedPostgreSQL
 from tests.services.deadline import wait_until
 from tests.services.ports import LOOPBACK
 from tests.services.postgresql import PostgreSQL
@@ -47,7 +49,10 @@ class PostgreSQLStandby(PostgreSQL):
         Raises:
             Unavailable: The copy or the standby's start failed.
         """
-        standby = cls(primary.binaries)
+        if isinstance(primary, ContainedPostgreSQL):
+            raise Unavailable("its primary runs in a container; a standby needs PostgreSQL's programs on this machine")
+        standby = cls(primary.account)
+        standby.binaries = primary.binaries
         standby.primary = primary
         standby.password = primary.password
         try:

@@ -6,15 +6,19 @@ language is already applied here.  `contracts.catalog` builds them from YAML.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from contracts.equality import EXACT, Equality
-from contracts.errors import Place
-from contracts.expression import Expression
-from contracts.logical_types import LogicalType
+from contracts.errors import NOWHERE, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contracts.expression import Expression
+    from contracts.logical_types import LogicalType
 
 LAG_BOUND_DEFAULT = timedelta(minutes=5)
 
@@ -89,7 +93,7 @@ class Field:
     meaning: str = ""
     critical: bool = False
     sensitive: bool = False
-    place: Place = Place("")
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class Replica:
     applied_by: AppliedBy | None = None
     format: str = "json"
     ttl: timedelta | None = None
-    place: Place = Place("")
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,7 @@ class Contract:
     invariants: tuple[Invariant, ...] = ()
     description: str = ""
     team: str = ""
-    place: Place = Place("")
+    place: Place = NOWHERE
     text: str = field(default="", repr=False)
     """The YAML it was read from, for the ledger and `contracts diff`."""
 

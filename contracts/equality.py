@@ -9,9 +9,19 @@ mask, hash, truncated_to) turn both values into something that is then compared 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 TRUNCATION_UNITS = ("s", "ms", "us")
+
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""The characters that `trimmed` (and `trim` in expressions) takes off: those with Unicode's property White_Space."""
 
 
 @dataclass(frozen=True, slots=True)

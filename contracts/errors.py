@@ -17,8 +17,11 @@ It never holds a password or the value of a sensitive field.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class AuditorError(Exception):
@@ -68,6 +71,10 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
+
+
+NOWHERE = Place("")
+"""The place of what was not read from a file."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -59,7 +59,7 @@ class LogicalType:
             return f"list<{self.element}>"
         if self.kind is Kind.ENUM:
             return f"enum({','.join(self.members)})"
-        return self.kind.value
+        return str(self.kind.value)
 
 
 _PLAIN = {kind.value: kind for kind in Kind if kind not in (Kind.DECIMAL, Kind.LIST, Kind.ENUM)}
@@ -90,7 +90,8 @@ def parse_logical_type(text: str) -> LogicalType:
 def _decimal(precision: int, scale: int) -> LogicalType:
     if not 1 <= precision <= DECIMAL_DIGITS_MAX or scale > precision:
         raise ValueError(
-            f"decimal({precision},{scale}) is impossible; expected 1 to {DECIMAL_DIGITS_MAX} digits and a scale within them"
+            f"decimal({precision},{scale}) is impossible; "
+            f"expected 1 to {DECIMAL_DIGITS_MAX} digits and a scale within them"
         )
     return LogicalType(Kind.DECIMAL, precision=precision, scale=scale)
 

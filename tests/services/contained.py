@@ -79,20 +79,21 @@ class Contained(DatabaseServer):
 class ContainedPostgreSQL(Contained, PostgreSQL):
     """PostgreSQL in its vendor's image."""
 
-    image: ClassVar[str] = "postgres:17"
+    image: ClassVar[str] = "docker.io/library/postgres:17"
     inner_port: ClassVar[int] = 5432
 
     def _container_environment(self) -> dict[str, str]:
         return {"POSTGRES_PASSWORD": self.password, "POSTGRES_INITDB_ARGS": "--locale=C.UTF-8 --encoding=UTF8"}
 
     def _container_arguments(self) -> tuple[str, ...]:
-        return ("postgres", *(f"--{name}={value}" for name, value in POSTGRESQL_SETTINGS.items()))
+        settings = POSTGRESQL_SETTINGS | {"listen_addresses": "*"}  # within the container; published on loopback only
+        return ("postgres", *(f"--{name}={value}" for name, value in settings.items()))
 
 
 class ContainedMariaDB(Contained, MariaDB):
     """MariaDB in its vendor's image."""
 
-    image: ClassVar[str] = "mariadb:11.4"
+    image: ClassVar[str] = "docker.io/library/mariadb:11.4"
     inner_port: ClassVar[int] = 3306
 
     def __init__(self, account: Account) -> None:
@@ -109,7 +110,7 @@ class ContainedMariaDB(Contained, MariaDB):
 class ContainedMySQL(Contained, MySQL):
     """MySQL in its vendor's image."""
 
-    image: ClassVar[str] = "mysql:8.4"
+    image: ClassVar[str] = "docker.io/library/mysql:8.4"
     inner_port: ClassVar[int] = 3306
 
     def __init__(self, account: Account) -> None:

@@ -49,10 +49,10 @@ class Workspace:
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,  # an auditor in a locked-down network downloads no code at run time
             "autoload_known_extensions": False,
-            "TimeZone": "UTC",
         }
         try:
             self._connection = duckdb.connect(self._path, config=config)
+            self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         except duckdb.Error as error:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise WorkspaceError(

@@ -1,0 +1,389 @@
+"""The canonical form: the one form of a value under its declared logical type.
+
+Two values are the same exactly when their canonical forms are.  Stores hold a value in many ways (a decimal as a binary float, a
+uuid as upper-case text, a boolean as 0 or 1); this module compiles, for one logical type and one way of arriving in DuckDB,
+the SQL that brings a value into canonical form.  Both sides of a comparison, the scan and the row stage, and every report use
+what is compiled here and nothing else.
+
+For each column three pieces of SQL come out:
+
+- `value`: the canonical value with one fixed DuckDB type per logical type, so that equal values hash equally.
+  NULL where the raw value is NULL, *or odd*.
+- `odd`: true where the raw value is not NULL but `value` cannot hold it: it is no value of the declared type at all (*bad*),
+  or it is one that DuckDB's type lacks (NaN in a decimal).  Odd rows get no hash and are compared by text, one by one.
+- `text`: canonical text, or the raw text of a bad value, so that a person sees what is really there.
+
+| logical type | DuckDB type of `value` | text |
+|---|---|---|
+| int | BIGINT, or HUGEINT where a side may exceed it | digits |
+| decimal(p,s) | DECIMAL(p,s); VARCHAR above 38 digits | s digits after the point; NaN, infinity |
+| float | DOUBLE; −0 is 0; a 32-bit float counts as its shortest decimal text | shortest text that reads back |
+| text, enum | VARCHAR, code point by code point | itself |
+| bool | BOOLEAN | true, false |
+| uuid | UUID | lower case with hyphens |
+| date | DATE | 2026-01-31, infinity |
+| time | TIME, 24:00:00 included | 12:00:00.000000 |
+| timestamp | TIMESTAMP: the instant in UTC | 2026-01-31T12:00:00.000000Z |
+| timestamp(local) | TIMESTAMP: as the clock on the wall | 2026-01-31T12:00:00.000000 |
+| interval | VARCHAR | ISO 8601, months, days and time kept apart |
+| bytes | BLOB | hex |
+| json | VARCHAR | keys by code point, numbers by value |
+| list<T> | VARCHAR | a JSON array of canonical texts |
+
+Nothing is ever rounded or coerced: 1.239 under decimal(10,2), 2 under bool and a 30th of February are bad, not nearly right.
+
+Limits: |int| below 2^127; times to the microsecond (finer ones are bad, not cut); years 0001 to 9999 in text columns.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from contracts.logical_types import Kind, LogicalType
+from reconcilers.ports import RawColumn
+
+DECIMAL_DIGITS_MAX = 38
+"""Digits that DuckDB's DECIMAL holds; wider decimals are compared as canonical text."""
+
+_INT_DIGITS = {
+    "TINYINT": 3, "UTINYINT": 3, "SMALLINT": 5, "USMALLINT": 5, "INTEGER": 10, "UINTEGER": 10,
+    "BIGINT": 19, "UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39,
+}  # fmt: skip
+_NARROW_INTS = frozenset(_INT_DIGITS) - {"UBIGINT", "HUGEINT", "UHUGEINT"}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
+_STAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+_TZ = "TIMESTAMP WITH TIME ZONE"
+_PLAIN_DECIMAL = r"[+-]?[0-9]+(\.[0-9]*)?"
+_DATE_TEXT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK_TEXT = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?"
+_ZONE_TEXT = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_INFINITE = "('infinity', '-infinity')"
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """Compiled SQL of one column; see the module's docstring.
+
+    Attributes:
+        value: SQL of the canonical value.
+        text: SQL of the canonical text.
+        odd: SQL of a condition that is never NULL, or an empty string where no value can be odd.
+        bad: SQL of a condition that is never NULL, or an empty string where no value can be bad; implies `odd`.
+    """
+
+    value: str
+    text: str
+    odd: str = ""
+    bad: str = ""
+
+
+def storage(logical: LogicalType, *, narrow: bool = False) -> str:
+    """The DuckDB type of a canonical value.
+
+    Args:
+        narrow: Every side delivers this int as a 64-bit integer.
+    """
+    match logical.kind:
+        case Kind.INT:
+            return "BIGINT" if narrow else "HUGEINT"
+        case Kind.DECIMAL if logical.precision <= DECIMAL_DIGITS_MAX:
+            return f"DECIMAL({logical.precision},{logical.scale})"
+        case Kind.FLOAT:
+            return "DOUBLE"
+        case Kind.BOOL | Kind.UUID | Kind.DATE | Kind.TIME:
+            return {Kind.BOOL: "BOOLEAN"}.get(logical.kind, logical.kind.value.upper())
+        case Kind.TIMESTAMP | Kind.TIMESTAMP_LOCAL:
+            return "TIMESTAMP"
+        case Kind.BYTES:
+            return "BLOB"
+    return "VARCHAR"
+
+
+def is_narrow(column: RawColumn) -> bool:
+    """Whether an int arrives in at most 64 bits, so that BIGINT can be its canonical type."""
+    return column.duckdb_type.upper() in _NARROW_INTS
+
+
+def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) -> Canonical:
+    """Compile one column.
+
+    Args:
+        logical: The contract's type.
+        column: How the value arrives.
+        narrow: Every side of the comparison delivers this int in at most 64 bits.
+    """
+    raw, arrives = column.sql, column.duckdb_type.upper()
+    value = _value(logical, raw, arrives, column.timezone, narrow=narrow)
+    if value is None:  # this DuckDB type can never be a value of the logical type
+        return Canonical(f"CAST(NULL AS {storage(logical)})", f"CAST({raw} AS VARCHAR)", f"({raw} IS NOT NULL)", f"({raw} IS NOT NULL)")
+    if value.exact:
+        return Canonical(value.sql, _text(logical, value.sql))
+    odd = f"({raw} IS NOT NULL AND ({value.sql}) IS NULL)"
+    special = _special(logical, raw, arrives)
+    bad = f"({odd} AND ({special}) IS NULL)" if special else odd
+    raw_text = f"CAST({raw} AS VARCHAR)"
+    fallback = f"coalesce({special}, {raw_text})" if special else raw_text
+    return Canonical(value.sql, f"coalesce({_text(logical, value.sql)}, {fallback})", odd, bad)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """SQL of a value; `exact` when it is NULL only where the raw value is."""
+
+    sql: str
+    exact: bool
+
+
+def _value(logical: LogicalType, raw: str, arrives: str, zone: str, *, narrow: bool) -> _Value | None:
+    match logical.kind:
+        case Kind.INT:
+            return _int(raw, arrives, storage(logical, narrow=narrow))
+        case Kind.DECIMAL:
+            return _decimal(logical, raw, arrives)
+        case Kind.FLOAT:
+            return _float(raw, arrives)
+        case Kind.TEXT:
+            return _textual(raw, arrives)
+        case Kind.ENUM:
+            members = ", ".join(_literal(member) for member in logical.members)
+            inner = f"CAST({raw} AS VARCHAR)"
+            return _Value(f"CASE WHEN {inner} IN ({members}) THEN {inner} END", exact=False)
+        case Kind.BOOL:
+            return _bool(raw, arrives)
+        case Kind.UUID:
+            return _uuid(raw, arrives)
+        case Kind.DATE:
+            return _date(raw, arrives)
+        case Kind.TIME:
+            return _time(raw, arrives)
+        case Kind.TIMESTAMP:
+            return _instant(raw, arrives, zone)
+        case Kind.TIMESTAMP_LOCAL:
+            return _local(raw, arrives, zone)
+        case Kind.BYTES:
+            return _bytes(raw, arrives)
+        case Kind.INTERVAL:
+            return _Value(f"au_interval(CAST({raw} AS VARCHAR))", exact=False)
+        case Kind.JSON:
+            return _Value(f"au_json({_as_json(raw, arrives)})", exact=False)
+        case Kind.LIST:
+            return _Value(f"au_list({_as_json(raw, arrives)}, {_literal(str(logical.element))}, true)", exact=False)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _as_json(raw: str, arrives: str) -> str:
+    return f"CAST({raw} AS VARCHAR)" if arrives in ("VARCHAR", "JSON") else f"CAST(to_json({raw}) AS VARCHAR)"
+
+
+def _int(raw: str, arrives: str, target: str) -> _Value | None:
+    if arrives in _NARROW_INTS or (arrives in ("UBIGINT", "HUGEINT") and target == "HUGEINT"):
+        return _Value(f"CAST({raw} AS {target})", exact=True)
+    if arrives in _INT_DIGITS:
+        return _Value(f"TRY_CAST({raw} AS {target})", exact=False)
+    if arrives == "BOOLEAN":
+        return _Value(f"CAST({raw} AS {target})", exact=True)
+    if _DECIMAL.match(arrives) or arrives in ("FLOAT", "DOUBLE"):
+        return _Value(f"CASE WHEN {raw} = trunc({raw}) THEN TRY_CAST({raw} AS {target}) END", exact=False)
+    if arrives == "VARCHAR":
+        return _Value(_int_of_text(raw, target), exact=False)
+    return None
+
+
+def _int_of_text(raw: str, target: str) -> str:
+    return (
+        f"CASE WHEN regexp_full_match({raw}, '[+-]?[0-9]+') THEN TRY_CAST({raw} AS {target}) "
+        f"ELSE TRY_CAST(au_decimal({raw}, 39, 0) AS {target}) END"
+    )
+
+
+def _decimal(logical: LogicalType, raw: str, arrives: str) -> _Value | None:
+    p, s = logical.precision, logical.scale
+    if p > DECIMAL_DIGITS_MAX:
+        text = f"au_decimal(CAST({raw} AS VARCHAR), {p}, {s})"
+        return _Value(f"CASE WHEN {text} NOT IN ('NaN', 'infinity', '-infinity') THEN {text} END", exact=False)
+    target = f"DECIMAL({p},{s})"
+    if arrives in _INT_DIGITS:
+        fits = p - s >= _INT_DIGITS[arrives]
+        return _Value(f"CAST({raw} AS {target})" if fits else f"TRY_CAST({raw} AS {target})", exact=fits)
+    if match := _DECIMAL.match(arrives):
+        return _decimal_of_decimal(raw, target, (p, s), (int(match[1]), int(match[2])))
+    if arrives in ("FLOAT", "DOUBLE"):
+        return _Value(_decimal_of_text(f"CAST({raw} AS VARCHAR)", target, p, s), exact=False)
+    if arrives == "VARCHAR":
+        return _Value(_decimal_of_text(raw, target, p, s), exact=False)
+    return None
+
+
+def _decimal_of_decimal(raw: str, target: str, wanted: tuple[int, int], held: tuple[int, int]) -> _Value:
+    if held[1] <= wanted[1]:
+        fits = held[0] - held[1] <= wanted[0] - wanted[1]
+        return _Value(f"CAST({raw} AS {target})" if fits else f"TRY_CAST({raw} AS {target})", exact=fits)
+    # more digits after the point than declared: they must be zeros, for nothing is ever rounded
+    beyond = f"right(CAST({raw} AS VARCHAR), {held[1] - wanted[1]})"
+    return _Value(f"CASE WHEN ltrim({beyond}, '0') = '' THEN TRY_CAST({raw} AS {target}) END", exact=False)
+
+
+def _decimal_of_text(text: str, target: str, p: int, s: int) -> str:
+    plain = f"regexp_full_match({text}, '[+-]?[0-9]{{1,{max(p - s, 1)}}}" + (f"(\\.[0-9]{{0,{s}}})?')" if s else "')")
+    rest = f"TRY_CAST(au_decimal({text}, {p}, {s}) AS {target})"
+    return f"CASE WHEN {plain} THEN TRY_CAST({text} AS {target}) ELSE {rest} END"
+
+
+def _float(raw: str, arrives: str) -> _Value | None:
+    if arrives == "DOUBLE":
+        return _Value(f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE {raw} END", exact=True)
+    if arrives == "FLOAT":  # by its shortest text, so that 0.1 kept in 32 bits is 0.1 kept in 64
+        return _Value(f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE CAST(CAST({raw} AS VARCHAR) AS DOUBLE) END", exact=True)
+    if arrives in _INT_DIGITS and _INT_DIGITS[arrives] <= 10:
+        return _Value(f"CAST({raw} AS DOUBLE)", exact=True)
+    if arrives in _INT_DIGITS:
+        return _Value(f"CASE WHEN CAST(CAST({raw} AS DOUBLE) AS HUGEINT) = {raw} THEN CAST({raw} AS DOUBLE) END", exact=False)
+    if arrives == "VARCHAR" or _DECIMAL.match(arrives):
+        text = f"CAST({raw} AS VARCHAR)"
+        number = rf"regexp_full_match(trim({text}), '[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:[+-]?(nan|inf|infinity))')"
+        cast = f"TRY_CAST(trim({text}) AS DOUBLE)"
+        return _Value(f"CASE WHEN {number} THEN CASE WHEN {cast} = 0 THEN CAST(0 AS DOUBLE) ELSE {cast} END END", exact=False)
+    return None
+
+
+def _textual(raw: str, arrives: str) -> _Value:
+    if arrives == "BLOB":
+        return _Value(f"TRY(decode({raw}))", exact=False)
+    if arrives == "VARCHAR":
+        return _Value(raw, exact=True)
+    return _Value(f"CAST({raw} AS VARCHAR)", exact=True)
+
+
+def _bool(raw: str, arrives: str) -> _Value | None:
+    if arrives == "BOOLEAN":
+        return _Value(raw, exact=True)
+    if arrives in _INT_DIGITS or _DECIMAL.match(arrives) or arrives in ("FLOAT", "DOUBLE"):
+        return _Value(f"CASE WHEN {raw} = 1 THEN true WHEN {raw} = 0 THEN false END", exact=False)
+    if arrives == "VARCHAR":
+        lower = f"lower({raw})"
+        return _Value(f"CASE WHEN {lower} IN ('true', 't', '1') THEN true WHEN {lower} IN ('false', 'f', '0') THEN false END", exact=False)
+    return None
+
+
+def _uuid(raw: str, arrives: str) -> _Value | None:
+    if arrives == "UUID":
+        return _Value(raw, exact=True)
+    if arrives == "VARCHAR":
+        return _Value(f"TRY_CAST({raw} AS UUID)", exact=False)
+    if arrives == "BLOB":
+        return _Value(f"CASE WHEN octet_length({raw}) = 16 THEN TRY_CAST(hex({raw}) AS UUID) END", exact=False)
+    return None
+
+
+def _date(raw: str, arrives: str) -> _Value | None:
+    if arrives == "DATE":
+        return _Value(raw, exact=True)
+    if arrives in _STAMPS or arrives == _TZ:
+        stamp = f"CAST({raw} AS TIMESTAMP)"
+        return _Value(f"CASE WHEN isinf({stamp}) OR CAST({stamp} AS TIME) = TIME '00:00:00' THEN CAST({stamp} AS DATE) END", exact=False)
+    if arrives == "VARCHAR":
+        midnight = rf"{_DATE_TEXT}([T ]00:00(:00(\.0+)?)?Z?)?"
+        return _Value(
+            f"CASE WHEN regexp_full_match({raw}, '{midnight}') THEN TRY_CAST(left({raw}, 10) AS DATE) "
+            f"WHEN lower({raw}) IN {_INFINITE} THEN CAST(lower({raw}) AS DATE) END",
+            exact=False,
+        )
+    return None
+
+
+def _time(raw: str, arrives: str) -> _Value | None:
+    if arrives == "TIME":
+        return _Value(raw, exact=True)
+    if arrives == "VARCHAR":
+        return _Value(f"CASE WHEN regexp_full_match({raw}, '{_CLOCK_TEXT}') THEN TRY_CAST({raw} AS TIME) END", exact=False)
+    return None
+
+
+def _instant(raw: str, arrives: str, zone: str) -> _Value | None:
+    if arrives == _TZ:
+        return _Value(f"timezone('UTC', {raw})", exact=True)
+    if arrives in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"):
+        return _Value(_to_utc(f"CAST({raw} AS TIMESTAMP)", zone), exact=True)
+    if arrives == "TIMESTAMP_NS":
+        return _Value(_to_utc(_micros_only(raw), zone), exact=False)
+    if arrives == "VARCHAR":
+        local = _to_utc(f"TRY_CAST({raw} AS TIMESTAMP)", zone)
+        return _Value(_stamp_of_text(raw, f"timezone('UTC', TRY_CAST({raw} AS TIMESTAMPTZ))", local), exact=False)
+    return None
+
+
+def _local(raw: str, arrives: str, zone: str) -> _Value | None:
+    if arrives == _TZ:
+        return _Value(f"timezone({_literal(zone)}, {raw})", exact=True)
+    if arrives in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"):
+        return _Value(f"CAST({raw} AS TIMESTAMP)", exact=True)
+    if arrives == "TIMESTAMP_NS":
+        return _Value(_micros_only(raw), exact=False)
+    if arrives == "VARCHAR":
+        zoned = f"timezone({_literal(zone)}, TRY_CAST({raw} AS TIMESTAMPTZ))"
+        return _Value(_stamp_of_text(raw, zoned, f"TRY_CAST({raw} AS TIMESTAMP)"), exact=False)
+    return None
+
+
+def _to_utc(stamp: str, zone: str) -> str:
+    return stamp if zone == "UTC" else f"timezone('UTC', timezone({_literal(zone)}, {stamp}))"
+
+
+def _micros_only(raw: str) -> str:
+    return f"CASE WHEN CAST(CAST({raw} AS TIMESTAMP) AS TIMESTAMP_NS) = {raw} THEN CAST({raw} AS TIMESTAMP) END"
+
+
+def _stamp_of_text(raw: str, zoned: str, local: str) -> str:
+    pattern = f"{_DATE_TEXT}[T ]{_CLOCK_TEXT}"
+    return (
+        f"CASE WHEN regexp_full_match({raw}, '{pattern}') THEN {local} WHEN regexp_full_match({raw}, '{pattern}{_ZONE_TEXT}') THEN {zoned} "
+        f"WHEN regexp_full_match({raw}, '{_DATE_TEXT}') THEN {local} "
+        f"WHEN lower({raw}) IN {_INFINITE} THEN CAST(lower({raw}) AS TIMESTAMP) END"
+    )
+
+
+def _bytes(raw: str, arrives: str) -> _Value | None:
+    if arrives == "BLOB":
+        return _Value(raw, exact=True)
+    if arrives == "VARCHAR":
+        digits = f"CASE WHEN starts_with({raw}, '\\x') THEN substr({raw}, 3) ELSE {raw} END"
+        return _Value(f"CASE WHEN regexp_full_match({digits}, '([0-9a-fA-F]{{2}})*') THEN unhex({digits}) END", exact=False)
+    if arrives == "UUID":
+        return _Value(f"unhex(replace(CAST({raw} AS VARCHAR), '-', ''))", exact=True)
+    return None
+
+
+def _special(logical: LogicalType, raw: str, arrives: str) -> str:
+    """Canonical text of a value that is lawful but that the DuckDB type of `value` lacks; empty where there is none."""
+    if logical.kind is not Kind.DECIMAL or arrives not in ("VARCHAR", "FLOAT", "DOUBLE"):
+        return ""
+    word = f"lower(trim(CAST({raw} AS VARCHAR)))"
+    return (
+        f"CASE WHEN {word} IN ('nan', '+nan', '-nan') THEN 'NaN' WHEN {word} IN ('inf', '+inf', 'infinity', '+infinity') THEN 'infinity' "
+        f"WHEN {word} IN ('-inf', '-infinity') THEN '-infinity' END"
+    )
+
+
+def _text(logical: LogicalType, value: str) -> str:
+    match logical.kind:
+        case Kind.TEXT | Kind.ENUM | Kind.INTERVAL | Kind.JSON | Kind.LIST:
+            return value
+        case Kind.FLOAT:
+            return f"CASE WHEN isnan({value}) THEN 'NaN' WHEN isinf({value}) THEN CASE WHEN {value} > 0 THEN 'infinity' ELSE '-infinity' END ELSE CAST({value} AS VARCHAR) END"
+        case Kind.TIME:
+            return f"CASE WHEN {value} = TIME '24:00:00' THEN '24:00:00.000000' ELSE strftime(DATE '2000-01-01' + {value}, '%H:%M:%S.%f') END"
+        case Kind.TIMESTAMP | Kind.TIMESTAMP_LOCAL:
+            form = "%Y-%m-%dT%H:%M:%S.%f" + ("Z" if logical.kind is Kind.TIMESTAMP else "")
+            return f"CASE WHEN isinf({value}) THEN CAST({value} AS VARCHAR) ELSE strftime({value}, '{form}') END"
+        case Kind.BYTES:
+            return f"lower(hex({value}))"
+    return f"CAST({value} AS VARCHAR)"
+
+
+def text_of(logical: LogicalType, value: str) -> str:
+    """SQL of the canonical text of a canonical value."""
+    return _text(logical, value)

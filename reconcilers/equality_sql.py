@@ -1,0 +1,148 @@
+"""Equalities of the contract language as SQL over canonical values.
+
+Maps are applied to each side before hashing, the tolerance `within` is a condition over both sides.
+"""
+
+from __future__ import annotations
+
+from contracts.equality import (
+    CaseInsensitive,
+    Equality,
+    Hashed,
+    Mask,
+    Trimmed,
+    Truncated,
+    TruncatedTo,
+    Unordered,
+    Within,
+)
+from contracts.logical_types import Kind, LogicalType
+from reconcilers.canonical import DECIMAL_DIGITS_MAX, Canonical, text_of
+
+WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""Every character with Unicode's White_Space property; what `trimmed` takes off."""
+
+_TRUNCATION = {"s": "second", "ms": "millisecond", "us": "microsecond"}
+TEXT = LogicalType(Kind.TEXT)
+
+
+def replica_type(declared: LogicalType, equality: Equality) -> LogicalType:
+    """The type under which a replica's column is read: text where it holds a digest or a mask of the value."""
+    secret = any(isinstance(step, (Mask, Hashed)) for step in equality.steps) or equality.mode == "redacted"
+    return TEXT if secret else declared
+
+
+def mapped(value: str, logical: LogicalType, equality: Equality, *, owner: bool) -> str:
+    """SQL of a canonical value after the maps of an equality, `within` left out.
+
+    Args:
+        value: SQL of the canonical value.
+        owner: Owner-side maps (mask, hash, truncated_to) are applied to the owner alone.
+    """
+    for step in equality.steps:
+        match step:
+            case Truncated(unit):
+                value = _truncated_time(value, unit) if logical.kind is Kind.TIME else _truncated_stamp(value, unit)
+            case CaseInsensitive():
+                # lower() is case folding for ASCII; the rest (ß, final sigma, Cherokee) takes the full tables
+                value = f"CASE WHEN strlen({value}) = length({value}) THEN lower({value}) ELSE au_casefold({value}) END"
+            case Trimmed():
+                value = f"trim({value}, {_characters(WHITE_SPACE)})"
+            case Unordered():
+                value = f"au_list({value}, {_quoted(str(logical.element))}, false)"
+            case Mask() | Hashed() | TruncatedTo() if owner:
+                value = _owner_map(value, logical, step)
+            case _:
+                pass
+    return value
+
+
+def _owner_map(value: str, logical: LogicalType, step: Mask | Hashed | TruncatedTo) -> str:
+    text = text_of(logical, value)
+    match step:
+        case Mask(character, keep):
+            kept = f"right({text}, {keep})" if keep else "''"
+            return f"(repeat({_quoted(character)}, greatest(length({text}) - {keep}, 0)) || {kept})"
+        case Hashed(salt):
+            return f"sha256({_quoted(salt)} || {text})"
+        case TruncatedTo(length):
+            return f"left({text}, {length})"
+
+
+def _truncated_stamp(value: str, unit: str) -> str:
+    return f"CASE WHEN isinf({value}) THEN {value} ELSE date_trunc('{_TRUNCATION[unit]}', {value}) END"
+
+
+def _truncated_time(value: str, unit: str) -> str:
+    micros = {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
+    return f"CAST(TIME '00:00:00' + to_microseconds((epoch_us({value}) // {micros}) * {micros}) AS TIME)"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _characters(text: str) -> str:
+    return " || ".join(f"chr({ord(character)})" for character in text)
+
+
+def within(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
+    """SQL condition, never NULL: two canonical values are both NULL, the same, or within the tolerance (bounds included)."""
+    close = _close(owner, replica, logical, tolerance)
+    return f"coalesce({owner} IS NOT DISTINCT FROM {replica} OR ({close}), false)"
+
+
+def _close(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
+    if logical.kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL):
+        micros = int(tolerance.amount * 1_000_000)
+        return f"abs(CAST(epoch_us({owner}) AS HUGEINT) - CAST(epoch_us({replica}) AS HUGEINT)) <= {micros}"
+    if logical.kind is Kind.DATE:
+        return f"NOT isinf({owner}) AND NOT isinf({replica}) AND abs(datediff('day', {owner}, {replica})) * 86400 <= {tolerance.amount:f}"
+    if logical.kind is Kind.TIME:
+        return f"abs(epoch_us({owner}) - epoch_us({replica})) <= {int(tolerance.amount * 1_000_000)}"
+    return _close_numbers(owner, replica, logical, tolerance)
+
+
+def _close_numbers(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
+    if logical.kind is Kind.INT and not tolerance.percent:
+        return f"abs(CAST({owner} AS HUGEINT) - CAST({replica} AS HUGEINT)) <= {int(tolerance.amount)}"
+    if not _needs_python(logical, tolerance):
+        return _close_decimals(owner, replica, logical, tolerance)
+    left, right = text_of(logical, owner), text_of(logical, replica)
+    return f"au_within({left}, {right}, '{tolerance.amount:f}', {str(tolerance.percent).lower()})"
+
+
+def _needs_python(logical: LogicalType, tolerance: Within) -> bool:
+    """Floats and very wide decimals: the difference is taken exactly, in Python's decimals."""
+    if logical.kind is not Kind.DECIMAL:
+        return True
+    digits = -tolerance.amount.as_tuple().exponent  # type: ignore[operator]
+    scale = max(logical.scale, digits, 0)
+    return logical.precision - logical.scale + scale + 1 > DECIMAL_DIGITS_MAX or tolerance.percent
+
+
+def _close_decimals(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
+    digits = max(logical.scale, -int(tolerance.amount.as_tuple().exponent), 0)
+    wide = f"DECIMAL({DECIMAL_DIGITS_MAX},{digits})"
+    return f"abs(CAST({owner} AS {wide}) - CAST({replica} AS {wide})) <= CAST('{tolerance.amount:f}' AS {wide})"
+
+
+def equal(owner: Canonical, replica: Canonical, logical: LogicalType, equality: Equality) -> str:
+    """SQL condition of the row stage, never NULL: the two sides of one field count as the same.
+
+    A value that the owner itself holds wrongly is not compared; one that the replica holds wrongly is never the same; values that
+    DuckDB's type lacks (NaN in a decimal) are the same when their canonical texts are.
+    """
+    left = mapped(owner.value, logical, equality, owner=True)
+    right = mapped(replica.value, replica_type(logical, equality), equality, owner=False)
+    tolerance = equality.within
+    same = within(left, right, logical, tolerance) if tolerance else f"({left} IS NOT DISTINCT FROM {right})"
+    cases = []
+    if owner.bad:
+        cases.append(f"WHEN {owner.bad} THEN true")
+    if replica.bad:
+        cases.append(f"WHEN {replica.bad} THEN false")
+    odd = " OR ".join(side.odd for side in (owner, replica) if side.odd)
+    if odd:
+        cases.append(f"WHEN {odd} THEN {owner.text} IS NOT DISTINCT FROM {replica.text}")
+    return f"CASE {' '.join(cases)} ELSE {same} END" if cases else same

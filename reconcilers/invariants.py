@@ -1,0 +1,95 @@
+"""What is wrong at the owner itself: values that their type cannot hold, broken rules, references to nothing.
+
+The scan flags suspicious rows (`issue`), these are fetched by key and told apart here; references are a join of the
+referring values with the keys of the referenced entity's owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from contracts.contract import Contract
+from reconcilers.canonical import text_of
+from reconcilers.finding import Divergence, FieldDifference, Finding, KeyText, Verdict
+from reconcilers.projection import _TEXT_KEYS, Projection, Side, invariant_sql, key_sql
+from reconcilers.rows import key_text, key_texts
+
+if TYPE_CHECKING:
+    import duckdb
+
+TYPE_RULE = "type"
+
+
+def issue_rows(contract: Contract, side: Side) -> str:
+    """SELECT that tells, for each row of a relation with something wrong in it, what it is.
+
+    Columns: one key text a part, the list of bad fields' positions, the list of broken invariants' positions, one text a field.
+    """
+    names = list(contract.fields)
+    keys = [_key_text(contract, side, name) for name in contract.key]
+    bad = [f"CASE WHEN {side.of(name).bad} THEN {i} END" for i, name in enumerate(names) if side.of(name).bad]
+    broken = [f"CASE WHEN {invariant_sql(rule.holds, side)} THEN {i} END" for i, rule in enumerate(contract.invariants)]
+    columns = [f'{key} AS "k{i}"' for i, key in enumerate(keys)]
+    columns += [f"{_present(bad)} AS bad", f"{_present(broken)} AS broken"]
+    columns += [f'{side.of(name).text} AS "t{i}"' for i, name in enumerate(names)]
+    return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {side.relation.sql}) WHERE len(bad) + len(broken) > 0"
+
+
+def _key_text(contract: Contract, side: Side, name: str) -> str:
+    logical = contract.fields[name].type
+    key = key_sql(logical, side.of(name))
+    return key if logical.kind in _TEXT_KEYS else text_of(logical, key)
+
+
+def _present(conditions: Sequence[str]) -> str:
+    return f"list_filter([{', '.join(conditions)}], lambda x: x IS NOT NULL)" if conditions else "CAST([] AS INTEGER[])"
+
+
+def issue_findings(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str) -> list[Finding]:
+    """Findings of a table made from `issue_rows`: one for all bad values of a row, one for each broken invariant."""
+    names, parts = list(contract.fields), len(contract.key)
+    findings: list[Finding] = []
+    for row in cursor.execute(f'SELECT * FROM "{table}"').fetchall():
+        key = key_text(contract, row[:parts])
+        if any(text is None for _, text in key):
+            continue  # its key is NULL or bad: a finding of its own, nothing is reported beside it
+        bad, broken, texts = row[parts], row[parts + 1], dict(zip(names, row[parts + 2 :], strict=True))
+        if bad:
+            findings.append(_owner_finding(contract, key, TYPE_RULE, {names[i]: texts[names[i]] for i in bad}))
+        for i in broken:
+            rule = contract.invariants[i]
+            used = {name: texts[name] for name in names if name in rule.holds.names}
+            findings.append(_owner_finding(contract, key, rule.name, used))
+    return findings
+
+
+def _owner_finding(contract: Contract, key: KeyText, rule: str, values: dict[str, str | None]) -> Finding:
+    fields = tuple(FieldDifference(name, value, None) for name, value in values.items())
+    return Finding(contract.entity, None, key, Divergence.INVARIANT, Verdict.SUSPECT, rule=rule, fields=fields)
+
+
+def reference_findings(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection, field: str, referenced: str
+) -> list[Finding]:
+    """Findings for non-null values of a field that are no key of the referenced entity.
+
+    Args:
+        table, projection: The referring owner.
+        referenced: The table with the referenced owner's keys; its first column `k0` is the key.
+    """
+    column = projection.references[field]
+    logical = contract.fields[field].type
+    text = f"o.{column}" if logical.kind in _TEXT_KEYS else text_of(logical, f"o.{column}")
+    gone = " AND NOT o.gone" if projection.gone else ""
+    rows = cursor.execute(
+        f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '
+        f"ON o.{column} = r.k0 WHERE o.{column} IS NOT NULL AND r.here IS NULL AND o.k0 IS NOT NULL{gone}"
+    ).fetchall()
+    return [
+        Finding(
+            contract.entity, None, key_text(contract, row[1:]), Divergence.REFERENCE, Verdict.SUSPECT, rule=field,
+            fields=(FieldDifference(field, row[0], None),),
+        )
+        for row in rows
+    ]  # fmt: skip

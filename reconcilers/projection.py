@@ -1,0 +1,350 @@
+"""What is selected from each side while it is scanned: the key, a hash of the compared fields, and a few flags.
+
+One scan of the owner serves all its replicas: each distinct set of compared fields has a hash column of its own.
+
+Columns of an owner's projection (a replica's has the same without `w…`, and `live` only after its `select`):
+
+| column | meaning |
+|---|---|
+| `k0`, `k1`, … | the key in canonical form; NULL where a part is NULL or is no value of its type |
+| `s0`, … | the key as the store spells it (text), where the canonical form does not determine it |
+| `kb` | some key part is not NULL but is no value of its type |
+| `gone` | flagged as deleted |
+| `issue` | a field holds no value of its type, or an invariant does not hold (owner only) |
+| `w<i>` | the row is in scope of replica i (its `where` is true) |
+| `h<i>` | hash of the i-th set of compared fields; NULL: compare this row by text |
+| `x<i>` | a value compared with a tolerance |
+| `f<i>` | the value of the i-th reference |
+| `c<i>` | text of a redacted column (replica only) |
+| `z` | a decimal is 0 that may be NaN at the store |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from contracts.contract import Contract, FieldMap, Replica
+from contracts.equality import Equality, Within
+from contracts.expression import Expression, TypedSql
+from contracts.logical_types import Kind, LogicalType
+from reconcilers.canonical import Canonical, canonical, is_narrow, storage
+from reconcilers.equality_sql import mapped, replica_type
+from reconcilers.ports import RawColumn, RawRelation, Shape, Wanted
+
+_TEXT_KEYS = frozenset({Kind.DECIMAL, Kind.FLOAT, Kind.TIME, Kind.INTERVAL, Kind.JSON, Kind.LIST, Kind.BYTES})
+"""Key types joined by canonical text: their DuckDB type lacks some values, or has no cheaper form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to read from one side, and the type it is read under.  `logical` None: a flag, in its natural type."""
+
+    name: str
+    wanted: Wanted
+
+    @property
+    def logical(self) -> LogicalType | None:
+        """The type it is read under."""
+        return self.wanted.logical
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One compared field of one replica."""
+
+    name: str
+    logical: LogicalType
+    """The declared type."""
+    equality: Equality
+
+    @property
+    def within(self) -> Within | None:
+        """The tolerance, if there is one."""
+        return self.equality.within
+
+
+def owner_items(contract: Contract) -> list[Item]:
+    """Everything that is read of an owner: all declared fields, then flags that are no declared field."""
+    items = [Item(name, Wanted(name, declared.type)) for name, declared in contract.fields.items()]
+    soft = contract.owner.soft_delete
+    if soft is not None:
+        items.append(Item(_flag(soft.field), Wanted(soft.field, None)))
+    return items
+
+
+def replica_items(contract: Contract, replica: Replica, shape: Shape) -> list[Item]:
+    """Everything that is read of a replica: its key, its compared fields, its flag and what `select` names."""
+    items = [_replica_item(contract, field_map) for field_map in (*replica.key, *compared_maps(replica))]
+    if replica.deletes.column is not None:
+        items.append(Item(_flag(replica.deletes.column), Wanted(replica.deletes.column, None)))
+    names = replica.select.names if replica.select else frozenset()
+    items += [Item(_selected(name), Wanted(name, select_type(contract, replica, shape, name))) for name in sorted(names)]
+    return items
+
+
+def _replica_item(contract: Contract, field_map: FieldMap) -> Item:
+    logical = replica_type(contract.fields[field_map.field].type, field_map.equality)
+    return Item(field_map.field, Wanted(field_map.path, logical, field_map.timezone))
+
+
+def select_type(contract: Contract, replica: Replica, shape: Shape, name: str) -> LogicalType:
+    """The type of a replica's column in `select`: as mapped, else as the store declares it, else text."""
+    for field_map in (*replica.key, *replica.fields):
+        if field_map.path == name:
+            return replica_type(contract.fields[field_map.field].type, field_map.equality)
+    column = shape.column(name)
+    return column.logical if column is not None and column.logical is not None else LogicalType(Kind.TEXT)
+
+
+def compared_maps(replica: Replica) -> list[FieldMap]:
+    """The maps of the fields that are really compared."""
+    return [field_map for field_map in replica.fields if field_map.equality.mode in ("compared", "redacted")]
+
+
+def compared_fields(contract: Contract, replica: Replica) -> list[Compared]:
+    """The compared fields, in contract order of the replica's maps."""
+    return [Compared(m.field, contract.fields[m.field].type, m.equality) for m in compared_maps(replica)]
+
+
+def _flag(name: str) -> str:
+    return f"\0flag {name}"  # cannot be the name of a contract field
+
+
+def _selected(name: str) -> str:
+    return f"\0select {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side's columns, compiled: how each item arrives and its canonical form."""
+
+    relation: RawRelation
+    items: Sequence[Item]
+    columns: Mapping[str, RawColumn]
+    canonicals: Mapping[str, Canonical]
+
+    def of(self, name: str) -> Canonical:
+        """The canonical form of one item."""
+        return self.canonicals[name]
+
+    def typed(self, names: Iterable[str], *, selected: bool = False) -> dict[str, TypedSql]:
+        """The columns an expression may use, with their types."""
+        types = {item.name: item.logical for item in self.items}
+        typed = {}
+        for name in names:
+            item = _selected(name) if selected else name
+            logical = types[item]
+            assert logical is not None
+            typed[name] = TypedSql(self.canonicals[item].value, logical)
+        return typed
+
+
+def compile_side(items: Sequence[Item], relation: RawRelation, narrow: frozenset[str] = frozenset()) -> Side:
+    """Compile every item of one side.
+
+    Args:
+        items: In the order in which they were wanted.
+        relation: What the reader offers for them.
+        narrow: Int fields that arrive in at most 64 bits on every side.
+    """
+    columns = {item.name: column for item, column in zip(items, relation.columns, strict=True)}
+    canonicals = {
+        item.name: canonical(item.logical, columns[item.name], narrow=item.name in narrow) for item in items if item.logical is not None
+    }
+    return Side(relation, items, columns, canonicals)
+
+
+def narrow_ints(contract: Contract, sides: Sequence[tuple[Sequence[Item], RawRelation]]) -> frozenset[str]:
+    """The int fields that every side delivers in at most 64 bits."""
+    wide = {
+        item.name
+        for items, relation in sides
+        for item, column in zip(items, relation.columns, strict=True)
+        if not is_narrow(column)
+    }
+    return frozenset(name for name, declared in contract.fields.items() if declared.type.kind is Kind.INT and name not in wide)
+
+
+def key_type(logical: LogicalType, *, narrow: bool) -> str:
+    """The DuckDB type that keys of this logical type are joined in."""
+    return "VARCHAR" if logical.kind in _TEXT_KEYS else storage(logical, narrow=narrow)
+
+
+@dataclass(slots=True)
+class Projection:
+    """SQL of one side's projection, and what it has in it."""
+
+    sql: str
+    key_parts: int
+    spelled: bool
+    bad_keys: bool
+    gone: bool
+    issues: bool
+    zeros: bool
+    hashes: dict[str, str] = field(default_factory=dict)
+    """Replica name to the owner's hash column."""
+    scopes: dict[str, str] = field(default_factory=dict)
+    """Replica name to the owner's scope column, where it has a `where`."""
+    tolerances: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Replica name, then field, to the column of a value compared with a tolerance."""
+    references: dict[str, str] = field(default_factory=dict)
+    """Referring field to its column."""
+    constants: dict[str, str] = field(default_factory=dict)
+    """Redacted field to its column (replica only)."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the key columns."""
+        return [f"k{i}" for i in range(self.key_parts)]
+
+    @property
+    def spellings(self) -> list[str]:
+        """Names of the columns with the key as the store spells it."""
+        return [f"s{i}" for i in range(self.key_parts)] if self.spelled else []
+
+
+class _Builder:
+    """Collects the columns of one projection."""
+
+    def __init__(self, contract: Contract, side: Side) -> None:
+        self.contract = contract
+        self.side = side
+        self.selected: list[str] = []
+        self.known: dict[str, str] = {}
+
+    def add(self, name: str, sql: str) -> None:
+        self.selected.append(f'{sql} AS "{name}"')
+
+    def shared(self, prefix: str, sql: str) -> str:
+        """A column for this SQL, made once however often it is asked for."""
+        if sql not in self.known:
+            self.known[sql] = f"{prefix}{len(self.known)}"
+            self.add(self.known[sql], sql)
+        return self.known[sql]
+
+    def key(self, *, always_spelled: bool) -> tuple[bool, bool]:
+        """Add the key columns; returns whether spellings and bad keys can occur."""
+        forms = [self.side.of(name) for name in self.contract.key]
+        for i, (name, form) in enumerate(zip(self.contract.key, forms, strict=True)):
+            self.add(f"k{i}", key_sql(self.contract.fields[name].type, form))
+        bad = " OR ".join(form.bad for form in forms if form.bad)
+        inexact = any(not self.side.columns[name].exact for name in self.contract.key)
+        spelled = bool(bad) or inexact or always_spelled
+        if spelled:
+            for i, name in enumerate(self.contract.key):
+                self.add(f"s{i}", f"CAST({self.side.columns[name].sql} AS VARCHAR)")
+        if bad:
+            self.add("kb", f"({bad})")
+        return spelled, bool(bad)
+
+    def gone(self, column: str | None) -> bool:
+        if column is None:
+            return False
+        self.add("gone", flag_sql(self.side.columns[_flag(column)]))
+        return True
+
+    def zeros(self) -> bool:
+        hidden = [item.name for item in self.side.items if self.side.columns[item.name].nan_hidden]
+        if hidden:
+            self.add("z", "(" + " OR ".join(f"coalesce({self.side.columns[name].sql} = 0, false)" for name in hidden) + ")")
+        return bool(hidden)
+
+    def hash(self, fields: Sequence[Compared], *, owner: bool) -> str:
+        """SQL of the hash of all fields compared by a map; NULL where one of them is odd, so that text decides."""
+        values, odd = [], []
+        for compared in fields:
+            form = self.side.of(compared.name)
+            if form.odd:
+                odd.append(form.odd)
+            if compared.within is None and compared.equality.mode == "compared":
+                logical = compared.logical if owner else replica_type(compared.logical, compared.equality)
+                values.append(mapped(form.value, logical, compared.equality, owner=owner))
+        hashed = f"hash({', '.join(values)})" if values else "CAST(0 AS UBIGINT)"
+        return f"CASE WHEN {' OR '.join(odd)} THEN NULL ELSE {hashed} END" if odd else hashed
+
+
+def key_sql(logical: LogicalType, form: Canonical) -> str:
+    """SQL of a key part as keys are joined; NULL where the part is NULL or bad."""
+    if logical.kind not in _TEXT_KEYS:
+        return form.value
+    return f"CASE WHEN {form.bad} THEN NULL ELSE {form.text} END" if form.bad else form.text
+
+
+def flag_sql(column: RawColumn) -> str:
+    """SQL of a deletion flag: a true boolean, a number other than 0, or a non-null time."""
+    raw, arrives = column.sql, column.duckdb_type.upper()
+    if arrives == "BOOLEAN":
+        return f"coalesce({raw}, false)"
+    if arrives == "VARCHAR":  # a store without types: false in all its spellings is no deletion, a time is one
+        return f"coalesce(lower({raw}) NOT IN ('false', 'f', '0', ''), false)"
+    if "INT" in arrives or arrives.startswith("DECIMAL") or arrives in ("FLOAT", "DOUBLE"):
+        return f"coalesce({raw} <> 0, false)"
+    return f"({raw} IS NOT NULL)"
+
+
+def owner_projection(contract: Contract, side: Side, replicas: Sequence[Replica]) -> Projection:
+    """Compile what one scan of the owner brings for all these replicas."""
+    build = _Builder(contract, side)
+    spelled, bad_keys = build.key(always_spelled=False)
+    soft = contract.owner.soft_delete
+    result = Projection("", len(contract.key), spelled, bad_keys, build.gone(soft.field if soft else None), issues=False, zeros=build.zeros())
+    for replica in replicas:
+        fields = compared_fields(contract, replica)
+        result.hashes[replica.name] = build.shared("h", build.hash(fields, owner=True))
+        result.tolerances[replica.name] = {c.name: build.shared("x", _before_within(side, c, owner=True)) for c in fields if c.within}
+        if replica.where is not None:
+            result.scopes[replica.name] = build.shared("w", _condition(replica.where, side))
+    for name in contract.references():
+        result.references[name] = build.shared("f", reference_sql(contract.fields[name].type, side.of(name)))
+    issue = issue_sql(contract, side)
+    if issue:
+        build.add("issue", issue)
+        result.issues = True
+    result.sql = f"SELECT {', '.join(build.selected)} FROM {side.relation.sql}"
+    return result
+
+
+def replica_projection(contract: Contract, side: Side, replica: Replica) -> Projection:
+    """Compile what the scan of one replica brings."""
+    build = _Builder(contract, side)
+    fields = compared_fields(contract, replica)
+    spelled, bad_keys = build.key(always_spelled=False)
+    result = Projection("", len(contract.key), spelled, bad_keys, build.gone(replica.deletes.column), issues=False, zeros=build.zeros())
+    result.hashes[replica.name] = build.shared("h", build.hash(fields, owner=False))
+    result.tolerances[replica.name] = {c.name: build.shared("x", _before_within(side, c, owner=False)) for c in fields if c.within}
+    result.constants = {c.name: build.shared("c", side.of(c.name).text) for c in fields if c.equality.mode == "redacted"}
+    result.sql = f"SELECT {', '.join(build.selected)} FROM {side.relation.sql}{select_filter(replica, side)}"
+    return result
+
+
+def select_filter(replica: Replica, side: Side) -> str:
+    """The WHERE clause of a replica's `select`, or an empty string."""
+    if replica.select is None:
+        return ""
+    return f" WHERE {replica.select.to_sql(side.typed(replica.select.names, selected=True))}"
+
+
+def _before_within(side: Side, compared: Compared, *, owner: bool) -> str:
+    return mapped(side.of(compared.name).value, compared.logical, compared.equality, owner=owner)
+
+
+def _condition(expression: Expression, side: Side) -> str:
+    return f"coalesce({expression.to_sql(side.typed(expression.names))}, false)"
+
+
+def reference_sql(logical: LogicalType, form: Canonical) -> str:
+    """SQL of a referring value as it is joined with the referenced keys: wide ints, everything else as keys are."""
+    return key_sql(logical, form)
+
+
+def invariant_sql(holds: Expression, side: Side) -> str:
+    """SQL condition, never NULL: the row breaks the rule."""
+    return f"coalesce(NOT ({holds.to_sql(side.typed(holds.names))}), false)"
+
+
+def issue_sql(contract: Contract, side: Side) -> str:
+    """SQL condition, never NULL: the owner's row holds a bad value or breaks an invariant; empty where neither can be."""
+    bad = [side.of(name).bad for name in contract.fields if side.of(name).bad]
+    broken = [invariant_sql(invariant.holds, side) for invariant in contract.invariants]
+    return " OR ".join(f"({condition})" for condition in (*bad, *broken))

@@ -157,6 +157,7 @@ class Looker:
         self._prefix = prefix
         self._progress = progress
         self._cursor = workspace.cursor()
+        self._narrow: frozenset[str] = frozenset()
 
     def look(self, suspects: Suspects | None = None) -> EntityLook:
         """Read, compare and name what differs.
@@ -174,7 +175,7 @@ class Looker:
             owner, copies = self._open(stack, result)
             self._compile(owner, copies)
             self._scan(owner, copies, result, suspects)
-            self._look_at_owner(owner, result, suspects)
+            self._look_at_owner(owner, result)
             for replica in self._contract.replicas:
                 if replica.name in copies:
                     self._look_at_replica(owner, copies[replica.name], replica, result)
@@ -225,13 +226,13 @@ class Looker:
         return _Opened(name, reader, snapshot, shape, items, relation, f"{self._prefix}{name}", context=context)
 
     def _compile(self, owner: _Opened, copies: Mapping[str, _Opened]) -> None:
-        narrow = narrow_ints(self._contract, [(side.items, side.relation) for side in (owner, *copies.values())])
+        self._narrow = narrow_ints(self._contract, [(side.items, side.relation) for side in (owner, *copies.values())])
         replicas = [replica for replica in self._contract.replicas if replica.name in copies]
-        owner.side = compile_side(owner.items, owner.relation, narrow)
+        owner.side = compile_side(owner.items, owner.relation, self._narrow)
         owner.projection = owner_projection(self._contract, owner.side, replicas)
         for replica in replicas:
             copy = copies[replica.name]
-            copy.side = compile_side(copy.items, copy.relation, narrow)
+            copy.side = compile_side(copy.items, copy.relation, self._narrow)
             copy.projection = replica_projection(self._contract, copy.side, replica)
         value_text.register_once(self._workspace)
 
@@ -270,8 +271,7 @@ class Looker:
         exact = all(opened.side.columns[name].exact for name in self._contract.key)
         if exact and not suspects.unkeyed:
             relation = opened.snapshot.lookup([item.wanted for item in opened.items], self._keys(opened, suspects.keys))
-            narrow = frozenset(name for name, c in opened.side.canonicals.items() if "AS BIGINT)" in c.value)
-            opened.side = compile_side(opened.items, relation, narrow)
+            opened.side = compile_side(opened.items, relation, self._narrow)
             opened.projection = (
                 replica_projection(self._contract, opened.side, replica)
                 if replica is not None
@@ -335,7 +335,7 @@ class Looker:
 
     # -- the owner alone -------------------------------------------------------------------------------------------------
 
-    def _look_at_owner(self, owner: _Opened, result: EntityLook, suspects: Suspects | None) -> None:
+    def _look_at_owner(self, owner: _Opened, result: EntityLook) -> None:
         assert owner.projection is not None
         projection = owner.projection
         result.owner_rows = rows.count_live(self._cursor, owner.table, projection)
@@ -344,7 +344,6 @@ class Looker:
             self._issues(owner, result)
         for name, entity in self._contract.references().items():
             self._references(owner, name, entity, result)
-        del suspects
 
     def _issues(self, owner: _Opened, result: EntityLook) -> None:
         keys = [row for row in self._flagged(owner)]

@@ -10,10 +10,17 @@ from reconcilers.finding import Finding, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was compared and what was not.  `skipped` names every field or part left out, with its reason."""
+    """What was compared and what was not.
+
+    Attributes:
+        complete: Everything in scope was compared.
+        skipped: Every field or part that was left out, by name.
+        notes: Why, one sentence each.
+    """
 
     complete: bool = True
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

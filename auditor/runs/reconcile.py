@@ -1,0 +1,346 @@
+"""`audit reconcile`: compare every owner in scope with its replicas, recheck what differs, and say what is drift.
+
+The order of things: look at each entity once, wait until the suspects' lag bounds have passed, look at the suspects again until they are
+settled or no time is left, count, decide the exit code.  Nothing is written here but the workspace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from auditor.runs.suspicion import Suspicion
+from contracts.errors import AuditorError, StoreError, UsageError
+from reconcilers.finding import Finding, Verdict
+from reconcilers.look import EntityLook, Looker, ReplicaLook
+from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
+
+if TYPE_CHECKING:
+    from auditor.clock import Clock
+    from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from reconcilers.ports import Reader
+    from reconcilers.workspace import Workspace
+
+MAX_WAIT_DEFAULT = timedelta(minutes=10)
+EXIT_REASONS = ("drift", "suspects", "undecided", "incomplete", "unreadable", "empty_owner")
+"""In the order in which reports list them."""
+TROUBLE = frozenset(EXIT_REASONS) - {"drift", "suspects"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileRequest:
+    """What to reconcile and how long to wait.
+
+    Attributes:
+        entities: Names; empty means all.
+        replica: Only this replica, or None.
+        recheck: False reports first differences as suspects.
+        recheck_after: In place of every lag bound, or None.
+        max_wait: A suspect that needs longer stays in flight.
+        undecided_tolerated: Undecided keys that are not yet trouble.
+    """
+
+    entities: tuple[str, ...] = ()
+    replica: str | None = None
+    recheck: bool = True
+    recheck_after: timedelta | None = None
+    max_wait: timedelta = MAX_WAIT_DEFAULT
+    undecided_tolerated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run works with.
+
+    Attributes:
+        contracts: Every contract, by entity; the referenced ones too.
+        reader: Makes the reader of a dataset; cheap, raises an `AuditorError` when the connection is not configured.
+        say: Told one sentence for people when something is worth knowing.
+        progress: Told the name of each dataset and the rows read.
+    """
+
+    contracts: Mapping[str, Contract]
+    reader: Callable[[DatasetRef | QueryRef], Reader]
+    workspace: Workspace
+    clock: Clock
+    say: Callable[[str], None] = lambda _text: None
+    progress: Callable[[str, int], None] = lambda _name, _rows: None
+
+
+@dataclass(slots=True)
+class EntityRun:
+    """One entity on its way through a run."""
+
+    contract: Contract
+    looker: Looker | None = None
+    first: EntityLook | None = None
+    suspicion: Suspicion | None = None
+    error: str = ""
+    reasons: set[str] = field(default_factory=set)
+
+
+def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> RunResult:
+    """Run the job; see the module's docstring.
+
+    Raises:
+        UsageError: An entity or a replica is unknown.
+    """
+    started = around.clock.now()
+    runs = [EntityRun(contract) for contract in in_scope(request, around.contracts)]
+    for number, run in enumerate(runs):
+        _look(run, request, around, number)
+    if request.recheck:
+        _recheck(runs, request, around)
+    else:
+        for run in _readable(runs):
+            run.suspicion.leave()  # type: ignore[union-attr]
+    return _result(runs, request, around, run_id, started)
+
+
+def in_scope(request: ReconcileRequest, contracts: Mapping[str, Contract]) -> list[Contract]:
+    """The contracts that a request is about, each with the replicas in scope only.
+
+    Raises:
+        UsageError: An entity or a replica is unknown; the message lists the known ones.
+    """
+    unknown = [entity for entity in request.entities if entity not in contracts]
+    if unknown:
+        raise UsageError(
+            f"no contract is about {', '.join(map(repr, unknown))}; known entities: {', '.join(sorted(contracts)) or 'none'}",
+            hint="see `audit contracts owners`",
+        )
+    chosen = [contracts[entity] for entity in dict.fromkeys(request.entities)] or list(contracts.values())
+    if request.replica is None:
+        return chosen
+    return _only_replica(chosen, request.replica)
+
+
+def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
+    from dataclasses import replace
+
+    kept = [
+        replace(contract, replicas=tuple(replica for replica in contract.replicas if replica.name == name))
+        for contract in contracts
+        if any(replica.name == name for replica in contract.replicas)
+    ]
+    if not kept:
+        known = sorted({replica.name for contract in contracts for replica in contract.replicas})
+        raise UsageError(f"no replica in scope is called {name!r}; known: {', '.join(known) or 'none'}")
+    return kept
+
+
+# -- looking -------------------------------------------------------------------------------------------------------------
+
+
+def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, number: int) -> None:
+    try:
+        run.looker = looker(run.contract, around, prefix=f"e{number}_")
+        run.first = run.looker.look()
+    except AuditorError as error:
+        run.error = str(error)
+        run.reasons.add("unreadable")
+        around.say(f"{run.contract.entity}: {error}")
+        return
+    for name, replica in run.first.replicas.items():
+        if replica.error:
+            around.say(f"{run.contract.entity} at {name}: {replica.error}")
+    run.suspicion = Suspicion({r.name: _lag_bound(r, request) for r in run.contract.replicas})
+    if run.first.owner_rows == 0 and not run.contract.owner.may_be_empty:
+        run.reasons.add("empty_owner")
+        around.say(
+            f"{run.contract.entity}: the owner {_dataset(run.contract)} has no row, so nothing can be said about its replicas; "
+            "if that is lawful, write `may_be_empty: true` under `owner`"
+        )
+        return
+    run.suspicion.begin(run.first, around.clock.now())
+
+
+def _dataset(contract: Contract) -> str:
+    return str(contract.owner.dataset or contract.owner.query or contract.owner.service)
+
+
+def looker(contract: Contract, around: Surroundings, *, prefix: str = "") -> Looker:
+    """A looker over the readers of one contract.
+
+    Raises:
+        AuditorError: The owner's reader cannot be made.
+    """
+    reference = contract.owner.dataset or contract.owner.query
+    if reference is None:
+        raise StoreError(
+            f"{contract.entity}: the owner is known only by its feed {contract.owner.feed}, which this version cannot read yet",
+            hint="give the owner a dataset",
+        )
+    owner = around.reader(reference)
+    replicas = {replica.name: _replica_reader(replica, around) for replica in contract.replicas}
+    referenced = {}
+    for entity in set(contract.references().values()):
+        other = around.contracts.get(entity)
+        target = None if other is None else other.owner.dataset or other.owner.query
+        if other is not None and target is not None:
+            referenced[entity] = (other, around.reader(target))
+    return Looker(around.workspace, contract, owner, replicas, referenced, prefix=prefix, progress=around.progress)
+
+
+def _replica_reader(replica: Replica, around: Surroundings) -> Reader | AuditorError:
+    if replica.dataset is None:
+        return StoreError(f"{replica.name} is known only by its feed, which this version cannot read yet")
+    try:
+        return around.reader(replica.dataset)
+    except AuditorError as error:
+        return error
+
+
+def _lag_bound(replica: Replica, request: ReconcileRequest) -> float:
+    return (request.recheck_after if request.recheck_after is not None else replica.lag_bound).total_seconds()
+
+
+# -- rechecking ----------------------------------------------------------------------------------------------------------
+
+
+def _readable(runs: Sequence[EntityRun]) -> list[EntityRun]:
+    return [run for run in runs if run.suspicion is not None and run.looker is not None]
+
+
+def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings) -> None:
+    """Look again whenever something can be settled, until all is or `max_wait` is over."""
+    deadline = around.clock.monotonic() + request.max_wait.total_seconds()
+    while True:
+        now = around.clock.monotonic()
+        waits = [(wait, run) for run in _readable(runs) if (wait := run.suspicion.next_look_in(now)) is not None]  # type: ignore[union-attr]
+        if not waits or now + min(wait for wait, _ in waits) > deadline:
+            break
+        wait = min(wait for wait, _ in waits)
+        if wait > 0:
+            suspects = sum(len(run.suspicion.suspects) for _, run in waits)  # type: ignore[union-attr]
+            around.say(f"{suspects} suspects: looking again in {wait:.0f} s, when their lag bound has passed")
+            around.clock.wait_until(now + wait)
+        for run in [run for due, run in waits if due <= wait]:
+            run.suspicion.look_again(run.looker, around.clock)  # type: ignore[union-attr, arg-type]
+    for run in _readable(runs):
+        run.suspicion.give_up(around.clock.now())  # type: ignore[union-attr]
+
+
+# -- counting ------------------------------------------------------------------------------------------------------------
+
+
+def _result(
+    runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings, run_id: str, started: datetime
+) -> RunResult:
+    findings = [finding for run in _readable(runs) for finding in run.suspicion.settled]  # type: ignore[union-attr]
+    entities = [_entity_tally(run, request) for run in runs]
+    reasons = exit_reasons(runs, findings, request.undecided_tolerated)
+    errors = [f"{run.contract.entity}: {run.error}" for run in runs if run.error]
+    errors += [
+        f"{run.contract.entity} at {name}: {replica.error}"
+        for run in runs
+        if run.first is not None
+        for name, replica in run.first.replicas.items()
+        if replica.error
+    ]
+    loads: dict[str, dict[str, float]] = {}
+    for run in runs:
+        for dataset, load in run.first.loads.items() if run.first else ():
+            total = loads.setdefault(dataset, {"queries": 0, "rows": 0, "seconds": 0.0})
+            total["queries"] += load.queries
+            total["rows"] += load.rows
+            total["seconds"] = round(total["seconds"] + load.seconds, 3)
+    return RunResult(
+        run_id, "reconcile", started, around.clock.now(), exit_code(reasons), reasons, entities, findings, tuple(errors), loads
+    )  # fmt: skip
+
+
+def exit_reasons(runs: Sequence[EntityRun], findings: Sequence[Finding], tolerated: int) -> tuple[str, ...]:
+    """Why the exit code is not 0, in the order of EXIT_REASONS."""
+    verdicts = Counter(finding.verdict for finding in findings)
+    reasons = {reason for run in runs for reason in run.reasons}
+    if verdicts[Verdict.PERSISTENT]:
+        reasons.add("drift")
+    if verdicts[Verdict.SUSPECT]:
+        reasons.add("suspects")
+    if verdicts[Verdict.UNDECIDED] > tolerated:
+        reasons.add("undecided")
+    for run in runs:
+        if run.first is None:
+            continue
+        if run.first.notes or any(replica.notes for replica in run.first.replicas.values()):
+            reasons.add("incomplete")
+        if any(replica.error for replica in run.first.replicas.values()):
+            reasons.add("unreadable")
+    return tuple(reason for reason in EXIT_REASONS if reason in reasons)
+
+
+def exit_code(reasons: Sequence[str]) -> int:
+    """0 clean, 1 drift, 2 trouble; trouble wins."""
+    if any(reason in TROUBLE for reason in reasons):
+        return 2
+    return 1 if reasons else 0
+
+
+def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
+    contract = run.contract
+    settled = run.suspicion.settled if run.suspicion else []
+    tally = EntityTally(contract.entity, contract.version, _dataset(contract))
+    if run.first is None:
+        tally.coverage = Coverage(complete=False, skipped=("owner",), notes=(run.error,))
+        tally.replicas = [_unread(replica, run.error, request) for replica in contract.replicas]
+        return tally
+    tally.owner_rows = run.first.owner_rows
+    tally.owner_verdicts = dict(Counter(finding.verdict for finding in settled if finding.replica is None))
+    tally.coverage = Coverage(not run.first.notes, (), tuple(run.first.notes))
+    empty = "empty_owner" in run.reasons
+    tally.replicas = [
+        _replica_tally(replica, run.first, run.first.replicas[replica.name], settled, request, empty=empty) for replica in contract.replicas
+    ]
+    return tally
+
+
+def _unread(replica: Replica, why: str, request: ReconcileRequest) -> ReplicaTally:
+    return ReplicaTally(
+        replica.name, str(replica.dataset or ""), coverage=Coverage(complete=False, notes=(why,)),
+        lag_bound_seconds=_lag_bound(replica, request),
+    )  # fmt: skip
+
+
+def _replica_tally(
+    replica: Replica, look: EntityLook, seen: ReplicaLook, settled: Sequence[Finding], request: ReconcileRequest, *, empty: bool
+) -> ReplicaTally:
+    if seen.error or seen.counts is None:
+        return _unread(replica, seen.error, request)
+    mine = [finding for finding in settled if finding.replica == replica.name]
+    notes = [*look.notes, *seen.notes] + ["the owner has no row"] * empty
+    skipped = [field_map.field for field_map in replica.fields if field_map.equality.mode == "at_creation"]
+    notes_of_skipped = [f"{name}: the owner's value when the row was made is not known without history" for name in skipped]
+    return ReplicaTally(
+        replica=replica.name,
+        dataset=str(replica.dataset),
+        owner_rows=seen.counts.owner_rows,
+        replica_rows=seen.counts.replica_rows,
+        compared_rows=0 if empty else seen.counts.compared_rows,
+        kept=seen.counts.kept,
+        verdicts=dict(Counter(finding.verdict for finding in mine)),
+        owner_watermark=_watermark(look.watermark),
+        replica_watermark=_watermark(seen.watermark),
+        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped)),
+        lag_bound_seconds=_lag_bound(replica, request),
+        fields_differing=dict(
+            Counter(
+                difference.name
+                for finding in mine
+                if finding.verdict in (Verdict.PERSISTENT, Verdict.SUSPECT)
+                for difference in finding.fields
+            )
+        ),
+    )
+
+
+def _watermark(mark: object) -> str:
+    from reconcilers.watermark import Watermark
+
+    assert isinstance(mark, Watermark)
+    position = mark.display or mark.position
+    moment = mark.read_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{position} at {moment}" if position else moment

@@ -1,0 +1,149 @@
+"""The suspects of one run: every look that was had at each of them, and when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from contracts.errors import StoreError
+from reconcilers.finding import Divergence, Finding, KeyText, Verdict
+from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
+from reconcilers.recheck import OWNER_ONLY, Judgement, Look, judge, settle
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from auditor.clock import Clock
+
+_Subject = tuple[str | None, KeyText | None]
+"""What is looked at again: a replica (None: the owner alone) and a key."""
+
+
+@dataclass(slots=True)
+class Suspect:
+    """One divergence on one key, and every look at it.  Its divergence may change from look to look."""
+
+    finding: Finding
+    lag_bound: float
+    looks: list[Look]
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the looks so far say."""
+        return judge(self.looks, self.lag_bound)
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """The suspects of one entity.
+
+    Args:
+        lag_bounds: Replica name to its lag bound in seconds.
+    """
+
+    lag_bounds: Mapping[str, float]
+    suspects: list[Suspect] = field(default_factory=list)
+    settled: list[Finding] = field(default_factory=list)
+
+    def begin(self, look: EntityLook, wall: datetime) -> None:
+        """Take everything that a first look saw as a suspect."""
+        for sight, replica in _sights(look):
+            at = _moment(look, replica)
+            self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [_look(sight, at, wall)]))
+
+    def _bound(self, finding: Finding) -> float:
+        """How long the difference may lawfully last; what one side shows all by itself needs no replication to settle."""
+        if finding.replica is None or finding.divergence in OWNER_ONLY or finding.divergence is Divergence.DUPLICATE:
+            return 0.0
+        return self.lag_bounds[finding.replica]
+
+    def next_look_in(self, now: float) -> float | None:
+        """Seconds until the earliest moment at which another look can settle something; None when all is settled."""
+        waits = [self._due(suspect) - now for suspect in self.suspects]
+        return max(min(waits), 0.0) if waits else None
+
+    @staticmethod
+    def _due(suspect: Suspect) -> float:
+        again = suspect.judgement.again_in
+        return suspect.looks[-1].at + (again or 0.0)
+
+    def look_again(self, looker: Looker, clock: Clock) -> None:
+        """Look again at what is due, and set aside what is settled."""
+        now = clock.monotonic()
+        due = [suspect for suspect in self.suspects if self._due(suspect) <= now]
+        keys = {suspect.finding.key for suspect in due if suspect.finding.key is not None}
+        unkeyed = any(_is_unkeyed(suspect.finding) for suspect in due)
+        wall = clock.now()
+        try:
+            look = looker.look(Suspects(keys, unkeyed))
+        except StoreError:
+            look = EntityLook(replicas={name: ReplicaLook(error="unreadable") for name in self.lag_bounds})
+            self._add(due, look, now, wall, readable=False)
+        else:
+            self._add(due, look, now, wall, readable=True)
+        self._settle(due, wall)
+
+    def _add(self, due: Iterable[Suspect], look: EntityLook, now: float, wall: datetime, *, readable: bool) -> None:
+        seen: dict[_Subject, list[Sight]] = {}
+        for sight, replica in _sights(look):
+            seen.setdefault((replica, sight.finding.key), []).append(sight)
+        for suspect in due:
+            finding = suspect.finding
+            same = _same(finding, seen.get((finding.replica, finding.key), []))
+            failed = not readable or (finding.replica is not None and bool(look.replicas[finding.replica].error))
+            at = _moment(look, finding.replica) or now
+            if same is None:
+                suspect.looks.append(Look(at, wall, "", "", None, readable=not failed))
+            else:
+                suspect.looks.append(_look(same, at, wall, readable=not failed))
+                suspect.finding = same.finding
+
+    def _settle(self, due: Iterable[Suspect], now: datetime) -> None:
+        for suspect in due:
+            judgement = suspect.judgement
+            if judgement.again_in is None:
+                self.settled.append(settle(suspect.finding, judgement, suspect.looks, now))
+        self.suspects = [suspect for suspect in self.suspects if suspect.judgement.again_in is not None]
+
+    def give_up(self, now: datetime) -> None:
+        """No time is left: what is not settled stays in flight, with the time to judge it."""
+        self.settled += [settle(suspect.finding, suspect.judgement, suspect.looks, now) for suspect in self.suspects]
+        self.suspects = []
+
+    def leave(self) -> None:
+        """Nothing is to be rechecked: suspects are reported as such."""
+        self.settled += [
+            settle(suspect.finding, Judgement(Verdict.SUSPECT), suspect.looks, suspect.looks[0].wall) for suspect in self.suspects
+        ]
+        self.suspects = []
+
+
+def _sights(look: EntityLook) -> Iterable[tuple[Sight, str | None]]:
+    yield from ((sight, None) for sight in look.owner_sights)
+    for name, replica in look.replicas.items():
+        if not replica.error:
+            yield from ((sight, name) for sight in replica.sights)
+
+
+def _moment(look: EntityLook, replica: str | None) -> float:
+    """The auditor's monotonic clock at the earlier of the two snapshots; 0 where nothing was read."""
+    marks = [look.watermark, look.replicas[replica].watermark if replica in look.replicas else None]
+    return min((mark.monotonic for mark in marks if mark is not None), default=0.0)
+
+
+def _look(sight: Sight, at: float, wall: datetime, *, readable: bool = True) -> Look:
+    return Look(at, wall, sight.owner, sight.replica, sight.finding, readable=readable)
+
+
+def _is_unkeyed(finding: Finding) -> bool:
+    if finding.divergence is Divergence.NULL_KEY:
+        return True
+    return finding.rule == "type" and not finding.fields
+
+
+def _same(finding: Finding, seen: list[Sight]) -> Sight | None:
+    """The sight that continues a suspect: the same rule at the owner; at a replica whatever differs on that key now."""
+    if finding.replica is None or finding.divergence in (Divergence.DUPLICATE, Divergence.NULL_KEY):
+        return next((s for s in seen if s.finding.divergence is finding.divergence and s.finding.rule == finding.rule), None)
+    return seen[0] if seen else None

@@ -26,10 +26,32 @@ _TRUNCATION = {"s": "second", "ms": "millisecond", "us": "microsecond"}
 TEXT = LogicalType(Kind.TEXT)
 
 
+WITHIN_SPARE_DIGITS = 2
+"""Left free before the point when a tolerance is computed: the difference of two values may carry."""
+
+_TEXT_PRECISION, _TEXT_SCALE = 1000, 200
+"""Digits of a decimal compared with a tolerance through its text, where DuckDB's 38 do not leave room; a double has at most 17."""
+
+
 def replica_type(declared: LogicalType, equality: Equality) -> LogicalType:
-    """The type under which a replica's column is read: text where it holds a digest or a mask of the value."""
+    """The type under which a replica's column is read.
+
+    Text where it holds a digest or a mask of the value.  Under a tolerance, a decimal with more digits after the point than declared:
+    a tolerance below the declared scale says that the replica may hold such values.
+    """
     secret = any(isinstance(step, (Mask, Hashed)) for step in equality.steps) or equality.mode == "redacted"
-    return TEXT if secret else declared
+    if secret:
+        return TEXT
+    if equality.within is not None and declared.kind is Kind.DECIMAL:
+        return _widened(declared)
+    return declared
+
+
+def _widened(declared: LogicalType) -> LogicalType:
+    scale = DECIMAL_DIGITS_MAX - (declared.precision - declared.scale) - WITHIN_SPARE_DIGITS
+    if scale <= declared.scale:
+        return LogicalType(Kind.DECIMAL, precision=max(_TEXT_PRECISION, declared.precision), scale=max(_TEXT_SCALE, declared.scale))
+    return LogicalType(Kind.DECIMAL, precision=DECIMAL_DIGITS_MAX - WITHIN_SPARE_DIGITS, scale=scale)
 
 
 def mapped(value: str, logical: LogicalType, equality: Equality, *, owner: bool) -> str:
@@ -106,25 +128,14 @@ def _close(owner: str, replica: str, logical: LogicalType, tolerance: Within) ->
 def _close_numbers(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
     if logical.kind is Kind.INT and not tolerance.percent:
         return f"abs(CAST({owner} AS HUGEINT) - CAST({replica} AS HUGEINT)) <= {int(tolerance.amount)}"
-    if not _needs_python(logical, tolerance):
-        return _close_decimals(owner, replica, logical, tolerance)
-    left, right = text_of(logical, owner), text_of(logical, replica)
+    wide = _widened(logical) if logical.kind is Kind.DECIMAL else logical
+    digits = -int(tolerance.amount.as_tuple().exponent)
+    if logical.kind is Kind.DECIMAL and not tolerance.percent and wide.precision <= DECIMAL_DIGITS_MAX and digits <= wide.scale:
+        target = f"DECIMAL({DECIMAL_DIGITS_MAX},{wide.scale})"
+        bound = f"TRY_CAST('{tolerance.amount:f}' AS {target})"
+        return f"abs(CAST({owner} AS {target}) - CAST({replica} AS {target})) <= {bound}"
+    left, right = text_of(logical, owner), text_of(wide, replica)
     return f"au_within({left}, {right}, '{tolerance.amount:f}', {str(tolerance.percent).lower()})"
-
-
-def _needs_python(logical: LogicalType, tolerance: Within) -> bool:
-    """Floats and very wide decimals: the difference is taken exactly, in Python's decimals."""
-    if logical.kind is not Kind.DECIMAL:
-        return True
-    digits = -tolerance.amount.as_tuple().exponent  # type: ignore[operator]
-    scale = max(logical.scale, digits, 0)
-    return logical.precision - logical.scale + scale + 1 > DECIMAL_DIGITS_MAX or tolerance.percent
-
-
-def _close_decimals(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
-    digits = max(logical.scale, -int(tolerance.amount.as_tuple().exponent), 0)
-    wide = f"DECIMAL({DECIMAL_DIGITS_MAX},{digits})"
-    return f"abs(CAST({owner} AS {wide}) - CAST({replica} AS {wide})) <= CAST('{tolerance.amount:f}' AS {wide})"
 
 
 def equal(owner: Canonical, replica: Canonical, logical: LogicalType, equality: Equality) -> str:

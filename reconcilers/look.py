@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from contracts.contract import Contract, Replica
 from contracts.errors import AuditorError, StoreError
 from contracts.logical_types import Kind
-from reconcilers import rows, value_text
+from reconcilers import rows
 from reconcilers.canonical import canonical
 from reconcilers.finding import Divergence, FieldDifference, Finding, KeyText, Verdict
 from reconcilers.invariants import TYPE_RULE, issue_findings, issue_rows, reference_findings
@@ -234,7 +234,7 @@ class Looker:
             copy = copies[replica.name]
             copy.side = compile_side(copy.items, copy.relation, self._narrow)
             copy.projection = replica_projection(self._contract, copy.side, replica)
-        value_text.register_once(self._workspace)
+        self._workspace.know_functions()
 
     # -- scanning --------------------------------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Looker:
         """The suspects' keys as a table, in the form that keys are joined in; made before any snapshot begins."""
         import pyarrow as pa
 
-        value_text.register_once(self._workspace)
+        self._workspace.know_functions()
         names = self._contract.key
         whole = [key for key in suspects.keys if all(text is not None for _, text in key)]
         table = pa.table({f"t{i}": pa.array([key[i][1] for key in whole], pa.string()) for i in range(len(names))})

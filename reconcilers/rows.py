@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contracts.contract import Contract, Replica
+from contracts.logical_types import Kind
 from reconcilers.canonical import text_of
 from reconcilers.equality_sql import equal, within
 from reconcilers.finding import FieldDifference, KeyText
@@ -308,9 +309,19 @@ def row_stage(contract: Contract, side: Side, fields: Sequence[str], where: str 
     columns = [f'{key_sql(contract.fields[name].type, side.of(name))} AS "k{i}"' for i, name in enumerate(contract.key)]
     for i, name in enumerate(fields):
         form = side.of(name)
-        columns += [f'{form.value} AS "v{i}"', f'{form.text} AS "t{i}"']
+        columns += [f'{form.value} AS "v{i}"', f'{_shown(contract, name, form.text)} AS "t{i}"']
         columns += [f'{form.odd or "false"} AS "o{i}"', f'{form.bad or "false"} AS "b{i}"']
     return f"SELECT {', '.join(columns)} FROM {side.relation.sql}{where}"
+
+
+def _shown(contract: Contract, name: str, text: str) -> str:
+    """A decimal that was read with more digits than declared shows those beyond only where they are not zero."""
+    declared = contract.fields[name].type
+    if declared.kind is not Kind.DECIMAL:
+        return text
+    kept = f"[.][0-9]{{{declared.scale}}}" if declared.scale else "[.]"
+    trimmed = rf"regexp_replace({text}, '({kept}[0-9]*?)0+$', '\1')"
+    return trimmed if declared.scale else f"rtrim({trimmed}, '.')"
 
 
 def differences(

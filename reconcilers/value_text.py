@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from reconcilers.workspace import Workspace
-
 JSON_EXPONENT_MAX = 400
 """Powers of ten up to which a JSON number is written out; beyond, it keeps an exponent.  Above double's range (308)."""
 
@@ -352,13 +350,6 @@ _SCALARS: dict[Kind, Callable[[str], str | None]] = {
 }  # fmt: skip
 
 
-def register_once(workspace: Workspace) -> None:
-    """`register`, unless this workspace knows the functions already."""
-    cursor = workspace.cursor()
-    if cursor.execute("SELECT 1 FROM duckdb_functions() WHERE function_name = 'au_json'").fetchone() is None:
-        register(cursor)
-
-
 def register(cursor: duckdb.DuckDBPyConnection) -> None:
     """Make the functions below known to a workspace's database; every cursor of it then sees them.
 
@@ -403,11 +394,16 @@ def is_within(owner: str, replica: str | None, amount: str, percent: bool) -> bo
 def _register(
     cursor: duckdb.DuckDBPyConnection, name: str, types: list[str], function: Callable[..., str | bool | None], returns: str = "VARCHAR"
 ) -> None:
-    def batch(*columns: pa.ChunkedArray) -> pa.Array:
-        import pyarrow as pa  # noqa: PLC0415  only where a contract needs such a column
+    import pyarrow as pa  # here: an import inside a function that DuckDB's threads call deadlocks
 
+    def batch(*columns: Any) -> Any:
         rows = zip(*(column.to_pylist() for column in columns), strict=True)
         kind = pa.string() if returns == "VARCHAR" else pa.bool_()
         return pa.array([None if row[0] is None else function(*row) for row in rows], kind)
 
-    cursor.create_function(name, batch, types, returns, type="arrow", null_handling="special")  # type: ignore[arg-type]
+    by_arity: dict[int, Callable[..., Any]] = {  # DuckDB counts the parameters
+        1: lambda a: batch(a),
+        3: lambda a, b, c: batch(a, b, c),
+        4: lambda a, b, c, d: batch(a, b, c, d),
+    }
+    cursor.create_function(name, by_arity[len(types)], types, returns, type="arrow", null_handling="special")  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import duckdb
 
 from contracts.errors import StoreError, WorkspaceError
+from reconcilers import value_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,6 +40,7 @@ class Workspace:
     def __init__(
         self, directory: Path, *, memory_limit: str = "1GB", threads: int = 2, max_disk: str = "100GB", on_disk: bool = False
     ) -> None:
+        self._functions_known = False
         self.directory = _private_directory(directory)
         self._path = str(self.directory / "workspace.duckdb") if on_disk else ":memory:"
         config: dict[str, str | int | bool | float | list[str]] = {
@@ -58,6 +60,15 @@ class Workspace:
             raise WorkspaceError(
                 f"opening the workspace in {directory} failed: {error}", hint="check workspace: in the settings file"
             ) from error
+
+    def know_functions(self) -> None:
+        """Make `reconcilers.value_text`'s functions known to every cursor.
+
+        They are registered on the first connection: DuckDB keeps a Python function only as long as the connection that it came by.
+        """
+        if not self._functions_known:
+            value_text.register(self._connection)
+            self._functions_known = True
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new cursor with its own transaction; each thread needs its own."""

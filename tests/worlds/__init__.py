@@ -1,0 +1,1 @@
+"""Small worlds that tests compare: readers over rows in memory, and a naive oracle."""

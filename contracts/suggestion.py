@@ -1,0 +1,17 @@
+"""`did you mean …?` for names that are nearly right."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean `order`?` where a known name is close enough, else an empty string."""
+    names = list(known)
+    lower = {candidate.lower(): candidate for candidate in reversed(names)}
+    close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
+    return f"; did you mean `{lower[close[0]]}`?" if close else ""

@@ -71,6 +71,10 @@ class Draft:
         """Whether a value, something within it or something around it was replaced."""
         return any(spot[: len(location)] == location or location[: len(spot)] == spot for spot in self.broken)
 
+    def is_replaced(self, *location: str | int) -> bool:
+        """Whether a value as a whole, or something around it, was replaced."""
+        return any(location[: len(spot)] == spot for spot in self.broken)
+
     def _written(self, location: Location) -> Location:
         """The location in the file: a list of names is a mapping in the document."""
         around: Any = self.text.data
@@ -268,7 +272,12 @@ def _message(detail: ErrorDetails, location: Location) -> str:  # noqa: PLR0911 
         case "too_short":
             return f"`{name}` is empty; expected at least one entry"
         case _:
-            return f"`{name}`: expected a mapping, found {kind_of(detail['input'])}"
+            wanted = "the replica's own name or a mapping" if _is_replica_field(location) else "a mapping"
+            return f"`{name}`: expected {wanted}, found {kind_of(detail['input'])}"
+
+
+def _is_replica_field(location: Location) -> bool:
+    return len(location) == 4 and location[0] == "replicas" and location[2] in ("fields", "key")  # noqa: PLR2004
 
 
 def _found(value: Any) -> str:

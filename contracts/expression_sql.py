@@ -23,7 +23,7 @@ from contracts.literals import literal_sql, quoted
 from contracts.logical_types import Kind, LogicalType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from contracts.expression_tree import Node
 
@@ -157,7 +157,7 @@ class Binding:
         if node.name in self._untyped:
             return _UNKNOWN
         where = f" (at character {node.at})" if node.at else ""
-        raise _Wrong(f"unknown name {node.name!r}{where}; expected one of {_listed(self._columns)}")
+        raise _Wrong(f"unknown name {node.name!r}{where}; expected one of {_listed({*self._columns, *self._untyped})}")
 
     def _truth(self, node: Node, word: str) -> str:
         bound = self.bind(node)
@@ -209,7 +209,7 @@ def _kind(bound: Bound) -> str:
     return str(bound.logical or (bound.kind.value if bound.kind else "NULL"))
 
 
-def _listed(names: Mapping[str, object]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing: no name is known here"
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 RULE_NAMES_TAKEN = frozenset(["type", "@ttl"])
 """Rules that the comparison itself reports under."""
 
+_HOLDERS = ("dataset", "query", "feed")
+"""What says where an owner's or a replica's rows are."""
 _DELETION_FLAGS = (Kind.BOOL, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL)
 _CHANGE_MARKS = (Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL, Kind.INT)
 _KEY_KINDS_REFUSED = (Kind.FLOAT, Kind.JSON, Kind.LIST, Kind.INTERVAL)
@@ -55,13 +57,13 @@ def _key_fields_exist(one: Assembled) -> Iterator[Problem]:
     contract, draft = one.contract, one.draft
     for index, name in enumerate(contract.key):
         place = draft.place("key", index)
-        if draft.is_broken("key", index) or draft.is_broken("fields"):
+        if draft.is_replaced("key", index) or draft.is_replaced("fields"):
             continue
         if name in contract.key[:index]:
             yield Problem(place, f"the key field `{name}` stands twice in `key`")
         elif name not in contract.fields:
             yield Problem(place, f"{_unknown_field(name, contract)}, used in `key`")
-        elif contract.fields[name].type.kind in _KEY_KINDS_REFUSED:
+        elif _type_of(one, name) in _KEY_KINDS_REFUSED:
             yield Problem(
                 place, f"the key field `{name}` is of type {contract.fields[name].type}, which cannot tell rows apart"
             )
@@ -92,7 +94,7 @@ def _critical_fields_have_a_meaning(one: Assembled) -> Iterator[Problem]:
 
 def _equalities_fit_their_types(one: Assembled) -> Iterator[Problem]:
     for name, field in one.contract.fields.items():
-        reason = "" if one.draft.is_broken("fields", name) else misfit(field.equality, field.type)
+        reason = "" if _type_of(one, name) is None else misfit(field.equality, field.type)
         if reason:
             yield Problem(
                 one.draft.place("fields", name, "equality"), f"the equality of `{name}` does not fit: {reason}"
@@ -100,7 +102,7 @@ def _equalities_fit_their_types(one: Assembled) -> Iterator[Problem]:
     for index, replica in enumerate(one.contract.replicas):
         for mapped in replica.fields:
             declared = one.contract.fields.get(mapped.field)
-            if declared is None or one.draft.is_broken("fields", mapped.field) or mapped.equality == declared.equality:
+            if declared is None or _type_of(one, mapped.field) is None or mapped.equality == declared.equality:
                 continue
             reason = misfit(mapped.equality, declared.type)
             if reason:
@@ -112,7 +114,7 @@ def _owner_has_rows_somewhere(one: Assembled) -> Iterator[Problem]:
     owner, draft = one.contract.owner, one.draft
     if owner.dataset and owner.query:
         yield Problem(draft.place("owner", "query"), "an owner has a `dataset` or a `query`, not both")
-    if not (owner.dataset or owner.query or owner.feed or draft.is_broken("owner")):
+    if not (owner.dataset or owner.query or owner.feed or any(draft.is_broken("owner", key) for key in _HOLDERS)):
         yield Problem(draft.place("owner"), "the owner needs a `dataset`, a `query` or a `feed`")
 
 
@@ -126,14 +128,19 @@ def _owner_fields_exist(one: Assembled) -> Iterator[Problem]:
 
 def _owner_field(one: Assembled, key: str, name: str, kinds: Sequence[Kind]) -> Iterator[Problem]:
     place = one.draft.place("owner", key)
-    if one.draft.is_broken("owner", key) or one.draft.is_broken("fields", name) or one.draft.is_broken("fields"):
+    if one.draft.is_broken("owner", key, "field") or one.draft.is_replaced("fields"):
         return
     field = one.contract.fields.get(name)
     if field is None:
         yield Problem(place, f"{_unknown_field(name, one.contract)}, used in `{key}`")
-    elif field.type.kind not in kinds:
+    elif _type_of(one, name) not in (*kinds, None):
         wanted = ", ".join(kind.value for kind in kinds)
         yield Problem(place, f"`{key}` names the field `{name}` of type {field.type}; expected one of {wanted}")
+
+
+def _type_of(one: Assembled, name: str) -> Kind | None:
+    """The kind of a field, or None where it could not be read."""
+    return None if one.draft.is_broken("fields", name, "type") else one.contract.fields[name].type.kind
 
 
 def _unknown_field(name: str, contract: Contract) -> str:
@@ -155,9 +162,7 @@ def _expressions_make_sense(one: Assembled) -> Iterator[Problem]:
 
 
 def _types(one: Assembled) -> Mapping[str, LogicalType | None]:
-    return {
-        name: None if one.draft.is_broken("fields", name) else field.type for name, field in one.contract.fields.items()
-    }
+    return {name: None if _type_of(one, name) is None else field.type for name, field in one.contract.fields.items()}
 
 
 def _condition(expression: Expression, types: Mapping[str, LogicalType | None]) -> Iterator[Problem]:
@@ -170,7 +175,7 @@ def _invariants_have_their_own_names(one: Assembled) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, invariant in enumerate(one.contract.invariants):
         place = one.draft.place("invariants", index, "name")
-        if one.draft.is_broken("invariants", index):
+        if one.draft.is_broken("invariants", index, "name"):
             continue
         if invariant.name in seen:
             yield Problem(place, f"the invariant `{invariant.name}` stands twice; findings are told apart by its name")
@@ -201,7 +206,7 @@ def _replica_fields_exist(one: Assembled) -> Iterator[Problem]:
     contract, draft = one.contract, one.draft
     for index, replica in enumerate(draft.document.replicas):
         for name in replica.fields or ():
-            if name not in contract.fields and not draft.is_broken("fields"):
+            if name not in contract.fields and not draft.is_replaced("fields"):
                 yield Problem(draft.place("replicas", index, "fields", name), _unknown_field(name, contract))
         for name in replica.key or ():
             place = draft.place("replicas", index, "key", name)
@@ -225,7 +230,9 @@ def _no_key_field(name: str, contract: Contract) -> str:
 
 def _replicas_hold_rows_somewhere(one: Assembled) -> Iterator[Problem]:
     for index, replica in enumerate(one.contract.replicas):
-        if not (replica.dataset or replica.feed or one.draft.is_broken("replicas", index)):
+        if not (
+            replica.dataset or replica.feed or any(one.draft.is_broken("replicas", index, key) for key in _HOLDERS)
+        ):
             yield Problem(replica.place, f"the replica `{replica.name}` needs a `dataset` or a `feed`")
         owner = one.contract.owner.dataset
         if replica.dataset is not None and replica.dataset == owner and not one.draft.is_broken("owner"):
@@ -327,19 +334,19 @@ def _references_lead_somewhere(assembled: Sequence[Assembled]) -> Iterator[Probl
     known = {one.contract.entity: one for one in reversed(assembled)}
     for one in assembled:
         for name, entity in one.contract.references().items():
-            if one.draft.is_broken("fields", name):
+            if one.draft.is_broken("fields", name, "references"):
                 continue
             place = one.draft.place("fields", name, "references")
-            message = _why_no_reference(one.contract, name, entity, known)
+            message = _why_no_reference(one, name, entity, known)
             if message:
                 yield Problem(place, message)
 
 
-def _why_no_reference(contract: Contract, name: str, entity: str, known: Mapping[str, Assembled]) -> str:
+def _why_no_reference(one: Assembled, name: str, entity: str, known: Mapping[str, Assembled]) -> str:
     target = known.get(entity)
     if target is None:
         return f"`{name}` references the unknown entity `{entity}`{did_you_mean(entity, known)}"
-    if target.draft.is_broken("key") or target.draft.is_broken("fields"):
+    if target.draft.is_broken("key") or target.draft.is_replaced("fields"):
         return ""
     key = target.contract.key
     if len(key) > 1:
@@ -347,8 +354,9 @@ def _why_no_reference(contract: Contract, name: str, entity: str, known: Mapping
             f"`{name}` references `{entity}`, whose key has several fields ({', '.join(key)}); only a key of one can be"
         )
     wanted = target.contract.fields.get(key[0])
-    found = contract.fields[name].type
-    if wanted is not None and wanted.type != found:
+    found = one.contract.fields[name].type
+    read = wanted is not None and _type_of(target, key[0]) is not None and _type_of(one, name) is not None
+    if wanted is not None and read and wanted.type != found:
         return f"`{name}` is of type {found}, but what it references, the key of `{entity}`, is of type {wanted.type}"
     return ""
 

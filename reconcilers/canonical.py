@@ -42,6 +42,7 @@ from dataclasses import dataclass
 
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.ports import RawColumn
+from reconcilers.value_text import call
 
 DECIMAL_DIGITS_MAX = 38
 """Digits that DuckDB's DECIMAL holds; wider decimals are compared as canonical text."""
@@ -164,11 +165,11 @@ def _value(logical: LogicalType, raw: str, arrives: str, zone: str, *, narrow: b
         case Kind.BYTES:
             return _bytes(raw, arrives)
         case Kind.INTERVAL:
-            return _Value(f"au_interval(CAST({raw} AS VARCHAR))", exact=False)
+            return _Value(call("au_interval", f"CAST({raw} AS VARCHAR)"), exact=False)
         case Kind.JSON:
-            return _Value(f"au_json({_as_json(raw, arrives)})", exact=False)
+            return _Value(call("au_json", _as_json(raw, arrives)), exact=False)
         case Kind.LIST:
-            return _Value(f"au_list({_as_json(raw, arrives)}, {_literal(str(logical.element))}, true)", exact=False)
+            return _Value(call("au_list", _as_json(raw, arrives), _literal(str(logical.element)), "true"), exact=False)
 
 
 def _literal(text: str) -> str:
@@ -196,14 +197,14 @@ def _int(raw: str, arrives: str, target: str) -> _Value | None:
 def _int_of_text(raw: str, target: str) -> str:
     return (
         f"CASE WHEN regexp_full_match({raw}, '[+-]?[0-9]+') THEN TRY_CAST({raw} AS {target}) "
-        f"ELSE TRY_CAST(au_decimal({raw}, 39, 0) AS {target}) END"
+        f"ELSE TRY_CAST({call('au_decimal', raw, '39', '0')} AS {target}) END"
     )
 
 
 def _decimal(logical: LogicalType, raw: str, arrives: str) -> _Value | None:
     p, s = logical.precision, logical.scale
     if p > DECIMAL_DIGITS_MAX:
-        text = f"au_decimal(CAST({raw} AS VARCHAR), {p}, {s})"
+        text = call("au_decimal", f"CAST({raw} AS VARCHAR)", str(p), str(s))
         return _Value(f"CASE WHEN {text} NOT IN ('NaN', 'infinity', '-infinity') THEN {text} END", exact=False)
     target = f"DECIMAL({p},{s})"
     if arrives in _INT_DIGITS:
@@ -229,7 +230,7 @@ def _decimal_of_decimal(raw: str, target: str, wanted: tuple[int, int], held: tu
 
 def _decimal_of_text(text: str, target: str, p: int, s: int) -> str:
     plain = f"regexp_full_match({text}, '[+-]?[0-9]{{1,{max(p - s, 1)}}}" + (f"(\\.[0-9]{{0,{s}}})?')" if s else "')")
-    rest = f"TRY_CAST(au_decimal({text}, {p}, {s}) AS {target})"
+    rest = f"TRY_CAST({call('au_decimal', text, str(p), str(s))} AS {target})"
     return f"CASE WHEN {plain} THEN TRY_CAST({text} AS {target}) ELSE {rest} END"
 
 

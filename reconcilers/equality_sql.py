@@ -18,6 +18,7 @@ from contracts.equality import (
 )
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.canonical import DECIMAL_DIGITS_MAX, Canonical, text_of
+from reconcilers.value_text import call
 
 WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """Every character with Unicode's White_Space property; what `trimmed` takes off."""
@@ -67,11 +68,11 @@ def mapped(value: str, logical: LogicalType, equality: Equality, *, owner: bool)
                 value = _truncated_time(value, unit) if logical.kind is Kind.TIME else _truncated_stamp(value, unit)
             case CaseInsensitive():
                 # lower() is case folding for ASCII; the rest (ß, final sigma, Cherokee) takes the full tables
-                value = f"CASE WHEN strlen({value}) = length({value}) THEN lower({value}) ELSE au_casefold({value}) END"
+                value = f"CASE WHEN strlen({value}) = length({value}) THEN lower({value}) ELSE {call('au_casefold', value)} END"
             case Trimmed():
                 value = f"trim({value}, {_characters(WHITE_SPACE)})"
             case Unordered():
-                value = f"au_list({value}, {_quoted(str(logical.element))}, false)"
+                value = call("au_list", value, _quoted(str(logical.element)), "false")
             case Mask() | Hashed() | TruncatedTo() if owner:
                 value = _owner_map(value, logical, step)
             case _:

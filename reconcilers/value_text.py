@@ -350,6 +350,15 @@ _SCALARS: dict[Kind, Callable[[str], str | None]] = {
 }  # fmt: skip
 
 
+def call(function: str, *arguments: str) -> str:
+    """SQL that calls one of the functions below that return text.
+
+    The empty text is appended for DuckDB 1.5's sake: its COALESCE forgets who owns the memory of what a Python function returned, and
+    reads it after it was freed; what `||` returns belongs to DuckDB.
+    """
+    return f"({function}({', '.join(arguments)}) || '')"
+
+
 def register(cursor: duckdb.DuckDBPyConnection) -> None:
     """Make the functions below known to a workspace's database; every cursor of it then sees them.
 

@@ -117,7 +117,12 @@ def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) 
     raw, arrives = column.sql, column.duckdb_type.upper()
     value = _value(logical, raw, arrives, column.timezone, narrow=narrow)
     if value is None:  # this DuckDB type can never be a value of the logical type
-        return Canonical(f"CAST(NULL AS {storage(logical)})", f"CAST({raw} AS VARCHAR)", f"({raw} IS NOT NULL)", f"({raw} IS NOT NULL)")
+        return Canonical(
+            f"CAST(NULL AS {storage(logical)})",
+            f"CAST({raw} AS VARCHAR)",
+            f"({raw} IS NOT NULL)",
+            f"({raw} IS NOT NULL)",
+        )
     if value.exact:
         return Canonical(value.sql, _text(logical, value.sql))
     odd = f"({raw} IS NOT NULL AND ({value.sql}) IS NULL)"
@@ -238,16 +243,22 @@ def _float(raw: str, arrives: str) -> _Value | None:
     if arrives == "DOUBLE":
         return _Value(f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE {raw} END", exact=True)
     if arrives == "FLOAT":  # by its shortest text, so that 0.1 kept in 32 bits is 0.1 kept in 64
-        return _Value(f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE CAST(CAST({raw} AS VARCHAR) AS DOUBLE) END", exact=True)
+        return _Value(
+            f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE CAST(CAST({raw} AS VARCHAR) AS DOUBLE) END", exact=True
+        )
     if arrives in _INT_DIGITS and _INT_DIGITS[arrives] <= 10:
         return _Value(f"CAST({raw} AS DOUBLE)", exact=True)
     if arrives in _INT_DIGITS:
-        return _Value(f"CASE WHEN CAST(CAST({raw} AS DOUBLE) AS HUGEINT) = {raw} THEN CAST({raw} AS DOUBLE) END", exact=False)
+        return _Value(
+            f"CASE WHEN CAST(CAST({raw} AS DOUBLE) AS HUGEINT) = {raw} THEN CAST({raw} AS DOUBLE) END", exact=False
+        )
     if arrives == "VARCHAR" or _DECIMAL.match(arrives):
         text = f"CAST({raw} AS VARCHAR)"
         number = rf"regexp_full_match(trim({text}), '[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:[+-]?(nan|inf|infinity))')"
         cast = f"TRY_CAST(trim({text}) AS DOUBLE)"
-        return _Value(f"CASE WHEN {number} THEN CASE WHEN {cast} = 0 THEN CAST(0 AS DOUBLE) ELSE {cast} END END", exact=False)
+        return _Value(
+            f"CASE WHEN {number} THEN CASE WHEN {cast} = 0 THEN CAST(0 AS DOUBLE) ELSE {cast} END END", exact=False
+        )
     return None
 
 
@@ -266,7 +277,10 @@ def _bool(raw: str, arrives: str) -> _Value | None:
         return _Value(f"CASE WHEN {raw} = 1 THEN true WHEN {raw} = 0 THEN false END", exact=False)
     if arrives == "VARCHAR":
         lower = f"lower({raw})"
-        return _Value(f"CASE WHEN {lower} IN ('true', 't', '1') THEN true WHEN {lower} IN ('false', 'f', '0') THEN false END", exact=False)
+        return _Value(
+            f"CASE WHEN {lower} IN ('true', 't', '1') THEN true WHEN {lower} IN ('false', 'f', '0') THEN false END",
+            exact=False,
+        )
     return None
 
 
@@ -285,7 +299,10 @@ def _date(raw: str, arrives: str) -> _Value | None:
         return _Value(raw, exact=True)
     if arrives in _STAMPS or arrives == _TZ:
         stamp = f"CAST({raw} AS TIMESTAMP)"
-        return _Value(f"CASE WHEN isinf({stamp}) OR CAST({stamp} AS TIME) = TIME '00:00:00' THEN CAST({stamp} AS DATE) END", exact=False)
+        return _Value(
+            f"CASE WHEN isinf({stamp}) OR CAST({stamp} AS TIME) = TIME '00:00:00' THEN CAST({stamp} AS DATE) END",
+            exact=False,
+        )
     if arrives == "VARCHAR":
         midnight = rf"{_DATE_TEXT}([T ]00:00(:00(\.0+)?)?Z?)?"
         return _Value(
@@ -300,7 +317,9 @@ def _time(raw: str, arrives: str) -> _Value | None:
     if arrives == "TIME":
         return _Value(raw, exact=True)
     if arrives == "VARCHAR":
-        return _Value(f"CASE WHEN regexp_full_match({raw}, '{_CLOCK_TEXT}') THEN TRY_CAST({raw} AS TIME) END", exact=False)
+        return _Value(
+            f"CASE WHEN regexp_full_match({raw}, '{_CLOCK_TEXT}') THEN TRY_CAST({raw} AS TIME) END", exact=False
+        )
     return None
 
 
@@ -352,7 +371,9 @@ def _bytes(raw: str, arrives: str) -> _Value | None:
         return _Value(raw, exact=True)
     if arrives == "VARCHAR":
         digits = f"CASE WHEN starts_with({raw}, '\\x') THEN substr({raw}, 3) ELSE {raw} END"
-        return _Value(f"CASE WHEN regexp_full_match({digits}, '([0-9a-fA-F]{{2}})*') THEN unhex({digits}) END", exact=False)
+        return _Value(
+            f"CASE WHEN regexp_full_match({digits}, '([0-9a-fA-F]{{2}})*') THEN unhex({digits}) END", exact=False
+        )
     if arrives == "UUID":
         return _Value(f"unhex(replace(CAST({raw} AS VARCHAR), '-', ''))", exact=True)
     return None

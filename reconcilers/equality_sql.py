@@ -51,7 +51,9 @@ def replica_type(declared: LogicalType, equality: Equality) -> LogicalType:
 def _widened(declared: LogicalType) -> LogicalType:
     scale = DECIMAL_DIGITS_MAX - (declared.precision - declared.scale) - WITHIN_SPARE_DIGITS
     if scale <= declared.scale:
-        return LogicalType(Kind.DECIMAL, precision=max(_TEXT_PRECISION, declared.precision), scale=max(_TEXT_SCALE, declared.scale))
+        return LogicalType(
+            Kind.DECIMAL, precision=max(_TEXT_PRECISION, declared.precision), scale=max(_TEXT_SCALE, declared.scale)
+        )
     return LogicalType(Kind.DECIMAL, precision=DECIMAL_DIGITS_MAX - WITHIN_SPARE_DIGITS, scale=scale)
 
 
@@ -131,7 +133,12 @@ def _close_numbers(owner: str, replica: str, logical: LogicalType, tolerance: Wi
         return f"abs(CAST({owner} AS HUGEINT) - CAST({replica} AS HUGEINT)) <= {int(tolerance.amount)}"
     wide = _widened(logical) if logical.kind is Kind.DECIMAL else logical
     digits = -int(tolerance.amount.as_tuple().exponent)
-    if logical.kind is Kind.DECIMAL and not tolerance.percent and wide.precision <= DECIMAL_DIGITS_MAX and digits <= wide.scale:
+    if (
+        logical.kind is Kind.DECIMAL
+        and not tolerance.percent
+        and wide.precision <= DECIMAL_DIGITS_MAX
+        and digits <= wide.scale
+    ):
         target = f"DECIMAL({DECIMAL_DIGITS_MAX},{wide.scale})"
         bound = f"TRY_CAST('{tolerance.amount:f}' AS {target})"
         return f"abs(CAST({owner} AS {target}) - CAST({replica} AS {target})) <= {bound}"

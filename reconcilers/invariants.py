@@ -70,7 +70,12 @@ def _owner_finding(contract: Contract, key: KeyText, rule: str, values: dict[str
 
 
 def reference_findings(
-    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection, field: str, referenced: str
+    cursor: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: str,
+    projection: Projection,
+    field: str,
+    referenced: str,
 ) -> list[Finding]:
     """Findings for non-null values of a field that are no key of the referenced entity.
 
@@ -81,7 +86,7 @@ def reference_findings(
     column = projection.references[field]
     logical = contract.fields[field].type
     text = f"o.{column}" if logical.kind in _TEXT_KEYS else text_of(logical, f"o.{column}")
-    gone = " AND NOT o.gone" if projection.gone else ""
+    gone = " AND NOT o.gone" * projection.gone + " AND NOT o.outside" * projection.outside
     rows = cursor.execute(
         f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '
         f"ON o.{column} = r.k0 WHERE o.{column} IS NOT NULL AND r.here IS NULL AND o.k0 IS NOT NULL{gone}"

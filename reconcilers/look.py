@@ -40,6 +40,7 @@ from reconcilers.projection import (
 if TYPE_CHECKING:
     import duckdb
 
+    from contracts.expression import Expression
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -134,6 +135,7 @@ class Looker:
         owner: Reader of the owner.
         replicas: Readers of the replicas in scope, by replica name; an exception in place of a reader is why there is none.
         referenced: Readers of the owners that this entity refers to, by entity, with the reader's contract.
+        where: The run's own filter, in contract names; rows outside are as if they were not there.
         prefix: Makes table names unique in the workspace.
         progress: Told the name of each dataset and its rows as they are read.
     """
@@ -146,6 +148,7 @@ class Looker:
         replicas: Mapping[str, Reader | AuditorError],
         referenced: Mapping[str, tuple[Contract, Reader]],
         *,
+        where: Expression | None = None,
         prefix: str = "",
         progress: Callable[[str, int], None] = lambda _name, _rows: None,
     ) -> None:
@@ -155,6 +158,7 @@ class Looker:
         self._replicas = replicas
         self._referenced = referenced
         self._prefix = prefix
+        self._where = where
         self._progress = progress
         self._cursor = workspace.cursor()
         self._narrow: frozenset[str] = frozenset()
@@ -229,11 +233,11 @@ class Looker:
         self._narrow = narrow_ints(self._contract, [(side.items, side.relation) for side in (owner, *copies.values())])
         replicas = [replica for replica in self._contract.replicas if replica.name in copies]
         owner.side = compile_side(owner.items, owner.relation, self._narrow)
-        owner.projection = owner_projection(self._contract, owner.side, replicas)
+        owner.projection = owner_projection(self._contract, owner.side, replicas, self._where)
         for replica in replicas:
             copy = copies[replica.name]
             copy.side = compile_side(copy.items, copy.relation, self._narrow)
-            copy.projection = replica_projection(self._contract, copy.side, replica)
+            copy.projection = replica_projection(self._contract, copy.side, replica, self._where)
         self._workspace.know_functions()
 
     # -- scanning --------------------------------------------------------------------------------------------------------
@@ -273,9 +277,11 @@ class Looker:
             relation = opened.snapshot.lookup([item.wanted for item in opened.items], self._keys(opened, suspects.keys))
             opened.side = compile_side(opened.items, relation, self._narrow)
             opened.projection = (
-                replica_projection(self._contract, opened.side, replica)
+                replica_projection(self._contract, opened.side, replica, self._where)
                 if replica is not None
-                else owner_projection(self._contract, opened.side, self._compared_replicas(opened.projection))
+                else owner_projection(
+                    self._contract, opened.side, self._compared_replicas(opened.projection), self._where
+                )
             )
         keys = ", ".join(opened.projection.keys)
         condition = f'({keys}) IN (SELECT ({keys}) FROM "{self._keys_table}")'
@@ -302,14 +308,18 @@ class Looker:
         columns = []
         for i, name in enumerate(names):
             logical = self._contract.fields[name].type
-            columns.append(f'{key_sql(logical, canonical(logical, RawColumn(f"t{i}", "VARCHAR")))} AS k{i}')
-        self._cursor.execute(f'CREATE OR REPLACE TABLE "{self._keys_table}" AS SELECT {", ".join(columns)} FROM suspect_texts')
+            columns.append(f"{key_sql(logical, canonical(logical, RawColumn(f't{i}', 'VARCHAR')))} AS k{i}")
+        self._cursor.execute(
+            f'CREATE OR REPLACE TABLE "{self._keys_table}" AS SELECT {", ".join(columns)} FROM suspect_texts'
+        )
         self._cursor.unregister("suspect_texts")
 
     def _keys(self, opened: _Opened, keys: Collection[KeyText]) -> Keys:
         wanted = {item.name: item.wanted for item in opened.items}
         values = [tuple((text,) for _, text in key if text is not None) for key in keys]
-        return Keys(tuple(wanted[name] for name in self._contract.key), [v for v in values if len(v) == len(self._contract.key)])
+        return Keys(
+            tuple(wanted[name] for name in self._contract.key), [v for v in values if len(v) == len(self._contract.key)]
+        )
 
     def _show_nans(self, opened: _Opened) -> None:
         """Rows whose NaN the scan showed as 0 lose their hash, so that the row stage compares them by text."""
@@ -324,14 +334,17 @@ class Looker:
             return
         side = compile_side(key_items, relation)
         columns = [
-            f"{key_sql(self._contract.fields[item.name].type, side.of(item.name))} AS k{i}" for i, item in enumerate(key_items)
+            f"{key_sql(self._contract.fields[item.name].type, side.of(item.name))} AS k{i}"
+            for i, item in enumerate(key_items)
         ]
         table = f"{opened.table}_nan"
         if not opened.bring(f"SELECT {', '.join(columns)} FROM {relation.sql}", table):
             return
         keys = ", ".join(opened.projection.keys)
         changes = [f"{column} = NULL" for column in sorted(set(opened.projection.hashes.values()))]
-        self._cursor.execute(f'UPDATE "{opened.table}" SET {", ".join(changes)} WHERE ({keys}) IN (SELECT ({keys}) FROM "{table}")')
+        self._cursor.execute(
+            f'UPDATE "{opened.table}" SET {", ".join(changes)} WHERE ({keys}) IN (SELECT ({keys}) FROM "{table}")'
+        )
 
     # -- the owner alone -------------------------------------------------------------------------------------------------
 
@@ -360,7 +373,9 @@ class Looker:
         columns = [*rows.key_texts(self._contract), *owner.projection.spellings]
         condition = rows.live(owner.projection) + rows.without_duplicates(self._cursor, owner.table, owner.projection)
         parts = len(self._contract.key)
-        for row in self._cursor.execute(f'SELECT {", ".join(columns)} FROM "{owner.table}" WHERE issue AND {condition}').fetchall():
+        for row in self._cursor.execute(
+            f'SELECT {", ".join(columns)} FROM "{owner.table}" WHERE issue AND {condition}'
+        ).fetchall():
             yield rows.key_text(self._contract, row[:parts]), row[parts:]
 
     def _references(self, owner: _Opened, name: str, entity: str, result: EntityLook) -> None:
@@ -403,7 +418,9 @@ class Looker:
         except StoreError as error:
             seen.error = str(error)
 
-    def _one_sided(self, replica: Replica, batch: Sequence[rows.Candidate], states: Mapping[KeyText, str]) -> Iterator[Sight]:
+    def _one_sided(
+        self, replica: Replica, batch: Sequence[rows.Candidate], states: Mapping[KeyText, str]
+    ) -> Iterator[Sight]:
         for candidate in batch:
             if candidate.kind == "missing":
                 yield Sight(self._finding(replica, candidate.key, Divergence.MISSING), candidate.owner_digest, "absent")
@@ -414,18 +431,26 @@ class Looker:
     def _finding(self, replica: Replica, key: KeyText, divergence: Divergence) -> Finding:
         return Finding(self._contract.entity, replica.name, key, divergence, Verdict.SUSPECT)
 
-    def _mismatches(self, owner: _Opened, copy: _Opened, pair: rows.Pair, both: Sequence[rows.Candidate]) -> Iterator[Sight]:
+    def _mismatches(
+        self, owner: _Opened, copy: _Opened, pair: rows.Pair, both: Sequence[rows.Candidate]
+    ) -> Iterator[Sight]:
         """The row stage: fetch both rows of each candidate and compare them field by field."""
         names = [compared.name for compared in compared_fields(self._contract, pair.replica)]
         owner_side = self._fetch_side(owner, [(c.key, c.owner_spelling) for c in both])
         copy_side = self._fetch_side(copy, [(c.key, c.replica_spelling) for c in both])
         selected = select_filter(pair.replica, copy_side)
         with ThreadPoolExecutor(2) as pool:
-            left = pool.submit(owner.bring, rows.row_stage(self._contract, owner_side, names), f"{copy.table}_owner_rows")
-            right = pool.submit(copy.bring, rows.row_stage(self._contract, copy_side, names, selected), f"{copy.table}_rows")
+            left = pool.submit(
+                owner.bring, rows.row_stage(self._contract, owner_side, names), f"{copy.table}_owner_rows"
+            )
+            right = pool.submit(
+                copy.bring, rows.row_stage(self._contract, copy_side, names, selected), f"{copy.table}_rows"
+            )
         left.result()
         right.result()
-        constants = {name: rows.redacted_constant(self._cursor, pair, column) for name, column in pair.copy.constants.items()}
+        constants = {
+            name: rows.redacted_constant(self._cursor, pair, column) for name, column in pair.copy.constants.items()
+        }
         found = rows.differences(
             self._cursor, pair, f"{copy.table}_owner_rows", f"{copy.table}_rows", owner_side, copy_side, constants
         )
@@ -434,14 +459,18 @@ class Looker:
             if differing:
                 finding = replace(self._finding(pair.replica, candidate.key, Divergence.MISMATCH), fields=differing)
                 yield Sight(
-                    finding, candidate.owner_digest or _values_digest(differing), candidate.replica_digest or _replica_digest(differing)
+                    finding,
+                    candidate.owner_digest or _values_digest(differing),
+                    candidate.replica_digest or _replica_digest(differing),
                 )
 
     def _fetch_side(self, opened: _Opened, keys: Sequence[tuple[KeyText, tuple[str | None, ...]]]) -> Side:
         """One side's rows with these keys, compiled anew: by key, columns may arrive another way than by scan."""
         wanted = {item.name: item.wanted for item in opened.items}
         values = [
-            tuple((spelling,) for spelling in spelled if spelling is not None) if spelled else tuple((text or "",) for _, text in key)
+            tuple((spelling,) for spelling in spelled if spelling is not None)
+            if spelled
+            else tuple((text or "",) for _, text in key)
             for key, spelled in keys
         ]
         relation = opened.snapshot.lookup(
@@ -465,7 +494,9 @@ class Looker:
             sights.append(self._key_sight(replica, key, divergence, count, TYPE_RULE))
         return sights
 
-    def _key_sight(self, replica: str | None, key: KeyText, divergence: Divergence, count: int, rule: str | None = None) -> Sight:
+    def _key_sight(
+        self, replica: str | None, key: KeyText, divergence: Divergence, count: int, rule: str | None = None
+    ) -> Sight:
         finding = Finding(self._contract.entity, replica, key, divergence, Verdict.SUSPECT, rule=rule, count=count)
         return Sight(finding, "" if replica else "present", "present" if replica else "")
 
@@ -476,7 +507,9 @@ class Looker:
         columns = {wanted[name].path for name in self._contract.key}
         kept = any(set(unique) <= columns for unique in opened.shape.unique_keys)
         plain = all(
-            opened.side.columns[name].exact and self._contract.fields[name].type.kind in _INJECTIVE and not opened.side.of(name).bad
+            opened.side.columns[name].exact
+            and self._contract.fields[name].type.kind in _INJECTIVE
+            and not opened.side.of(name).bad
             for name in self._contract.key
         )
         return kept and plain

@@ -10,6 +10,7 @@ Columns of an owner's projection (a replica's has the same without `w…`, and `
 | `s0`, … | the key as the store spells it (text), where the canonical form does not determine it |
 | `kb` | some key part is not NULL but is no value of its type |
 | `gone` | flagged as deleted |
+| `outside` | the row fails the run's own filter (`--where`) |
 | `issue` | a field holds no value of its type, or an invariant does not hold (owner only) |
 | `w<i>` | the row is in scope of replica i (its `where` is true) |
 | `h<i>` | hash of the i-th set of compared fields; NULL: compare this row by text |
@@ -79,7 +80,9 @@ def replica_items(contract: Contract, replica: Replica, shape: Shape) -> list[It
     if replica.deletes.column is not None:
         items.append(Item(_flag(replica.deletes.column), Wanted(replica.deletes.column, None)))
     names = replica.select.names if replica.select else frozenset()
-    items += [Item(_selected(name), Wanted(name, select_type(contract, replica, shape, name))) for name in sorted(names)]
+    items += [
+        Item(_selected(name), Wanted(name, select_type(contract, replica, shape, name))) for name in sorted(names)
+    ]
     return items
 
 
@@ -150,7 +153,9 @@ def compile_side(items: Sequence[Item], relation: RawRelation, narrow: frozenset
     """
     columns = {item.name: column for item, column in zip(items, relation.columns, strict=True)}
     canonicals = {
-        item.name: canonical(item.logical, columns[item.name], narrow=item.name in narrow) for item in items if item.logical is not None
+        item.name: canonical(item.logical, columns[item.name], narrow=item.name in narrow)
+        for item in items
+        if item.logical is not None
     }
     return Side(relation, items, columns, canonicals)
 
@@ -163,7 +168,9 @@ def narrow_ints(contract: Contract, sides: Sequence[tuple[Sequence[Item], RawRel
         for item, column in zip(items, relation.columns, strict=True)
         if not is_narrow(column)
     }
-    return frozenset(name for name, declared in contract.fields.items() if declared.type.kind is Kind.INT and name not in wide)
+    return frozenset(
+        name for name, declared in contract.fields.items() if declared.type.kind is Kind.INT and name not in wide
+    )
 
 
 def key_type(logical: LogicalType, *, narrow: bool) -> str:
@@ -182,6 +189,8 @@ class Projection:
     gone: bool
     issues: bool
     zeros: bool
+    outside: bool = False
+    of_owner: bool = False
     hashes: dict[str, str] = field(default_factory=dict)
     """Replica name to the owner's hash column."""
     scopes: dict[str, str] = field(default_factory=dict)
@@ -244,10 +253,21 @@ class _Builder:
         self.add("gone", flag_sql(self.side.columns[_flag(column)]))
         return True
 
+    def outside(self, where: Expression | None, *, owner: bool) -> bool:
+        """Add the run's own filter.  A replica's row is outside only when its own values say so beyond doubt."""
+        known = {item.name for item in self.side.items if item.logical is not None}
+        if where is None or not where.names <= known:
+            return False
+        inside = where.to_sql(self.side.typed(where.names))
+        self.add("outside", f"NOT coalesce({inside}, {str(not owner).lower()})")
+        return True
+
     def zeros(self) -> bool:
         hidden = [item.name for item in self.side.items if self.side.columns[item.name].nan_hidden]
         if hidden:
-            self.add("z", "(" + " OR ".join(f"coalesce({self.side.columns[name].sql} = 0, false)" for name in hidden) + ")")
+            self.add(
+                "z", "(" + " OR ".join(f"coalesce({self.side.columns[name].sql} = 0, false)" for name in hidden) + ")"
+            )
         return bool(hidden)
 
     def hash(self, fields: Sequence[Compared], *, owner: bool) -> str:
@@ -283,16 +303,29 @@ def flag_sql(column: RawColumn) -> str:
     return f"({raw} IS NOT NULL)"
 
 
-def owner_projection(contract: Contract, side: Side, replicas: Sequence[Replica]) -> Projection:
-    """Compile what one scan of the owner brings for all these replicas."""
+def owner_projection(
+    contract: Contract, side: Side, replicas: Sequence[Replica], where: Expression | None = None
+) -> Projection:
+    """Compile what one scan of the owner brings for all these replicas; `where` is the run's own filter."""
     build = _Builder(contract, side)
     spelled, bad_keys = build.key(always_spelled=False)
     soft = contract.owner.soft_delete
-    result = Projection("", len(contract.key), spelled, bad_keys, build.gone(soft.field if soft else None), issues=False, zeros=build.zeros())
+    result = Projection(
+        "",
+        len(contract.key),
+        spelled,
+        bad_keys,
+        build.gone(soft.field if soft else None),
+        issues=False,
+        zeros=build.zeros(),
+    )
+    result.outside, result.of_owner = build.outside(where, owner=True), True
     for replica in replicas:
         fields = compared_fields(contract, replica)
         result.hashes[replica.name] = build.shared("h", build.hash(fields, owner=True))
-        result.tolerances[replica.name] = {c.name: build.shared("x", _before_within(side, c, owner=True)) for c in fields if c.within}
+        result.tolerances[replica.name] = {
+            c.name: build.shared("x", _before_within(side, c, owner=True)) for c in fields if c.within
+        }
         if replica.where is not None:
             result.scopes[replica.name] = build.shared("w", _condition(replica.where, side))
     for name in contract.references():
@@ -305,15 +338,22 @@ def owner_projection(contract: Contract, side: Side, replicas: Sequence[Replica]
     return result
 
 
-def replica_projection(contract: Contract, side: Side, replica: Replica) -> Projection:
-    """Compile what the scan of one replica brings."""
+def replica_projection(contract: Contract, side: Side, replica: Replica, where: Expression | None = None) -> Projection:
+    """Compile what the scan of one replica brings; `where` is the run's own filter."""
     build = _Builder(contract, side)
     fields = compared_fields(contract, replica)
     spelled, bad_keys = build.key(always_spelled=False)
-    result = Projection("", len(contract.key), spelled, bad_keys, build.gone(replica.deletes.column), issues=False, zeros=build.zeros())
+    result = Projection(
+        "", len(contract.key), spelled, bad_keys, build.gone(replica.deletes.column), issues=False, zeros=build.zeros()
+    )
+    result.outside = build.outside(where, owner=False)
     result.hashes[replica.name] = build.shared("h", build.hash(fields, owner=False))
-    result.tolerances[replica.name] = {c.name: build.shared("x", _before_within(side, c, owner=False)) for c in fields if c.within}
-    result.constants = {c.name: build.shared("c", side.of(c.name).text) for c in fields if c.equality.mode == "redacted"}
+    result.tolerances[replica.name] = {
+        c.name: build.shared("x", _before_within(side, c, owner=False)) for c in fields if c.within
+    }
+    result.constants = {
+        c.name: build.shared("c", side.of(c.name).text) for c in fields if c.equality.mode == "redacted"
+    }
     result.sql = f"SELECT {', '.join(build.selected)} FROM {side.relation.sql}{select_filter(replica, side)}"
     return result
 

@@ -116,7 +116,9 @@ def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: d
         verdict, judge_after = Verdict.IN_FLIGHT, now + timedelta(seconds=judgement.again_in)
         if _hot(looks):
             verdict, judge_after = Verdict.UNDECIDED, None
-    note = judgement.note or ("hot: the owner's row changed again at every look" if _hot(looks) and verdict is Verdict.UNDECIDED else "")
+    note = judgement.note or (
+        "hot: the owner's row changed again at every look" if _hot(looks) and verdict is Verdict.UNDECIDED else ""
+    )
     evidence = Evidence(judgement.proof, reads, finding.evidence.changes, note)
     return replace(finding, verdict=verdict, cause=judgement.cause, evidence=evidence, judge_after=judge_after)
 

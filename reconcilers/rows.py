@@ -96,6 +96,8 @@ def live(projection: Projection) -> str:
     parts = [f"{key} IS NOT NULL" for key in projection.keys]
     if projection.gone:
         parts.append("NOT gone")
+    if projection.outside and projection.of_owner:
+        parts.append("NOT outside")
     return " AND ".join(parts)
 
 
@@ -111,12 +113,15 @@ def key_texts(contract: Contract, prefix: str = "") -> list[str]:
 
 def count_live(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, scope: str | None = None) -> int:
     """Live rows of a projection, those with NULL or bad keys included; in scope where `scope` names a column."""
-    conditions = ["NOT gone"] * projection.gone + [scope] * (scope is not None)
-    where = f" WHERE {' AND '.join(c for c in conditions if c)}" if conditions else ""
+    conditions = ["NOT gone"] * projection.gone + ["NOT outside"] * (projection.outside and projection.of_owner)
+    conditions += [] if scope is None else [scope]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return _number(cursor, f'SELECT count(*) FROM "{table}"{where}')
 
 
-def find_duplicates(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool) -> str | None:
+def find_duplicates(
+    cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool
+) -> str | None:
     """Keys that stand several times among the live rows, as a new table (`k…`, `n` rows); None when there are none."""
     if unique:
         return None
@@ -134,7 +139,9 @@ def duplicate_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table:
     return [(key_text(contract, row[1:]), row[0]) for row in rows]
 
 
-def null_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection) -> list[tuple[KeyText, int]]:
+def null_keys(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection
+) -> list[tuple[KeyText, int]]:
     """Live rows with a NULL key part: the key's other parts, and how many rows share them."""
     if projection.bad_keys or projection.spelled:
         parts = projection.spellings
@@ -144,11 +151,15 @@ def null_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str,
         condition = " OR ".join(f"{key} IS NULL" for key in projection.keys)
     if projection.gone:
         condition = f"({condition}) AND NOT gone"
-    rows = cursor.execute(f'SELECT count(*), {", ".join(parts)} FROM "{table}" WHERE {condition} GROUP BY ALL').fetchall()
+    rows = cursor.execute(
+        f'SELECT count(*), {", ".join(parts)} FROM "{table}" WHERE {condition} GROUP BY ALL'
+    ).fetchall()
     return [(key_text(contract, row[1:]), row[0]) for row in rows]
 
 
-def bad_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection) -> list[tuple[KeyText, int]]:
+def bad_keys(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection
+) -> list[tuple[KeyText, int]]:
     """Live rows whose key is no value of its type: the raw text, and how many rows share it."""
     if not projection.bad_keys:
         return []
@@ -173,14 +184,27 @@ def compare(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> Count
     owner, copy = _owner_rows(cursor, pair), _replica_rows(cursor, pair)
     on = " AND ".join(f"o.{key} = r.{key}" for key in pair.owner.keys)
     columns = [f"coalesce(o.{key}, r.{key}) AS {key}" for key in pair.owner.keys]
-    columns += [f"o.{part} AS o{part}" for part in pair.owner.spellings] + [f"r.{part} AS r{part}" for part in pair.copy.spellings]
+    columns += [f"o.{part} AS o{part}" for part in pair.owner.spellings] + [
+        f"r.{part} AS r{part}" for part in pair.copy.spellings
+    ]
     kind = "CASE WHEN r.here IS NULL THEN 'missing' WHEN o.here IS NULL THEN 'orphan' ELSE 'mismatch' END"
     cursor.execute(
         f'CREATE OR REPLACE TABLE "{target}" AS SELECT {", ".join(columns)}, {kind} AS kind, o.h AS oh, r.h AS rh '
         f"FROM ({owner}) o FULL OUTER JOIN ({copy}) r ON {on} "
         f"WHERE o.here IS NULL OR r.here IS NULL OR {_may_differ(cursor, pair)}"
     )
-    return _counts(cursor, pair, owner, target)
+    return _counts(cursor, pair, owner, target, _drop_outside(cursor, pair, target))
+
+
+def _drop_outside(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> int:
+    """Take out the orphans that the run's own filter leaves out: by the owner's row where there is one, else by their own."""
+    if not pair.owner.outside:
+        return 0
+    keys = ", ".join(pair.owner.keys)
+    left_out = f'({keys}) IN (SELECT ({keys}) FROM "{pair.owner_table}" WHERE outside)'
+    if pair.copy.outside:
+        left_out += f' OR ({keys}) IN (SELECT ({keys}) FROM "{pair.replica_table}" WHERE outside)'
+    return _number(cursor, f"DELETE FROM \"{target}\" WHERE kind = 'orphan' AND ({left_out})")
 
 
 def _may_differ(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
@@ -212,16 +236,21 @@ def _owner_rows(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
     if name in pair.owner.scopes:
         condition += f" AND {pair.owner.scopes[name]}"
     return (
-        f"SELECT {', '.join(columns)}, {pair.owner.hashes[name]} AS h, true AS here FROM \"{pair.owner_table}\" "
+        f'SELECT {", ".join(columns)}, {pair.owner.hashes[name]} AS h, true AS here FROM "{pair.owner_table}" '
         f"WHERE {condition}{without_duplicates(cursor, pair.owner_table, pair.owner)}"
     )
 
 
 def _replica_rows(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
     name = pair.replica.name
-    columns = [*pair.copy.keys, *pair.copy.spellings, *set(pair.copy.tolerances[name].values()), *pair.copy.constants.values()]
+    columns = [
+        *pair.copy.keys,
+        *pair.copy.spellings,
+        *set(pair.copy.tolerances[name].values()),
+        *pair.copy.constants.values(),
+    ]
     return (
-        f"SELECT {', '.join(columns)}, {pair.copy.hashes[name]} AS h, true AS here FROM \"{pair.replica_table}\" WHERE {live(pair.copy)}"
+        f'SELECT {", ".join(columns)}, {pair.copy.hashes[name]} AS h, true AS here FROM "{pair.replica_table}" WHERE {live(pair.copy)}'
         f"{without_duplicates(cursor, pair.replica_table, pair.copy)}{without_duplicates(cursor, pair.owner_table, pair.copy)}"
     )
 
@@ -236,18 +265,20 @@ def without_duplicates(cursor: duckdb.DuckDBPyConnection, table: str, projection
 
 
 def _exists(cursor: duckdb.DuckDBPyConnection, table: str) -> bool:
-    rows = cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ? AND estimated_size > 0", [table]).fetchall()
+    rows = cursor.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = ? AND estimated_size > 0", [table]
+    ).fetchall()
     return bool(rows)
 
 
-def _counts(cursor: duckdb.DuckDBPyConnection, pair: Pair, owner: str, target: str) -> Counts:
+def _counts(cursor: duckdb.DuckDBPyConnection, pair: Pair, owner: str, target: str, outside: int) -> Counts:
     scope = pair.owner.scopes.get(pair.replica.name)
     extra = _number(cursor, f"SELECT count(*) FROM \"{target}\" WHERE kind = 'orphan'")
     duplicated = _duplicated(cursor, pair)
     held = _number(cursor, f"SELECT count(*) FROM ({owner})")
     return Counts(
         owner_rows=count_live(cursor, pair.owner_table, pair.owner, scope),
-        replica_rows=count_live(cursor, pair.replica_table, pair.copy),
+        replica_rows=count_live(cursor, pair.replica_table, pair.copy) - outside,
         compared_rows=held + extra + duplicated,
         kept=extra if pair.replica.deletes.mode == "keep" else 0,
     )
@@ -257,7 +288,9 @@ def _duplicated(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> int:
     """Distinct keys that stand several times on either side."""
     keys = ", ".join(pair.owner.keys)
     parts = [
-        f'SELECT {keys} FROM "{table}_duplicates"' for table in (pair.owner_table, pair.replica_table) if _exists(cursor, f"{table}_duplicates")
+        f'SELECT {keys} FROM "{table}_duplicates"'
+        for table in (pair.owner_table, pair.replica_table)
+        if _exists(cursor, f"{table}_duplicates")
     ]
     return _number(cursor, f"SELECT count(*) FROM ({' UNION '.join(parts)})") if parts else 0
 
@@ -273,14 +306,23 @@ def candidates(cursor: duckdb.DuckDBPyConnection, pair: Pair, table: str) -> Ite
     if pair.replica.deletes.mode == "keep":
         unlawful.append("kind <> 'orphan'")
     where = f" WHERE {' AND '.join(unlawful)}" if unlawful else ""
-    names = [*key_texts(pair.contract), *(f"o{s}" for s in pair.owner.spellings), *(f"r{s}" for s in pair.copy.spellings)]
+    names = [
+        *key_texts(pair.contract),
+        *(f"o{s}" for s in pair.owner.spellings),
+        *(f"r{s}" for s in pair.copy.spellings),
+    ]
     result = cursor.cursor().execute(f'SELECT kind, oh, rh, {", ".join(names)} FROM "{table}"{where}')
     parts, spelled = len(pair.contract.key), 3 + len(pair.contract.key)
     owner_end = spelled + len(pair.owner.spellings)
     while rows := result.fetchmany(FETCH_KEYS_MAX):
         yield [
             Candidate(
-                key_text(pair.contract, row[3 : 3 + parts]), row[0], row[spelled:owner_end], row[owner_end:], _digest(row[1]), _digest(row[2])
+                key_text(pair.contract, row[3 : 3 + parts]),
+                row[0],
+                row[spelled:owner_end],
+                row[owner_end:],
+                _digest(row[1]),
+                _digest(row[2]),
             )
             for row in rows
         ]
@@ -298,7 +340,7 @@ def owner_states(cursor: duckdb.DuckDBPyConnection, pair: Pair, table: str) -> d
     state = "CASE WHEN gone THEN 'deleted' ELSE 'out_of_scope' END" if pair.owner.gone else "'out_of_scope'"
     on = " AND ".join(f"o.{key} = d.{key}" for key in pair.owner.keys)
     rows = cursor.execute(
-        f"SELECT {state}, {', '.join(key_texts(pair.contract, 'o.'))} FROM \"{table}\" d "
+        f'SELECT {state}, {", ".join(key_texts(pair.contract, "o."))} FROM "{table}" d '
         f"JOIN \"{pair.owner_table}\" o ON {on} WHERE d.kind = 'orphan'"
     ).fetchall()
     return {key_text(pair.contract, row[1:]): row[0] for row in rows}
@@ -325,7 +367,13 @@ def _shown(contract: Contract, name: str, text: str) -> str:
 
 
 def differences(
-    cursor: duckdb.DuckDBPyConnection, pair: Pair, owner_rows: str, replica_rows: str, owner: Side, replica: Side, constants: dict[str, str]
+    cursor: duckdb.DuckDBPyConnection,
+    pair: Pair,
+    owner_rows: str,
+    replica_rows: str,
+    owner: Side,
+    replica: Side,
+    constants: dict[str, str],
 ) -> dict[KeyText, tuple[FieldDifference, ...]]:
     """Compare fetched rows field by field; keys that stand in both tables only.
 

@@ -94,7 +94,9 @@ def parse_json(text: str) -> Any:
         ValueError: Not JSON, duplicate keys, NaN, lone surrogates or nested too deeply.
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_constant, object_pairs_hook=_pairs)
+        return json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_constant, object_pairs_hook=_pairs
+        )
     except (RecursionError, InvalidOperation) as error:
         raise _BadValueError(str(error)) from None
 
@@ -254,7 +256,9 @@ def _stamp(text: str) -> tuple[datetime, bool] | None:
     if not match:
         return None
     try:
-        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(microsecond=int((match[3] or "0").ljust(6, "0")))
+        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(
+            microsecond=int((match[3] or "0").ljust(6, "0"))
+        )
     except ValueError:
         return None
     zone = match[4]
@@ -328,7 +332,9 @@ def _interval_verbose(text: str) -> tuple[int, int, int] | None:
     clock = _CLOCK.match(rest)
     if not clock:
         return None
-    time = (int(clock[2]) * 3600 + int(clock[3]) * 60 + int(clock[4] or 0)) * 1_000_000 + int((clock[5] or "0").ljust(6, "0"))
+    time = (int(clock[2]) * 3600 + int(clock[3]) * 60 + int(clock[4] or 0)) * 1_000_000 + int(
+        (clock[5] or "0").ljust(6, "0")
+    )
     return months, days, micros + (-time if clock[1] == "-" else time)
 
 
@@ -401,7 +407,11 @@ def is_within(owner: str, replica: str | None, amount: str, percent: bool) -> bo
 
 
 def _register(
-    cursor: duckdb.DuckDBPyConnection, name: str, types: list[str], function: Callable[..., str | bool | None], returns: str = "VARCHAR"
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    types: list[str],
+    function: Callable[..., str | bool | None],
+    returns: str = "VARCHAR",
 ) -> None:
     import pyarrow as pa  # here: an import inside a function that DuckDB's threads call deadlocks
 

@@ -38,7 +38,13 @@ class Workspace:
     """
 
     def __init__(
-        self, directory: Path, *, memory_limit: str = "1GB", threads: int = 2, max_disk: str = "100GB", on_disk: bool = False
+        self,
+        directory: Path,
+        *,
+        memory_limit: str = "1GB",
+        threads: int = 2,
+        max_disk: str = "100GB",
+        on_disk: bool = False,
     ) -> None:
         self._functions_known = False
         self.directory = _private_directory(directory)
@@ -82,7 +88,9 @@ class Workspace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -123,7 +131,10 @@ def carry(
             writing.unregister("carried")
         row = writing.execute(f'SELECT count(*) FROM "{table}"').fetchone()
     except duckdb.Error as error:
-        raise StoreError(f"reading {what} failed: {first_line(error)}", hint="see whether the store is up and let the run be repeated") from error
+        raise StoreError(
+            f"reading {what} failed: {first_line(error)}",
+            hint="see whether the store is up and let the run be repeated",
+        ) from error
     return int(row[0]) if row else 0
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from auditor.runs.suspicion import Suspicion
 from contracts.errors import AuditorError, StoreError, UsageError
+from contracts.expression import check_types
+from contracts.logical_types import Kind
 from reconcilers.finding import Finding, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
@@ -21,6 +23,7 @@ from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 if TYPE_CHECKING:
     from auditor.clock import Clock
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from contracts.expression import Expression
     from reconcilers.ports import Reader
     from reconcilers.workspace import Workspace
 
@@ -40,6 +43,7 @@ class ReconcileRequest:
         recheck: False reports first differences as suspects.
         recheck_after: In place of every lag bound, or None.
         max_wait: A suspect that needs longer stays in flight.
+        where: Only these owner rows, in contract names, or None.
         undecided_tolerated: Undecided keys that are not yet trouble.
     """
 
@@ -49,6 +53,7 @@ class ReconcileRequest:
     recheck_after: timedelta | None = None
     max_wait: timedelta = MAX_WAIT_DEFAULT
     undecided_tolerated: int = 0
+    where: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
     """
     started = around.clock.now()
     runs = [EntityRun(contract) for contract in in_scope(request, around.contracts)]
+    _check_where(request, runs)
     for number, run in enumerate(runs):
         _look(run, request, around, number)
     if request.recheck:
@@ -118,6 +124,18 @@ def in_scope(request: ReconcileRequest, contracts: Mapping[str, Contract]) -> li
     return _only_replica(chosen, request.replica)
 
 
+def _check_where(request: ReconcileRequest, runs: Sequence[EntityRun]) -> None:
+    """The run's filter must make sense for every entity in scope."""
+    for run in runs if request.where is not None else ():
+        types = {name: declared.type for name, declared in run.contract.fields.items()}
+        problems = check_types(request.where, types, wanted=Kind.BOOL)  # type: ignore[arg-type]
+        if problems:
+            raise UsageError(
+                f"--where does not fit {run.contract.entity}: {'; '.join(problems)}",
+                hint=f"name the entity that it is about; fields: {', '.join(types)}",
+            )
+
+
 def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
     from dataclasses import replace
 
@@ -137,7 +155,7 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
 
 def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, number: int) -> None:
     try:
-        run.looker = looker(run.contract, around, prefix=f"e{number}_")
+        run.looker = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
         run.first = run.looker.look()
     except AuditorError as error:
         run.error = str(error)
@@ -162,7 +180,7 @@ def _dataset(contract: Contract) -> str:
     return str(contract.owner.dataset or contract.owner.query or contract.owner.service)
 
 
-def looker(contract: Contract, around: Surroundings, *, prefix: str = "") -> Looker:
+def looker(contract: Contract, around: Surroundings, *, where: Expression | None = None, prefix: str = "") -> Looker:
     """A looker over the readers of one contract.
 
     Raises:
@@ -182,7 +200,9 @@ def looker(contract: Contract, around: Surroundings, *, prefix: str = "") -> Loo
         target = None if other is None else other.owner.dataset or other.owner.query
         if other is not None and target is not None:
             referenced[entity] = (other, around.reader(target))
-    return Looker(around.workspace, contract, owner, replicas, referenced, prefix=prefix, progress=around.progress)
+    return Looker(
+        around.workspace, contract, owner, replicas, referenced, where=where, prefix=prefix, progress=around.progress
+    )
 
 
 def _replica_reader(replica: Replica, around: Surroundings) -> Reader | AuditorError:
@@ -293,7 +313,8 @@ def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
     tally.coverage = Coverage(not run.first.notes, (), tuple(run.first.notes))
     empty = "empty_owner" in run.reasons
     tally.replicas = [
-        _replica_tally(replica, run.first, run.first.replicas[replica.name], settled, request, empty=empty) for replica in contract.replicas
+        _replica_tally(replica, run.first, run.first.replicas[replica.name], settled, request, empty=empty)
+        for replica in contract.replicas
     ]
     return tally
 
@@ -306,14 +327,22 @@ def _unread(replica: Replica, why: str, request: ReconcileRequest) -> ReplicaTal
 
 
 def _replica_tally(
-    replica: Replica, look: EntityLook, seen: ReplicaLook, settled: Sequence[Finding], request: ReconcileRequest, *, empty: bool
+    replica: Replica,
+    look: EntityLook,
+    seen: ReplicaLook,
+    settled: Sequence[Finding],
+    request: ReconcileRequest,
+    *,
+    empty: bool,
 ) -> ReplicaTally:
     if seen.error or seen.counts is None:
         return _unread(replica, seen.error, request)
     mine = [finding for finding in settled if finding.replica == replica.name]
     notes = [*look.notes, *seen.notes] + ["the owner has no row"] * empty
     skipped = [field_map.field for field_map in replica.fields if field_map.equality.mode == "at_creation"]
-    notes_of_skipped = [f"{name}: the owner's value when the row was made is not known without history" for name in skipped]
+    notes_of_skipped = [
+        f"{name}: the owner's value when the row was made is not known without history" for name in skipped
+    ]
     return ReplicaTally(
         replica=replica.name,
         dataset=str(replica.dataset),

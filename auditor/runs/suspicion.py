@@ -114,7 +114,8 @@ class Suspicion:
     def leave(self) -> None:
         """Nothing is to be rechecked: suspects are reported as such."""
         self.settled += [
-            settle(suspect.finding, Judgement(Verdict.SUSPECT), suspect.looks, suspect.looks[0].wall) for suspect in self.suspects
+            settle(suspect.finding, Judgement(Verdict.SUSPECT), suspect.looks, suspect.looks[0].wall)
+            for suspect in self.suspects
         ]
         self.suspects = []
 
@@ -145,5 +146,7 @@ def _is_unkeyed(finding: Finding) -> bool:
 def _same(finding: Finding, seen: list[Sight]) -> Sight | None:
     """The sight that continues a suspect: the same rule at the owner; at a replica whatever differs on that key now."""
     if finding.replica is None or finding.divergence in (Divergence.DUPLICATE, Divergence.NULL_KEY):
-        return next((s for s in seen if s.finding.divergence is finding.divergence and s.finding.rule == finding.rule), None)
+        return next(
+            (s for s in seen if s.finding.divergence is finding.divergence and s.finding.rule == finding.rule), None
+        )
     return seen[0] if seen else None

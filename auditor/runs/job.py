@@ -1,0 +1,162 @@
+"""`audit reconcile` from the contracts to the ledger: what the command, the demo and a scheduler call alike.
+
+Contracts are read, the run is made, what is sensitive is masked, the run is recorded; rendering is left to the caller.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from auditor.reports.document import finding_document, finding_order, run_document
+from auditor.run_id import new_run_id
+from auditor.runs.reconcile import ReconcileRequest, Surroundings, exit_code, in_scope, reconcile
+from contracts.errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from auditor.clock import Clock
+    from auditor.ledger.ledger import Ledger
+    from auditor.masking import Masker
+    from auditor.reports.document import FindingDocument, RunDocument
+    from auditor.wiring import Wiring
+    from contracts.catalog import Catalog
+    from reconcilers.tally import RunResult
+
+MASK_KEY_BYTES = 32
+
+
+@dataclass(slots=True)
+class Job:
+    """A run that is over, ready to be written.
+
+    Attributes:
+        document: Everything but the findings.
+        findings: In report order, masked, with the times that the ledger knows.
+        exit_code: 0, 1 or 2; trouble with the ledger is in it.
+        ledger_error: Why the run could not be recorded, or None.
+    """
+
+    document: RunDocument
+    findings: Sequence[FindingDocument]
+    exit_code: int
+    ledger_error: LedgerError | None = None
+
+    @property
+    def compared(self) -> bool:
+        """Whether anything could be compared at all: at least one owner was read."""
+        return any(
+            "owner" not in entity["owner"].get("coverage", {}).get("skipped", ())
+            for entity in self.document["entities"]
+        )
+
+
+@dataclass(slots=True)
+class JobRequest:
+    """A reconcile request, and what is to be made of its outcome.
+
+    Attributes:
+        fail_on_new: Only findings that no earlier run saw make the exit code 1.
+    """
+
+    reconcile: ReconcileRequest
+    fail_on_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told what happens meanwhile; see `Surroundings`."""
+
+    say: Callable[[str], None] = field(default=lambda _text: None)
+    progress: Callable[[str, int], None] = field(default=lambda _name, _rows: None)
+
+
+def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener) -> Job:
+    """Run, mask, record.
+
+    Raises:
+        AuditorError: Nothing could be run: an unknown entity, no workspace.
+    """
+    in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a ledger is made
+    ledger, ledger_error = _opened(wiring)
+    try:
+        masker = _masker(wiring, catalog, ledger)
+        run_id = new_run_id(clock.now())
+        with wiring.workspace() as workspace:
+            around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say, listener.progress)
+            result = reconcile(request.reconcile, around, run_id)
+        return _recorded(request, result, _Books(catalog, masker, ledger, ledger_error, wiring.settings.digest))
+    finally:
+        if ledger is not None:
+            ledger.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What a result is written down with."""
+
+    catalog: Catalog
+    masker: Masker
+    ledger: Ledger | None
+    ledger_error: LedgerError | None
+    settings_digest: str
+
+
+def _opened(wiring: Wiring) -> tuple[Ledger | None, LedgerError | None]:
+    """The ledger, before the run: one that cannot be opened does not stop the audit, but is told at the end."""
+    try:
+        return wiring.ledger(), None
+    except LedgerError as error:
+        return None, error
+
+
+def _masker(wiring: Wiring, catalog: Catalog, ledger: Ledger | None) -> Masker:
+    from auditor.masking import Masker
+
+    key = wiring.settings.report.key()
+    if key is None:  # without a ledger there is none to compare with later: a key for this report alone
+        key = ledger.hash_key() if ledger is not None else secrets.token_bytes(MASK_KEY_BYTES)
+    return Masker.for_contracts(key, catalog.contracts.values())
+
+
+def _recorded(request: JobRequest, result: RunResult, books: _Books) -> Job:
+    findings = sorted(
+        (finding_document(books.masker.finding(finding)) for finding in result.findings), key=finding_order
+    )
+    document = run_document(result, books.catalog.contracts)
+    if request.fail_on_new and books.ledger is not None:
+        _forgive_known(document, findings, books.ledger)
+    job = Job(document, findings, document["exit_code"], books.ledger_error)
+    if books.ledger is not None and job.compared:
+        _record(job, books.ledger, books.settings_digest)
+    if job.ledger_error is not None:
+        job.exit_code = 2
+    return job
+
+
+def _forgive_known(document: RunDocument, findings: Sequence[FindingDocument], ledger: Ledger) -> None:
+    """Take drift out of the exit reasons where every finding of it is open since an earlier run."""
+    known = {finding["id"] for finding in ledger.findings(open_only=True)}
+    for reason, verdict in (("drift", "persistent"), ("suspects", "suspect")):
+        new = any(finding["verdict"] == verdict and finding["id"] not in known for finding in findings)
+        if reason in document["exit_reasons"] and not new:
+            document["exit_reasons"].remove(reason)
+    document["exit_code"] = exit_code(document["exit_reasons"])
+
+
+def _record(job: Job, ledger: Ledger, settings_digest: str) -> None:
+    from auditor.release import version
+
+    try:
+        seen = ledger.record(job.document, job.findings, auditor_version=version(), settings_digest=settings_digest)
+    except LedgerError as error:
+        job.ledger_error = error
+        return
+    job.findings = [_with_times(finding, seen) for finding in job.findings]
+
+
+def _with_times(finding: FindingDocument, seen: Mapping[str, object]) -> FindingDocument:
+    times = seen.get(finding["id"])
+    return finding if times is None else times.put_into(finding)  # type: ignore[attr-defined]

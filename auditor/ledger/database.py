@@ -1,0 +1,168 @@
+"""The database a ledger lives in: opened once, read and written in short transactions.
+
+SQLite: a file in WAL mode, so that reading never waits for a run that records.  A writing transaction takes the write
+lock at its beginning; taking it later, after a read, fails at once when another process has written meanwhile.
+PostgreSQL: writers take turns by an advisory lock, since two runs that update the same findings in different order
+would deadlock.  Other SQLAlchemy databases: by a lock on the row of the hash key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from auditor.ledger.failures import LOCK_WAIT_SECONDS, ledger_failure, told
+from auditor.ledger.tables import LEDGER_METADATA
+from auditor.ledger.version import HASH_KEY
+from contracts.errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from auditor.store_url import StoreUrl
+
+_ADVISORY_LOCK = 0x61756469746C6467
+"""Of ledgers in PostgreSQL: `auditldg` in ASCII; any number that nobody else takes would do."""
+
+CACHE_KIB = 32 * 1024
+"""SQLite's page cache; with its usual 2 MB, each insertion into an index of random ids reads and writes a page."""
+
+_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql", "oracle": "oracledb", "mssql": "pymssql"}
+_WRITING = "ledger_writing"
+_ELSEWHERE = "check `ledger.url` in the settings file"
+
+
+class Database:
+    """One database, opened lazily.
+
+    Args:
+        url: Where it is.
+        read_only: Whether nothing may be written, not even the file made.
+    """
+
+    def __init__(self, url: StoreUrl, *, read_only: bool) -> None:
+        self.url = url
+        self.place = url.without_password()
+        self.read_only = read_only
+        self._engine = _sqlite_engine(url, read_only=read_only) if url.dialect == "sqlite" else _server_engine(url)
+
+    @contextlib.contextmanager
+    def reading(self, doing: str) -> Iterator[Connection]:
+        """A transaction that reads one state of the database.
+
+        Raises:
+            LedgerError: The database failed.
+        """
+        with told(doing, self.place), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self, doing: str) -> Iterator[Connection]:
+        """A transaction that writes; one at a time among all processes.
+
+        Raises:
+            LedgerError: The database failed; nothing is changed then.
+        """
+        with told(doing, self.place), self._engine.connect() as connection:
+            connection.execution_options(**{_WRITING: True})
+            with connection.begin():
+                _take_turn(connection)
+                yield connection
+
+    def size_bytes(self) -> int | None:
+        """The size of a file with its write-ahead log; None for a server."""
+        if self.url.path is None:
+            return None
+        files = (self.url.path, Path(f"{self.url.path}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def allow_reading_while_writing(self) -> None:
+        """Put a SQLite file into WAL mode, which the file remembers."""
+        if self.url.dialect != "sqlite":
+            return
+        with contextlib.closing(self._engine.raw_connection()) as raw, contextlib.suppress(sqlite3.OperationalError):
+            # A file system that cannot, or another process at the same: slower, and as right.
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until no other process writes."""
+    if connection.dialect.name == "sqlite":
+        return  # BEGIN IMMEDIATE has done it
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+    elif inspect(connection).has_table(LEDGER_METADATA.name):
+        row = select(LEDGER_METADATA.c.value).where(LEDGER_METADATA.c.name == HASH_KEY)
+        connection.execute(row.with_for_update())
+
+
+def _server_engine(url: StoreUrl) -> Engine:
+    place = url.without_password()
+    try:
+        known = make_url(url.with_password())
+        if known.drivername in _DRIVERS:
+            known = known.set(drivername=f"{known.drivername}+{_DRIVERS[known.drivername]}")
+        return create_engine(known, hide_parameters=True, pool_size=1, pool_pre_ping=True)
+    except NoSuchModuleError as failure:
+        raise ledger_failure("keep runs", place, failure) from failure
+    except ModuleNotFoundError as failure:
+        raise LedgerError(
+            f"cannot open the ledger {place}: the Python package {failure.name} is not installed",
+            hint=f"pip install 'consistency-auditor[{url.dialect}]'",
+        ) from None
+
+
+def _sqlite_engine(url: StoreUrl, *, read_only: bool) -> Engine:
+    path = url.path or Path()  # a SQLite URL has one
+    try:
+        _require_usable(path, read_only=read_only)
+    except OSError as failure:
+        raise LedgerError(f"cannot open the ledger {path}: {failure.strerror}", hint=_ELSEWHERE) from None
+    mode = "ro" if read_only else "rwc"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode={mode}",
+            uri=True,
+            timeout=LOCK_WAIT_SECONDS,
+            isolation_level=None,  # `_begin` below begins every transaction
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        return connection
+
+    engine = create_engine(
+        URL.create("sqlite"), creator=connect, hide_parameters=True, poolclass=QueuePool, pool_size=1
+    )
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    options: dict[str, Any] = dict(connection.get_execution_options())
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITING) else "BEGIN")
+
+
+def _require_usable(path: Path, *, read_only: bool) -> None:
+    """Tell the simple mistakes in plain words, before SQLite says "unable to open database file" to all of them."""
+    lead = f"cannot open the ledger {path}"
+    if path.is_dir():
+        raise LedgerError(f"{lead}: that is a directory; expected a SQLite file, or none yet", hint=_ELSEWHERE)
+    if not path.parent.is_dir():
+        raise LedgerError(f"{lead}: there is no directory {path.parent}", hint=f"create it, or {_ELSEWHERE}")
+    if read_only and not path.exists():
+        raise LedgerError(f"{lead}: there is no such file", hint="a first `audit reconcile` makes it")

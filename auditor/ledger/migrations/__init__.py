@@ -1,0 +1,1 @@
+"""Alembic's migrations of the ledger, run by `auditor.ledger.schema`; there is no alembic.ini."""

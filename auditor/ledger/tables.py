@@ -1,0 +1,107 @@
+"""The ledger's tables, as the newest migration leaves them (a test holds the two together).
+
+```
+runs 1 ──< observations >── 1 findings 1 ──< accepted
+```
+
+A finding is one divergence with its identity; an observation is what one run said about it.  What a report printed is
+kept as JSON text, and beside it the columns that are asked for.  Times are text as in reports,
+`2026-01-31T12:00:00.000000Z`: it sorts as the times do, in every database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+LONG_TEXT = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+NAME = String(255)
+WORD = String(40)
+TIME = String(40)
+
+# Names of entities differ by case, which a MySQL database ignores unless told otherwise.
+_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+LEDGER_METADATA = Table(
+    "ledger_metadata",
+    METADATA,
+    Column("name", WORD, primary_key=True),
+    Column("value", Text, nullable=False),
+    **_OPTIONS,
+)
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("number", Integer, primary_key=True),  # in the order recorded
+    Column("run_id", String(64), nullable=False, unique=True),
+    Column("kind", WORD, nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("finished_at", TIME, nullable=False),
+    Column("exit_code", Integer, nullable=False),
+    Column("exit_reasons", Text, nullable=False),  # JSON list
+    Column("auditor_version", WORD, nullable=False),
+    Column("settings_digest", String(64), nullable=False),
+    Column("findings", Integer, nullable=False),  # how many observations
+    Column("document", LONG_TEXT, nullable=False),  # JSON: the report without its findings
+    **_OPTIONS,
+)
+
+FINDINGS = Table(
+    "findings",
+    METADATA,
+    Column("finding_id", String(64), primary_key=True),
+    Column("entity", NAME, nullable=False),
+    Column("replica", NAME),  # NULL: about the owner alone
+    Column("key_json", LONG_TEXT),  # NULL: about the whole replica
+    Column("divergence", WORD, nullable=False),
+    Column("rule", NAME),
+    Column("verdict", WORD, nullable=False),  # the latest
+    Column("cause", WORD),
+    Column("first_seen", TIME, nullable=False),  # since when it has been open without a break
+    Column("last_seen", TIME, nullable=False),
+    Column("first_run", ForeignKey("runs.number"), nullable=False),
+    Column("last_run", ForeignKey("runs.number"), nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("closed_run", ForeignKey("runs.number")),  # the run that found it gone
+    Index("ix_findings_is_open", "is_open", "entity"),
+    **_OPTIONS,
+)
+
+OBSERVATIONS = Table(
+    "observations",
+    METADATA,
+    Column("run", ForeignKey("runs.number"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # in the report, from 0
+    Column("finding_id", ForeignKey("findings.finding_id"), nullable=False),
+    Column("verdict", WORD, nullable=False),
+    Column("cause", WORD),
+    Column("first_seen", TIME, nullable=False),  # as this run's report says
+    Column("judge_after", TIME),
+    Column("document", LONG_TEXT, nullable=False),  # JSON: the finding as reported, without first_seen and last_seen
+    Index("ix_observations_finding_id", "finding_id", "run"),
+    **_OPTIONS,
+)
+
+ACCEPTED = Table(
+    "accepted",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("finding_id", ForeignKey("findings.finding_id"), nullable=False, index=True),
+    Column("accepted_at", TIME, nullable=False),
+    Column("until", TIME, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("values_digest", String(64), nullable=False),  # other values reopen it
+    **_OPTIONS,
+)

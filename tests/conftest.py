@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -22,7 +23,8 @@ hypothesis.settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read which services are required, before anything runs."""
+    """Read which services are required, before anything runs; let SIGTERM stop them as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.stash[_BACKENDS] = Backends()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
-from tests.services import DatabaseServer, PostgreSQL, PostgreSQLStandby
+from tests.services import Backends, DatabaseServer, PostgreSQL, PostgreSQLStandby, Unavailable
+from tests.services.backends import REQUIRE_VARIABLE
 
 
 @pytest.fixture(params=["postgres", "mariadb", "mysql"])
@@ -42,3 +45,24 @@ def test_standby_follows_and_can_fall_behind(postgres: PostgreSQL, postgres_stan
     postgres_standby.resume_replay()
     postgres_standby.catch_up()
     assert postgres_standby.admin("SELECT a FROM t", database=name) == [(1,)]
+
+
+def _cannot_start() -> NoReturn:
+    raise Unavailable("this machine lacks it")
+
+
+def test_missing_service_skips_where_optional_and_fails_where_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(REQUIRE_VARIABLE, raising=False)
+    optional = Backends()
+    with pytest.raises(pytest.skip.Exception, match="this machine lacks it"):
+        optional._need(PostgreSQL, _cannot_start)
+    assert optional.account()[0].endswith("did not run: this machine lacks it")
+    monkeypatch.setenv(REQUIRE_VARIABLE, "mysql, postgres")
+    with pytest.raises(pytest.fail.Exception, match="this machine lacks it"):
+        Backends()._need(PostgreSQL, _cannot_start)
+
+
+def test_unknown_required_service_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(REQUIRE_VARIABLE, "postgers")
+    with pytest.raises(pytest.UsageError, match="postgers"):
+        Backends()

@@ -41,8 +41,11 @@ import re
 from dataclasses import dataclass
 
 from contracts.logical_types import Kind, LogicalType
-from reconcilers.ports import RawColumn
 from reconcilers.value_text import call
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconcilers.ports import RawColumn
 
 DECIMAL_DIGITS_MAX = 38
 """Digits that DuckDB's DECIMAL holds; wider decimals are compared as canonical text."""
@@ -60,6 +63,18 @@ _DATE_TEXT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK_TEXT = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?"
 _ZONE_TEXT = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _INFINITE = "('infinity', '-infinity')"
+
+
+_STORAGE = {
+    Kind.FLOAT: "DOUBLE",
+    Kind.BOOL: "BOOLEAN",
+    Kind.UUID: "UUID",
+    Kind.DATE: "DATE",
+    Kind.TIME: "TIME",
+    Kind.TIMESTAMP: "TIMESTAMP",
+    Kind.TIMESTAMP_LOCAL: "TIMESTAMP",
+    Kind.BYTES: "BLOB",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +105,7 @@ def storage(logical: LogicalType, *, narrow: bool = False) -> str:
             return "BIGINT" if narrow else "HUGEINT"
         case Kind.DECIMAL if logical.precision <= DECIMAL_DIGITS_MAX:
             return f"DECIMAL({logical.precision},{logical.scale})"
-        case Kind.FLOAT:
-            return "DOUBLE"
-        case Kind.BOOL | Kind.UUID | Kind.DATE | Kind.TIME:
-            return {Kind.BOOL: "BOOLEAN"}.get(logical.kind, logical.kind.value.upper())
-        case Kind.TIMESTAMP | Kind.TIMESTAMP_LOCAL:
-            return "TIMESTAMP"
-        case Kind.BYTES:
-            return "BLOB"
-    return "VARCHAR"
+    return _STORAGE.get(logical.kind, "VARCHAR")
 
 
 def is_narrow(column: RawColumn) -> bool:

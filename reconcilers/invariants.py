@@ -6,16 +6,16 @@ referring values with the keys of the referenced entity's owner.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contracts.contract import Contract
 from reconcilers.canonical import text_of
 from reconcilers.finding import Divergence, FieldDifference, Finding, KeyText, Verdict
 from reconcilers.projection import _TEXT_KEYS, Projection, Side, invariant_sql, key_sql
 from reconcilers.rows import key_text, key_texts
 
 if TYPE_CHECKING:
+    from contracts.contract import Contract
+    from collections.abc import Sequence
     import duckdb
 
 TYPE_RULE = "type"

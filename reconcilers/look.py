@@ -7,14 +7,12 @@ projections, joins and row comparison.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from contracts.contract import Contract, Replica
 from contracts.errors import AuditorError, StoreError
 from contracts.logical_types import Kind
 from reconcilers import rows
@@ -38,6 +36,8 @@ from reconcilers.projection import (
 )
 
 if TYPE_CHECKING:
+    from contracts.contract import Contract, Replica
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     import duckdb
 
     from contracts.expression import Expression

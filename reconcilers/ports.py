@@ -15,12 +15,12 @@ with reader.snapshot(workspace) as snap: # one read-only transaction (or what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from collections.abc import Sequence
     from contracts.logical_types import LogicalType
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace

@@ -22,16 +22,19 @@ Columns of an owner's projection (a replica's has the same without `w…`, and `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contracts.contract import Contract, FieldMap, Replica
-from contracts.equality import Equality, Within
 from contracts.expression import Expression, TypedSql
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.canonical import Canonical, canonical, is_narrow, storage
 from reconcilers.equality_sql import mapped, replica_type
 from reconcilers.ports import RawColumn, RawRelation, Shape, Wanted
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contracts.equality import Equality, Within
+    from contracts.contract import Contract, FieldMap, Replica
+    from collections.abc import Iterable, Mapping, Sequence
 
 _TEXT_KEYS = frozenset({Kind.DECIMAL, Kind.FLOAT, Kind.TIME, Kind.INTERVAL, Kind.JSON, Kind.LIST, Kind.BYTES})
 """Key types joined by canonical text: their DuckDB type lacks some values, or has no cheaper form."""

@@ -25,11 +25,14 @@ Limits: no look is worth waiting for beyond `max_wait`; what needs longer stays 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconcilers.finding import Cause, Divergence, Evidence, Finding, Read, Verdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MARGIN_SECONDS = 1.0
 """Added to every lag bound: what our own two reads may be apart from the moments that we note for them."""

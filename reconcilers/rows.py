@@ -23,11 +23,9 @@ Limits: candidates are fetched in batches of FETCH_KEYS_MAX keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contracts.contract import Contract, Replica
 from contracts.logical_types import Kind
 from reconcilers.canonical import text_of
 from reconcilers.equality_sql import equal, within
@@ -35,6 +33,8 @@ from reconcilers.finding import FieldDifference, KeyText
 from reconcilers.projection import _TEXT_KEYS, Compared, Projection, Side, compared_fields, invariant_sql, key_sql
 
 if TYPE_CHECKING:
+    from contracts.contract import Contract, Replica
+    from collections.abc import Iterator, Sequence
     import duckdb
 
 FETCH_KEYS_MAX = 10_000
@@ -237,7 +237,7 @@ def _owner_rows(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
         condition += f" AND {pair.owner.scopes[name]}"
     return (
         f'SELECT {", ".join(columns)}, {pair.owner.hashes[name]} AS h, true AS here FROM "{pair.owner_table}" '
-        f"WHERE {condition}{without_duplicates(cursor, pair.owner_table, pair.owner)}"
+        f"WHERE {condition}{without_duplicates(cursor, pair.owner_table, pair.owner)}{without_duplicates(cursor, pair.replica_table, pair.owner)}"
     )
 
 

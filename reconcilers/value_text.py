@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from uuid import UUID
 from contracts.logical_types import Kind, LogicalType, parse_logical_type
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     import duckdb
     import pyarrow as pa
 
@@ -414,6 +414,7 @@ def _register(
     returns: str = "VARCHAR",
 ) -> None:
     import pyarrow as pa  # here: an import inside a function that DuckDB's threads call deadlocks
+    from duckdb.func import FunctionNullHandling, PythonUDFType
 
     def batch(*columns: Any) -> Any:
         rows = zip(*(column.to_pylist() for column in columns), strict=True)
@@ -425,4 +426,6 @@ def _register(
         3: lambda a, b, c: batch(a, b, c),
         4: lambda a, b, c, d: batch(a, b, c, d),
     }
-    cursor.create_function(name, by_arity[len(types)], types, returns, type="arrow", null_handling="special")  # type: ignore[arg-type]
+    cursor.create_function(
+        name, by_arity[len(types)], types, returns, type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+    )

@@ -130,7 +130,7 @@ def _recorded(request: JobRequest, result: RunResult, books: _Books) -> Job:
         _forgive_known(document, findings, books.ledger)
     job = Job(document, findings, document["exit_code"], books.ledger_error)
     if books.ledger is not None and job.compared:
-        _record(job, books.ledger, books.settings_digest)
+        _record(job, books.ledger, books, narrowed=request.reconcile.where is not None)
     if job.ledger_error is not None:
         job.exit_code = 2
     return job
@@ -146,11 +146,15 @@ def _forgive_known(document: RunDocument, findings: Sequence[FindingDocument], l
     document["exit_code"] = exit_code(document["exit_reasons"])
 
 
-def _record(job: Job, ledger: Ledger, settings_digest: str) -> None:
+def _record(job: Job, ledger: Ledger, books: _Books, *, narrowed: bool) -> None:
+    """Record the run; a `narrowed` one looked at some rows only: what it does not report may still be there."""
     from auditor.release import version
 
+    whole = frozenset[tuple[str, str | None]]() if narrowed else None
     try:
-        seen = ledger.record(job.document, job.findings, auditor_version=version(), settings_digest=settings_digest)
+        seen = ledger.record(
+            job.document, job.findings, whole=whole, auditor_version=version(), settings_digest=books.settings_digest
+        )
     except LedgerError as error:
         job.ledger_error = error
         return

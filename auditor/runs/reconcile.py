@@ -7,7 +7,6 @@ settled or no time is left, count, decide the exit code.  Nothing is written her
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,10 +20,12 @@ from reconcilers.look import EntityLook, Looker, ReplicaLook
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from auditor.clock import Clock
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from contracts.expression import Expression
     from reconcilers.ports import Reader
+    from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
 MAX_WAIT_DEFAULT = timedelta(minutes=10)
@@ -75,14 +76,21 @@ class Surroundings:
     progress: Callable[[str, int], None] = lambda _name, _rows: None
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An entity that could be looked at: who looks, and what is suspect."""
+
+    looker: Looker
+    suspicion: Suspicion
+
+
 @dataclass(slots=True)
 class EntityRun:
-    """One entity on its way through a run."""
+    """One entity on its way through a run.  `watch` and `first` are None where the owner could not be read."""
 
     contract: Contract
-    looker: Looker | None = None
+    watch: Watch | None = None
     first: EntityLook | None = None
-    suspicion: Suspicion | None = None
     error: str = ""
     reasons: set[str] = field(default_factory=set)
 
@@ -101,8 +109,8 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
     if request.recheck:
         _recheck(runs, request, around)
     else:
-        for run in _readable(runs):
-            run.suspicion.leave()  # type: ignore[union-attr]
+        for watch in _watches(runs):
+            watch.suspicion.leave()
     return _result(runs, request, around, run_id, started)
 
 
@@ -155,8 +163,8 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
 
 def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, number: int) -> None:
     try:
-        run.looker = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
-        run.first = run.looker.look()
+        looking = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
+        run.first = looking.look()
     except AuditorError as error:
         run.error = str(error)
         run.reasons.add("unreadable")
@@ -165,15 +173,15 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, numbe
     for name, replica in run.first.replicas.items():
         if replica.error:
             around.say(f"{run.contract.entity} at {name}: {replica.error}")
-    run.suspicion = Suspicion({r.name: _lag_bound(r, request) for r in run.contract.replicas})
+    run.watch = Watch(looking, Suspicion({r.name: _lag_bound(r, request) for r in run.contract.replicas}))
     if run.first.owner_rows == 0 and not run.contract.owner.may_be_empty:
         run.reasons.add("empty_owner")
         around.say(
-            f"{run.contract.entity}: the owner {_dataset(run.contract)} has no row, so nothing can be said about its replicas; "
-            "if that is lawful, write `may_be_empty: true` under `owner`"
+            f"{run.contract.entity}: the owner {_dataset(run.contract)} has no row, so nothing can be said about its "
+            "replicas; if that is lawful, write `may_be_empty: true` under `owner`"
         )
         return
-    run.suspicion.begin(run.first, around.clock.now())
+    run.watch.suspicion.begin(run.first, around.clock.now())
 
 
 def _dataset(contract: Contract) -> str:
@@ -221,27 +229,32 @@ def _lag_bound(replica: Replica, request: ReconcileRequest) -> float:
 # -- rechecking ----------------------------------------------------------------------------------------------------------
 
 
-def _readable(runs: Sequence[EntityRun]) -> list[EntityRun]:
-    return [run for run in runs if run.suspicion is not None and run.looker is not None]
+def _watches(runs: Sequence[EntityRun]) -> list[Watch]:
+    return [run.watch for run in runs if run.watch is not None]
 
 
 def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings) -> None:
     """Look again whenever something can be settled, until all is or `max_wait` is over."""
     deadline = around.clock.monotonic() + request.max_wait.total_seconds()
-    while True:
-        now = around.clock.monotonic()
-        waits = [(wait, run) for run in _readable(runs) if (wait := run.suspicion.next_look_in(now)) is not None]  # type: ignore[union-attr]
-        if not waits or now + min(wait for wait, _ in waits) > deadline:
+    watches = _watches(runs)
+    while (wait := _next_look(watches, around.clock.monotonic())) is not None:
+        moment = around.clock.monotonic() + wait
+        if moment > deadline:
             break
-        wait = min(wait for wait, _ in waits)
         if wait > 0:
-            suspects = sum(len(run.suspicion.suspects) for _, run in waits)  # type: ignore[union-attr]
+            suspects = sum(len(watch.suspicion.suspects) for watch in watches)
             around.say(f"{suspects} suspects: looking again in {wait:.0f} s, when their lag bound has passed")
-            around.clock.wait_until(now + wait)
-        for run in [run for due, run in waits if due <= wait]:
-            run.suspicion.look_again(run.looker, around.clock)  # type: ignore[union-attr, arg-type]
-    for run in _readable(runs):
-        run.suspicion.give_up(around.clock.now())  # type: ignore[union-attr]
+            around.clock.wait_until(moment)
+        for watch in watches:
+            watch.suspicion.look_again(watch.looker, around.clock)
+    for watch in watches:
+        watch.suspicion.give_up(around.clock.now())
+
+
+def _next_look(watches: Sequence[Watch], now: float) -> float | None:
+    """Seconds until the next suspect can be judged; None when none is left."""
+    waits = [wait for watch in watches if (wait := watch.suspicion.next_look_in(now)) is not None]
+    return min(waits) if waits else None
 
 
 # -- counting ------------------------------------------------------------------------------------------------------------
@@ -250,17 +263,32 @@ def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surro
 def _result(
     runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings, run_id: str, started: datetime
 ) -> RunResult:
-    findings = [finding for run in _readable(runs) for finding in run.suspicion.settled]  # type: ignore[union-attr]
+    findings = [finding for watch in _watches(runs) for finding in watch.suspicion.settled]
     entities = [_entity_tally(run, request) for run in runs]
     reasons = exit_reasons(runs, findings, request.undecided_tolerated)
-    errors = [f"{run.contract.entity}: {run.error}" for run in runs if run.error]
-    errors += [
-        f"{run.contract.entity} at {name}: {replica.error}"
-        for run in runs
-        if run.first is not None
-        for name, replica in run.first.replicas.items()
-        if replica.error
-    ]
+    return RunResult(
+        run_id=run_id,
+        kind="reconcile",
+        started_at=started,
+        finished_at=around.clock.now(),
+        exit_code=exit_code(reasons),
+        exit_reasons=reasons,
+        entities=entities,
+        findings=findings,
+        errors=tuple(error for run in runs for error in _errors(run)),
+        loads=_loads(runs),
+    )
+
+
+def _errors(run: EntityRun) -> list[str]:
+    """Why something of an entity could not be read, one sentence each."""
+    errors = [f"{run.contract.entity}: {run.error}"] if run.error else []
+    replicas = run.first.replicas.items() if run.first is not None else ()
+    return errors + [f"{run.contract.entity} at {name}: {look.error}" for name, look in replicas if look.error]
+
+
+def _loads(runs: Sequence[EntityRun]) -> dict[str, dict[str, float]]:
+    """What the first look cost each dataset."""
     loads: dict[str, dict[str, float]] = {}
     for run in runs:
         for dataset, load in run.first.loads.items() if run.first else ():
@@ -268,9 +296,7 @@ def _result(
             total["queries"] += load.queries
             total["rows"] += load.rows
             total["seconds"] = round(total["seconds"] + load.seconds, 3)
-    return RunResult(
-        run_id, "reconcile", started, around.clock.now(), exit_code(reasons), reasons, entities, findings, tuple(errors), loads
-    )  # fmt: skip
+    return loads
 
 
 def exit_reasons(runs: Sequence[EntityRun], findings: Sequence[Finding], tolerated: int) -> tuple[str, ...]:
@@ -302,7 +328,7 @@ def exit_code(reasons: Sequence[str]) -> int:
 
 def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
     contract = run.contract
-    settled = run.suspicion.settled if run.suspicion else []
+    settled = run.watch.suspicion.settled if run.watch else []
     tally = EntityTally(contract.entity, contract.version, _dataset(contract))
     if run.first is None:
         tally.coverage = Coverage(complete=False, skipped=("owner",), notes=(run.error,))
@@ -366,10 +392,9 @@ def _replica_tally(
     )
 
 
-def _watermark(mark: object) -> str:
-    from reconcilers.watermark import Watermark
-
-    assert isinstance(mark, Watermark)
+def _watermark(mark: Watermark | None) -> str:
+    if mark is None:
+        return ""
     position = mark.display or mark.position
     moment = mark.read_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return f"{position} at {moment}" if position else moment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
 from reconcilers.recheck import OWNER_ONLY, Judgement, Look, judge, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from auditor.clock import Clock
@@ -72,6 +72,8 @@ class Suspicion:
         """Look again at what is due, and set aside what is settled."""
         now = clock.monotonic()
         due = [suspect for suspect in self.suspects if self._due(suspect) <= now]
+        if not due:
+            return
         keys = {suspect.finding.key for suspect in due if suspect.finding.key is not None}
         unkeyed = any(_is_unkeyed(suspect.finding) for suspect in due)
         wall = clock.now()

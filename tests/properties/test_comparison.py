@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -32,6 +31,10 @@ from reconcilers.look import EntityLook, Looker
 from reconcilers.workspace import Workspace
 from tests.worlds.memory_reader import MemoryReader
 from tests.worlds.oracle import Found, Oracle
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 NASTY: Mapping[str, list[str]] = {
     "int": ["0", "-0", "1", "+1", "007", "1.0", "1.5", "9223372036854775808", "abc", "1e3", "", " 1"],
@@ -106,7 +109,9 @@ def worlds(draw: st.DrawFn) -> World:
     fields["status"] = "enum(new,paid)"
     declared = {name: Field(name, parse_logical_type(kind)) for name, kind in fields.items()}
     maps = tuple(
-        FieldMap(name, f"r_{name}", draw(st.sampled_from([EXACT, *EQUALITIES.get(kind, [])]))) for name, kind in fields.items() if name[0] != "k"
+        FieldMap(name, f"r_{name}", draw(st.sampled_from([EXACT, *EQUALITIES.get(kind, [])])))
+        for name, kind in fields.items()
+        if name[0] != "k"
     )
     scoped = draw(st.booleans())
     replica = Replica(
@@ -118,11 +123,24 @@ def worlds(draw: st.DrawFn) -> World:
     )  # fmt: skip
     rule = Invariant("is_new", parse_expression("status = 'new'", _PLACE))
     contract = Contract(
-        "thing", 1, Owner("s", DatasetRef("a", "t")), tuple(f"k{i}" for i in range(len(key_kinds))), declared, (replica,), (rule,)
+        "thing",
+        1,
+        Owner("s", DatasetRef("a", "t")),
+        tuple(f"k{i}" for i in range(len(key_kinds))),
+        declared,
+        (replica,),
+        (rule,),
     )
     owner = [{name: draw(_value(kind)) for name, kind in fields.items()} for _ in range(draw(st.integers(0, 4)))]
     for row in owner:
-        row.update({f"k{i}": draw(st.one_of(st.sampled_from(KEYS[kind]), st.none() if draw(st.booleans()) else st.just(KEYS[kind][0]))) for i, kind in enumerate(key_kinds)})
+        row.update(
+            {
+                f"k{i}": draw(
+                    st.one_of(st.sampled_from(KEYS[kind]), st.none() if draw(st.booleans()) else st.just(KEYS[kind][0]))
+                )
+                for i, kind in enumerate(key_kinds)
+            }
+        )
     copies = [_copy(draw, row, fields) for row in owner if draw(st.integers(0, 4))]
     copies += [_copy(draw, {name: draw(_value(kind)) for name, kind in fields.items()} | {f"k{i}": draw(st.sampled_from(KEYS[kind])) for i, kind in enumerate(key_kinds)}, fields) for _ in range(draw(st.integers(0, 2)))]  # fmt: skip
 
@@ -136,7 +154,9 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def _copy(draw: st.DrawFn, row: Mapping[str, str | None], fields: Mapping[str, str]) -> dict[str, str | None]:
-    copied = {f"r_{name}": row[name] if draw(st.integers(0, 3)) else draw(_value(kind)) for name, kind in fields.items()}
+    copied = {
+        f"r_{name}": row[name] if draw(st.integers(0, 3)) else draw(_value(kind)) for name, kind in fields.items()
+    }
     copied["gone"] = draw(st.sampled_from([None, None, "false", "true", "2024-01-01T00:00:00Z"]))
     return copied
 
@@ -155,7 +175,13 @@ def found_by(look: EntityLook) -> set[Found]:
     assert not look.replicas["copy"].error, look.replicas["copy"].error
     sights = [*look.owner_sights, *look.replicas["copy"].sights]
     return {
-        (f.replica, tuple(text for _, text in f.key or ()), f.divergence.value, f.rule, tuple(sorted(d.name for d in f.fields)))
+        (
+            f.replica,
+            tuple(text for _, text in f.key or ()),
+            f.divergence.value,
+            f.rule,
+            tuple(sorted(d.name for d in f.fields)),
+        )
         for f in (sight.finding for sight in sights)
     }
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from time import monotonic
 
-from contracts.logical_types import LogicalType
 from reconcilers.ports import Column, Keys, RawColumn, RawRelation, Shape, Wanted
 from reconcilers.watermark import Watermark
 from reconcilers.workspace import Workspace, carry
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contracts.logical_types import LogicalType
+    from collections.abc import Iterator, Mapping, Sequence
 
 _NUMBERS = count()
 
@@ -73,13 +76,16 @@ class MemorySnapshot:
         self._cursor.execute(f'CREATE TABLE "{self._table}" ({columns})')
         marks = ", ".join(f"CAST(? AS {kind})" for kind in reader.types.values())
         for row in reader.rows:
-            self._cursor.execute(f'INSERT INTO "{self._table}" VALUES ({marks})', [row.get(name) for name in reader.types])
+            self._cursor.execute(
+                f'INSERT INTO "{self._table}" VALUES ({marks})', [row.get(name) for name in reader.types]
+            )
         self.watermark = Watermark(reader.dataset, datetime.now(UTC), monotonic())
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """All rows."""
         columns = tuple(
-            RawColumn(f'"{w.path}"', self._reader.types[w.path], w.timezone or "UTC", exact=self._reader.exact) for w in wanted
+            RawColumn(f'"{w.path}"', self._reader.types[w.path], w.timezone or "UTC", exact=self._reader.exact)
+            for w in wanted
         )
         return RawRelation(f'"{self._table}"', columns)
 
@@ -90,7 +96,9 @@ class MemorySnapshot:
         parts = []
         for values in keys.values:
             alternatives = zip(paths, values, strict=True)
-            parts.append(" AND ".join(f"{path} IN ({', '.join(_quoted(v) for v in some)})" for path, some in alternatives))
+            parts.append(
+                " AND ".join(f"{path} IN ({', '.join(_quoted(v) for v in some)})" for path, some in alternatives)
+            )
         condition = " OR ".join(f"({part})" for part in parts) or "false"
         if self._reader.exact:
             condition = "true"  # more rows than asked for are lawful
@@ -103,6 +111,7 @@ class MemorySnapshot:
     def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:
         """Nothing is hidden."""
         del wanted, keys
+        return None
 
     def incomplete(self) -> str:
         """Always whole."""

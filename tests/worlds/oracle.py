@@ -11,10 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
-from contracts.contract import Contract, FieldMap, Replica
-from contracts.equality import CaseInsensitive, Equality, Hashed, Mask, Trimmed, Truncated, TruncatedTo, Unordered, Within
+from contracts.equality import (
+    CaseInsensitive,
+    Equality,
+    Hashed,
+    Mask,
+    Trimmed,
+    Truncated,
+    TruncatedTo,
+    Unordered,
+    Within,
+)
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.value_text import decimal_text, json_text, list_text, scalar_text
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contracts.contract import Contract, FieldMap, Replica
 
 Row = Mapping[str, str | None]
 Key = tuple[str | None, ...]
@@ -48,7 +61,10 @@ class Oracle:
     """
 
     def __init__(
-        self, contract: Contract, holds: Mapping[str, Callable[[Mapping[str, object]], bool | None]], where: Callable[[Mapping[str, object]], bool | None] | None
+        self,
+        contract: Contract,
+        holds: Mapping[str, Callable[[Mapping[str, object]], bool | None]],
+        where: Callable[[Mapping[str, object]], bool | None] | None,
     ) -> None:
         self.contract = contract
         self.holds = holds
@@ -75,7 +91,10 @@ class Oracle:
         times: Counter[Key] = Counter()
         for row in rows:
             raw = [row.get(paths[part] or part) for part in self.contract.key]
-            texts = [canonical_text(text, self.contract.fields[part].type) for text, part in zip(raw, self.contract.key, strict=True)]
+            texts = [
+                canonical_text(text, self.contract.fields[part].type)
+                for text, part in zip(raw, self.contract.key, strict=True)
+            ]
             if None in raw:
                 found.add((name, tuple(raw), "null_key", None, ()))
             elif BAD in texts:
@@ -116,7 +135,9 @@ class Oracle:
             if replica.completeness != "partial":
                 found.add((replica.name, key, "missing", None, ()))
             return
-        differing = tuple(sorted(m.field for m in replica.fields if not self._equal(owner.get(m.field), copy.get(m.path), m)))
+        differing = tuple(
+            sorted(m.field for m in replica.fields if not self._equal(owner.get(m.field), copy.get(m.path), m))
+        )
         if differing:
             found.add((replica.name, key, "mismatch", None, differing))
 
@@ -155,7 +176,9 @@ def _step(value: object, step: object, logical: LogicalType, *, owner: bool) -> 
         case CaseInsensitive():
             return text.casefold()
         case Trimmed():
-            return text.strip("\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000")
+            return text.strip(
+                "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+            )
         case Truncated(unit):
             return _truncated(text, unit)
         case Unordered():

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from auditor.reports.document import finding_document, finding_order, run_document
+from auditor.reports.document import finding_document, finding_order, instant_text, run_document
 from auditor.run_id import new_run_id
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, exit_code, in_scope, reconcile
 from contracts.errors import LedgerError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.ledger.ledger import Ledger
+    from auditor.ledger.records import Seen
     from auditor.masking import Masker
     from auditor.reports.document import FindingDocument, RunDocument
     from auditor.wiring import Wiring
@@ -161,6 +162,8 @@ def _record(job: Job, ledger: Ledger, books: _Books, *, narrowed: bool) -> None:
     job.findings = [_with_times(finding, seen) for finding in job.findings]
 
 
-def _with_times(finding: FindingDocument, seen: Mapping[str, object]) -> FindingDocument:
+def _with_times(finding: FindingDocument, seen: Mapping[str, Seen]) -> FindingDocument:
     times = seen.get(finding["id"])
-    return finding if times is None else times.put_into(finding)  # type: ignore[attr-defined]
+    if times is None:
+        return finding
+    return {**finding, "first_seen": instant_text(times.first_seen), "last_seen": instant_text(times.last_seen)}

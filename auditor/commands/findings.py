@@ -1,0 +1,42 @@
+"""`audit findings`: what the ledger knows, as last reported."""
+
+# ruff: noqa: FBT002 - Typer reads options from a signature
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from auditor.commands.invocation import JSON, TERMINAL, Invocation
+
+if TYPE_CHECKING:
+    from auditor.reports.document import FindingDocument
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def findings(
+    context: typer.Context,
+    open_only: Annotated[bool, typer.Option("--open", help="Leave out what has healed or gone.")] = False,
+    entity: Annotated[str | None, typer.Option(metavar="E", help="Only this entity's.")] = None,
+) -> int:
+    """List what was found, as last reported."""
+    from auditor.wiring import Wiring
+
+    invocation = Invocation.of(context)
+    form = invocation.format_of((TERMINAL, JSON))
+    with Wiring(invocation.settings()).ledger(read_only=True) as ledger:
+        found = cast("list[FindingDocument]", ledger.findings(open_only=open_only, entity=entity))
+    with invocation.result() as stream:
+        if form == JSON:
+            from auditor.reports.json_report import write_json
+
+            write_json({}, found, stream)
+        else:
+            from auditor.reports.terminal_report import write_findings
+
+            write_findings(found, datetime.now(UTC), stream)
+    return 0

@@ -1,0 +1,254 @@
+"""Which class does what: the only place that knows them.
+
+A reader is found by the scheme of its connection's URL.  Readers of other distributions announce themselves under the
+entry point group `consistency_auditor.readers`: the name is the scheme, the object is called with the dataset's name,
+the `auditor.settings.Connection`, and a relation or a query (the other is None).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from contracts.contract import DatasetRef, QueryRef
+from contracts.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from auditor.ledger.ledger import Ledger
+    from auditor.masking import Masker
+    from auditor.readers.connection import ConnectionParts
+    from auditor.settings import Connection, Settings
+    from contracts.catalog import Catalog
+    from contracts.contract import Contract
+    from reconcilers.ports import Reader
+    from reconcilers.workspace import Workspace
+
+READERS_GROUP = "consistency_auditor.readers"
+"""Entry point group of readers in other distributions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """How the reader of one family of stores is made.
+
+    Attributes:
+        make: Module and name of a function of (dataset name, connection, relation, query), within `auditor`.
+        driver: The module that must be importable, or an empty string.
+        extra: Which of our extras installs it.
+    """
+
+    make: str
+    driver: str = ""
+    extra: str = ""
+
+
+_SERVERS = {
+    "postgresql": Plug("auditor.wiring:_postgresql", "psycopg", "postgresql"),
+    "mysql": Plug("auditor.wiring:_mysql", "pymysql", "mysql"),
+    "mariadb": Plug("auditor.wiring:_mysql", "pymysql", "mariadb"),
+    "sqlite": Plug("auditor.wiring:_sqlite"),
+    "file": Plug("auditor.wiring:_files"),
+}
+"""By the scheme without a driver."""
+
+_LATER = frozenset(
+    {
+        "mongodb",
+        "redis",
+        "rediss",
+        "elasticsearch",
+        "opensearch",
+        "influxdb",
+        "cassandra",
+        "dynamodb",
+        "couchdb",
+        "solr",
+        "clickhouse",
+    }
+)
+"""Stores of the interface that this version does not read yet."""
+
+
+class Wiring:
+    """Makes what a command works with, from the settings.
+
+    Args:
+        settings: The settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def reader(self, reference: DatasetRef | QueryRef) -> Reader:
+        """The reader of a dataset; nothing is opened.
+
+        Raises:
+            UsageError: There is no such connection.
+            StoreError: Nothing here reads that kind of store.
+        """
+        connection = self.settings.connection(reference.connection)
+        make = reader_factory(connection)
+        if isinstance(reference, QueryRef):
+            return make(str(reference), connection, None, reference.sql)
+        return make(str(reference), connection, reference.relation, None)
+
+    def catalog(self) -> Catalog:
+        """Every contract.
+
+        Raises:
+            ContractError: With every error of every file.
+        """
+        from contracts.catalog import load_catalog
+
+        return load_catalog(self.settings.contracts, self._expand)
+
+    def _expand(self, text: str) -> str:
+        """What `${NAME}` in a contract stands for; it is a secret, or it would stand there itself."""
+        from auditor.interpolation import Interpolation
+        from auditor.secrets import remember
+
+        expanded = Interpolation(os.environ, self.settings.path.absolute().parent).expand(text)
+        if expanded != text:
+            remember(expanded)
+        return expanded
+
+    def workspace(self) -> Workspace:
+        """The scratch database of a run.
+
+        Raises:
+            WorkspaceError: The directory cannot be made or written.
+        """
+        from reconcilers.workspace import Workspace
+
+        wanted = self.settings.workspace
+        return Workspace(
+            wanted.directory,
+            memory_limit=f"{wanted.memory_limit}B",
+            threads=wanted.threads,
+            max_disk=f"{wanted.max_disk}B",
+        )
+
+    def ledger(self, *, read_only: bool = False) -> Ledger:
+        """The ledger, open.
+
+        Raises:
+            LedgerError: It cannot be opened.
+        """
+        from auditor.ledger.ledger import Ledger
+
+        return Ledger.open(self.settings.ledger.url_with_password(), read_only=read_only)
+
+    def masker(self, contracts: Iterable[Contract]) -> Masker:
+        """What hides the sensitive values of these contracts.
+
+        Raises:
+            LedgerError: The settings name no key, and the ledger that keeps one cannot be opened.
+        """
+        from auditor.masking import Masker
+
+        return Masker.for_contracts(self.settings.report.key() or self._ledger_key(), contracts)
+
+    def _ledger_key(self) -> bytes:
+        from auditor.ledger.hash_key import ledger_hash_key
+
+        return ledger_hash_key(self.settings.ledger.url_with_password())
+
+
+ReaderFactory = Callable[["str", "Connection", "str | None", "str | None"], "Reader"]
+
+
+def reader_factory(connection: Connection) -> ReaderFactory:
+    """What makes readers for a connection.
+
+    Raises:
+        StoreError: Nothing here reads that kind of store, or its driver is not installed.
+    """
+    plug = _SERVERS.get(connection.url.dialect)
+    if plug is None:
+        return _foreign(connection)
+    if plug.driver and not _is_installed(plug.driver):
+        raise StoreError(
+            f"reading {connection.name} needs the package {plug.driver}, which is not installed",
+            hint=f"pip install 'consistency-auditor[{plug.extra}]'",
+        )
+    module, _, name = plug.make.partition(":")
+    factory: ReaderFactory = getattr(import_module(module), name)
+    return factory
+
+
+def _is_installed(module: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
+
+
+def _foreign(connection: Connection) -> ReaderFactory:
+    """A reader that another distribution brings, else SQLAlchemy's dialect, else a clear refusal."""
+    from importlib.metadata import entry_points
+
+    scheme = connection.scheme
+    for entry in entry_points(group=READERS_GROUP):
+        if entry.name in (scheme, connection.url.dialect):
+            loaded: ReaderFactory = entry.load()
+            return loaded
+    if connection.url.dialect in _LATER:
+        raise StoreError(
+            f"reading {connection.name}: this version does not read {connection.url.dialect} stores yet",
+            hint=f"it reads {', '.join(_SERVERS)}",
+        )
+    raise StoreError(
+        f"reading {connection.name}: no reader for {scheme} is installed",
+        hint=f"this version reads {', '.join(_SERVERS)}",
+    )
+
+
+def connection_parts(connection: Connection) -> ConnectionParts:
+    """A connection as the readers of servers take it."""
+    from auditor.readers.connection import ConnectionParts, TlsParts
+
+    tls = connection.tls
+    limits = connection.limits
+    return ConnectionParts(
+        scheme=connection.scheme,
+        host=connection.host,
+        port=connection.port,
+        user=connection.user or "",
+        password=connection.password.get_secret_value() if connection.password else "",
+        database=connection.database,
+        options=dict(connection.query),
+        tls=TlsParts(tls.mode, *(str(path) if path else None for path in (tls.ca, tls.cert, tls.key))) if tls else None,
+        timezone=connection.timezone,
+        statement_timeout=limits.statement_timeout.total_seconds() if limits.statement_timeout else None,
+        lock_timeout=limits.lock_timeout.total_seconds() if limits.lock_timeout else None,
+    )
+
+
+def _mysql(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
+    from auditor.readers.mysql import MySqlReader
+
+    return MySqlReader(name, connection_parts(connection), relation, query)
+
+
+def _sqlite(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
+    from auditor.readers.sqlite import SqliteReader
+
+    lock_timeout = connection.limits.lock_timeout
+    return SqliteReader(
+        name,
+        _path(connection),
+        relation or "",
+        timezone=connection.timezone,
+        lock_timeout=lock_timeout.total_seconds() if lock_timeout else None,
+        query=query or "",
+    )
+
+
+def _path(connection: Connection) -> Path:
+    if connection.path is None:
+        raise StoreError(f"{connection.name}: expected a URL with a path, found {connection.url}")
+    return connection.path

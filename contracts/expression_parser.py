@@ -10,6 +10,7 @@ Words that are SQL keywords elsewhere (`date`, `order`, `key`) are plain names h
 from __future__ import annotations
 
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -128,7 +129,80 @@ def _parsed(tokens: list[Token], text: str) -> Node:
         raise ExpressionSyntaxError(_why_unparsed(error, tokens)) from None
     if len(found) != 1 or found[0] is None:
         raise ExpressionSyntaxError("it must be one expression")
-    return _convert(found[0])
+    node = _convert(found[0])
+    _check_spelling(tokens, node)
+    return node
+
+
+def _check_spelling(tokens: list[Token], node: Node) -> None:
+    """Hold what was understood against what was written, word by word.
+
+    SQLGlot forgives: it takes `a BETWEEN 1 2` and makes something of it.  A rule must not be guessed at.
+    """
+    written = Counter(word for token in tokens if (word := _spelt(token)))
+    understood = Counter(_spelling(node))
+    wrong = next(iter([*(written - understood), *(understood - written)]), None)
+    if wrong:
+        raise ExpressionSyntaxError(f"it cannot be read; {wrong} is missing or too many")
+
+
+def _spelt(token: Token) -> str:
+    match token.token_type:
+        case TokenType.STRING:
+            return f"the text {token.text!r}"
+        case TokenType.NUMBER:
+            return _number_word(Decimal(token.text))
+        case TokenType.IDENTIFIER:
+            return f"the name {token.text!r}"
+        case TokenType.L_PAREN | TokenType.R_PAREN:
+            return ""
+        case _:
+            return {"!=": "<>"}.get(token.text, token.text.upper())
+
+
+def _number_word(value: Decimal) -> str:
+    return f"the number {value}"
+
+
+def _spelling(root: Node) -> Iterator[str]:
+    """The words and signs that an expression is written with, parentheses left out."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        pending += tree.children(node)
+        yield from _own_spelling(node)
+
+
+def _own_spelling(node: Node) -> list[str]:  # noqa: C901, PLR0911, PLR0912 - one line a node
+    match node:
+        case tree.Name(name):
+            return [f"the name {name!r}"]
+        case tree.Number(value):
+            return ["-", _number_word(-value)] if value < 0 else [_number_word(value)]
+        case tree.Text(text):
+            return [f"the text {text!r}"]
+        case tree.Truth(value):
+            return ["TRUE" if value else "FALSE"]
+        case tree.Null():
+            return ["NULL"]
+        case tree.Arithmetic(operator) | tree.Comparison(operator):
+            return [operator]
+        case tree.Negation():
+            return ["-"]
+        case tree.Connection(operator, parts):
+            return [operator] * (len(parts) - 1)
+        case tree.Not():
+            return ["NOT"]
+        case tree.IsNull():
+            return ["IS", "NULL"]
+        case tree.In(_, items):
+            return ["IN", *[","] * (len(items) - 1)]
+        case tree.Between():
+            return ["BETWEEN", "AND"]
+        case tree.Case(_, branches, default):
+            return ["CASE", *["WHEN", "THEN"] * len(branches), *(["ELSE"] if default is not None else []), "END"]
+        case tree.Call(function, arguments):
+            return [function.upper(), *[","] * (len(arguments) - 1)]
 
 
 def _depth(root: Node) -> int:

@@ -1,0 +1,1 @@
+"""Speed and memory, whole processes side by side in one run with a rival or a floor: `./run bench`."""

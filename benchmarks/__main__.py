@@ -1,0 +1,90 @@
+"""`./run bench [postgresql] [mariadb] [parquet] [memory] [startup] [--small] [--rounds N]`: all of them without a name."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import files, servers, startup
+from tests.services import MariaDB, PostgreSQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMES = ("postgresql", "mariadb", "parquet", "memory", "startup")
+SMALL = 20
+"""What `--small` divides the sizes by: to see whether it all runs, not how fast."""
+
+
+class Bench:
+    """The benchmarks of one call; servers are started when the first of them needs one."""
+
+    def __init__(self, directory: Path, *, rounds: int, divisor: int) -> None:
+        self.directory = directory
+        self.rounds = rounds
+        self.divisor = divisor
+        self._postgresql: PostgreSQL | None = None
+        self._mariadb: MariaDB | None = None
+
+    @property
+    def postgresql(self) -> PostgreSQL:
+        """A PostgreSQL server."""
+        self._postgresql = self._postgresql or PostgreSQL.start()
+        return self._postgresql
+
+    @property
+    def mariadb(self) -> MariaDB:
+        """A MariaDB server."""
+        self._mariadb = self._mariadb or MariaDB.start()
+        return self._mariadb
+
+    def stop(self) -> None:
+        """Stop what was started."""
+        for server in (self._postgresql, self._mariadb):
+            if server is not None:
+                server.stop()
+
+    def run(self, name: str) -> bool:
+        """Run one benchmark; returns whether its demands are met."""
+        work = self.directory / name
+        work.mkdir()
+        jobs: dict[str, Callable[[], bool]] = {
+            "postgresql": lambda: servers.compare_postgresql(
+                self.postgresql, work, rows=5_000_000 // self.divisor, rounds=self.rounds, differences=[0, 68, 50_000]
+            ),
+            "mariadb": lambda: servers.compare_mariadb(
+                self.postgresql, self.mariadb, work, rows=2_000_000 // self.divisor, rounds=self.rounds,
+                differences=[0, 40, 20_000],
+            ),
+            "parquet": lambda: files.compare_parquet(work, rows=10_000_000 // self.divisor, rounds=self.rounds),
+            "memory": lambda: servers.memory(self.postgresql, work, rows=5_000_000 // self.divisor),
+            "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
+        }  # fmt: skip
+        return jobs[name]()
+
+
+def main() -> int:
+    """Run the named benchmarks, or all; 1 when a demand is not met."""
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each contender (default 3)")
+    parser.add_argument("--small", action="store_true", help=f"sizes divided by {SMALL}: does it all run?")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(NAMES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(NAMES)}")
+    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; medians of whole processes")
+    with tempfile.TemporaryDirectory(prefix="auditor-bench-") as directory:
+        bench = Bench(Path(directory), rounds=arguments.rounds, divisor=SMALL if arguments.small else 1)
+        try:
+            met = [bench.run(name) for name in arguments.names or NAMES]
+        finally:
+            bench.stop()
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""The findings as CSV after RFC 4180: one line a differing field, and one for a finding without any.
+
+An unquoted empty cell is NULL (or: does not apply), `""` is an empty text, as in the CSV files that the auditor reads.
+
+Spreadsheets run cells as formulas.  A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end (or one of their
+full-width forms, or blanks and then one of them) therefore gets an apostrophe in front, and so does one that begins
+with an apostrophe, so that reading back is certain: drop one leading apostrophe.  Plain numbers such as `-12.50` stay
+as they are: they are no formulas, and amounts must stay amounts.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from auditor.reports.document import FindingDocument, ReportDocument, RunDocument
+
+COLUMNS = (
+    "run_id",
+    "finding_id",
+    "entity",
+    "replica",
+    "key",
+    "divergence",
+    "rule",
+    "verdict",
+    "cause",
+    "field",
+    "owner_value",
+    "replica_value",
+    "proof",
+    "first_seen",
+    "last_seen",
+    "judge_after",
+    "rows",
+)
+
+_PLAIN = re.compile(r"\w(?:[\w .:-]*\w)?")  # most cells: neither a formula nor in need of quotes
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_FORMULA = re.compile(r"['\t\r\n]|\s*[=+\-@＝＋－＠]")  # spreadsheets take the full-width forms too
+_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
+_LINES_A_WRITE = 1000
+
+
+def write(run: RunDocument, findings: Iterable[FindingDocument], file: TextIO, *, limit: int | None = None) -> None:
+    """Write the findings; the file must not translate line ends (`newline=""`).  Holds all, so `limit` is ignored."""
+    del limit
+    file.write(_cells(COLUMNS) + "\r\n")
+    lines: list[str] = []
+    for finding in findings:
+        lines.extend(_lines(run["run_id"], finding))
+        if len(lines) >= _LINES_A_WRITE:
+            file.writelines(lines)
+            lines.clear()
+    file.writelines(lines)
+
+
+def render(document: ReportDocument, *, limit: int | None = None) -> str:
+    """The findings as CSV text, lines ended by CR LF."""
+    file = io.StringIO(newline="")
+    write(document, document["findings"], file, limit=limit)
+    return file.getvalue()
+
+
+def _lines(run_id: str, finding: FindingDocument) -> list[str]:
+    head = (
+        run_id,
+        finding["id"],
+        finding["entity"],
+        finding["replica"],
+        key_cell(finding["key"]),
+        finding["divergence"],
+        finding["rule"],
+        finding["verdict"],
+        finding["cause"],
+    )
+    tail = (
+        finding["evidence"]["proof"],
+        finding.get("first_seen"),
+        finding.get("last_seen"),
+        finding.get("judge_after"),
+        str(finding["rows"]) if "rows" in finding else None,
+    )
+    before, after = _cells(head), _cells(tail)
+    fields: list[tuple[str | None, ...]] = [
+        (field["name"], field["owner"], field["replica"]) for field in finding["fields"]
+    ]
+    return [f"{before},{_cells(field)},{after}\r\n" for field in fields or [(None, None, None)]]
+
+
+def key_cell(key: dict[str, str | None] | None) -> str | None:
+    """A key in one cell: the value of a single field, else `name=value` joined by `; `; a NULL part as `name`."""
+    if key is None:
+        return None
+    if len(key) == 1:
+        return next(iter(key.values()))
+    return "; ".join(name if value is None else f"{name}={value}" for name, value in key.items())
+
+
+def _cells(cells: Iterable[str | None]) -> str:
+    return ",".join(["" if cell is None else cell if _PLAIN.fullmatch(cell) else _cell(cell) for cell in cells])
+
+
+def _cell(text: str) -> str:
+    safe = f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return '"' + safe.replace('"', '""') + '"' if _QUOTED.search(safe) else safe

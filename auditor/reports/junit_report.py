@@ -1,0 +1,204 @@
+"""The report as JUnit XML, for CI systems that show test results.
+
+An entity is a test suite; its owner's own data and each of its replicas are test cases.  A test case fails when it
+holds drift and errs when it was not compared as a whole or stayed undecided, but only as far as the run's exit reasons
+say so: a run that ends well has no failing test case, a run that does not has one at least.  A failure holds the
+findings, one block each.  Where a test case would both fail and err it fails, and tells both, since the schema allows
+one of them.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+from xml.sax.saxutils import escape
+
+from auditor.reports import words
+from auditor.reports.visible import key_text, shown, shown_pair, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from auditor.reports.document import (
+        CoverageDocument,
+        EntityReport,
+        FindingDocument,
+        ReportDocument,
+        RunDocument,
+        VerdictCounts,
+    )
+
+LISTED = ("persistent", "suspect", "undecided")
+"""Verdicts whose findings make a failure; the others are remarks."""
+
+_ATTRIBUTE = {'"': "&quot;"}
+
+
+@dataclass(slots=True)
+class _Case:
+    """One test case: how it went, and what there is to tell."""
+
+    name: str
+    failure: str = ""
+    errors: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """`failure`, `error`, or an empty string for a test case that passes."""
+        return "failure" if self.failure else "error" if self.errors else ""
+
+
+@dataclass(slots=True)
+class _Suite:
+    name: str
+    cases: list[_Case]
+
+    def count(self, outcome: str) -> int:
+        """How many test cases went that way."""
+        return sum(case.outcome == outcome for case in self.cases)
+
+
+def write(run: RunDocument, findings: Iterable[FindingDocument], file: TextIO, *, limit: int | None = None) -> None:
+    """Write all test cases with all findings; `limit` is ignored."""
+    del limit
+    suites = _suites(run)
+    cases = {(suite.name, case.name): case for suite in suites for case in suite.cases}
+    for finding in findings:
+        _add(finding, cases, words.span(run))
+    file.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+    _write_suites(run, suites, file)
+
+
+def render(document: ReportDocument, *, limit: int | None = None) -> str:
+    """The report as XML text."""
+    file = io.StringIO()
+    write(document, document["findings"], file, limit=limit)
+    return file.getvalue()
+
+
+def _suites(run: RunDocument) -> list[_Suite]:
+    suites = [_suite(entity, run["exit_reasons"]) for entity in run["entities"]]
+    trouble = list(run.get("errors", []))
+    failing = any(case.outcome for suite in suites for case in suite.cases)
+    if run["exit_code"] and not failing and not trouble:
+        told = [words.EXIT_REASONS.get(reason, reason) for reason in run["exit_reasons"]]
+        trouble = told or ["the run did not finish"]
+    if trouble or not suites:
+        suites.append(_Suite("audit", [_Case("everything in scope could be read", errors=trouble)]))
+    return suites
+
+
+def _suite(entity: EntityReport, reasons: list[str]) -> _Suite:
+    owner = entity["owner"]
+    cases = [_case(words.OWNER, owner, owner.get("coverage"), reasons)]
+    if not owner["rows"] and "empty_owner" in reasons:
+        cases[0].errors.append(words.EXIT_REASONS["empty_owner"])
+    cases += [_case(replica["replica"], replica, replica["coverage"], reasons) for replica in entity["replicas"]]
+    return _Suite(entity["entity"], cases)
+
+
+def _case(name: str, counts: VerdictCounts, coverage: CoverageDocument | None, reasons: list[str]) -> _Case:
+    case = _Case(name)
+    for verdict, reason in (("persistent", "drift"), ("suspect", "suspects"), ("undecided", "undecided")):
+        count: int = counts[verdict]  # type: ignore[literal-required]
+        sentence = f"{words.counted(count, 'finding')} {words.words(verdict)}: {words.VERDICT_MEANINGS[verdict]}"
+        if not count:
+            continue
+        if reason not in reasons:
+            case.remarks.append(sentence)
+        elif reason == "undecided":
+            case.errors.append(sentence)
+        else:
+            case.failure = "; ".join(part for part in (case.failure, sentence) if part)
+    for verdict in ("in_flight", "healed", "accepted"):
+        if counts[verdict]:  # type: ignore[literal-required]
+            sentence = f"{words.number(counts[verdict])} {words.words(verdict)}"  # type: ignore[literal-required]
+            case.remarks.append(f"{sentence}: {words.VERDICT_MEANINGS[verdict]}")
+    _cover(case, coverage, reasons)
+    return case
+
+
+def _cover(case: _Case, coverage: CoverageDocument | None, reasons: list[str]) -> None:
+    if coverage is None:
+        return
+    skipped = [f"not compared: {reason}" for reason in coverage["skipped"]]
+    if coverage["complete"] or not {"incomplete", "unreadable", "empty_owner"} & set(reasons):
+        case.remarks += skipped
+    else:
+        case.errors += skipped or ["not compared as a whole"]
+
+
+def _add(finding: FindingDocument, cases: dict[tuple[str, str], _Case], span: words.Span) -> None:
+    case = cases.get((finding["entity"], words.place(finding)))
+    if case is not None:
+        told = case.findings if finding["verdict"] in LISTED else case.remarks
+        told.append("\n".join(_finding_lines(finding, span)))
+
+
+def _finding_lines(finding: FindingDocument, span: words.Span) -> list[str]:
+    rule = f" {visible(finding['rule'])}" if finding["rule"] else ""
+    cause = "" if finding["cause"] == "unknown" else f", {words.words(finding['cause'])}"
+    age = words.age(finding, span)
+    known = f", {age}" if age == "new" else f", known for {age}" if age else ""
+    about = f"{words.words(finding['verdict'])}{cause}{known}"
+    key = key_text(finding["key"]) or "the whole replica"
+    lines = [f"{finding['divergence']}{rule} {key} ({about}) {finding['id']}"]
+    for difference in finding["fields"]:
+        if finding["replica"] is None:
+            lines.append(f"  {visible(difference['name'])}: {shown(difference['owner'])}")
+        else:
+            owner, replica = shown_pair(difference["owner"], difference["replica"])
+            lines.append(f"  {visible(difference['name'])}: owner {owner}, replica {replica}")
+    return lines
+
+
+def _write_suites(run: RunDocument, suites: list[_Suite], file: TextIO) -> None:
+    tests = sum(len(suite.cases) for suite in suites)
+    failures, errors = (sum(suite.count(outcome) for suite in suites) for outcome in ("failure", "error"))
+    seconds = f"{words.run_seconds(run):.3f}"
+    name = _attribute(f"audit {run['kind']} {run['run_id']}")
+    file.write(f'<testsuites name="{name}" tests="{tests}" failures="{failures}" errors="{errors}" time="{seconds}">\n')
+    for suite in suites:
+        _write_suite(run, suite, file)
+    file.write("</testsuites>\n")
+
+
+def _write_suite(run: RunDocument, suite: _Suite, file: TextIO) -> None:
+    # One run compares everything at once: the time belongs to the run, the suites have none of their own.
+    file.write(
+        f'  <testsuite name="{_attribute(suite.name)}" tests="{len(suite.cases)}" '
+        f'failures="{suite.count("failure")}" errors="{suite.count("error")}" skipped="0" time="0" '
+        f'timestamp="{run["started_at"][:19]}">\n'
+    )
+    for case in suite.cases:
+        _write_case(suite, case, file)
+    file.write("  </testsuite>\n")
+
+
+def _write_case(suite: _Suite, case: _Case, file: TextIO) -> None:
+    file.write(f'    <testcase classname="{_attribute(suite.name)}" name="{_attribute(case.name)}" time="0">\n')
+    told = [*case.errors, *case.findings]
+    if case.outcome:
+        message = _attribute("; ".join([part for part in (case.failure, *case.errors) if part]))
+        kind = "drift" if case.failure else "trouble"
+        file.write(f'      <{case.outcome} message="{message}" type="{kind}">')
+        file.writelines(f"{_text(block)}\n" for block in told)
+        file.write(f"</{case.outcome}>\n")
+    elif case.findings:
+        case.remarks += case.findings
+    if case.remarks:
+        file.write("      <system-out>")
+        file.writelines(f"{_text(block)}\n" for block in case.remarks)
+        file.write("</system-out>\n")
+    file.write("    </testcase>\n")
+
+
+def _attribute(text: str) -> str:
+    return escape(" ".join(visible(line) for line in text.split("\n")), _ATTRIBUTE)
+
+
+def _text(text: str) -> str:
+    return "\n".join(escape(visible(line)) for line in text.split("\n"))

@@ -1,0 +1,361 @@
+"""The words in which reports speak, the same in every format: verdicts, causes, exit reasons, counts and times."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from auditor.reports.document import EntityReport, FindingDocument, ReplicaDocument, RunDocument, VerdictCounts
+
+OWNER = "owner"
+"""How a finding about the owner alone is called where others carry their replica's name."""
+
+VERDICTS = ("persistent", "suspect", "undecided", "in_flight", "healed", "accepted")
+"""Every verdict, the gravest first: the order in which reports show them."""
+
+DRIFT = frozenset({"persistent", "suspect"})
+"""Verdicts that count as drift; suspects exist only where a run did not recheck."""
+
+DIVERGENCES = {
+    "missing": "the owner has it, the replica does not",
+    "orphan": "the replica has it, the owner does not",
+    "mismatch": "both have it, with different values",
+    "duplicate": "one key stands on several rows",
+    "null_key": "a part of the key is NULL",
+    "misplaced": "the row stands on the wrong shard",
+    "late": "the whole replica has fallen behind",
+    "invariant": "the owner's row breaks a rule of its contract",
+    "reference": "the row refers to one that does not exist",
+}
+
+_NOUNS = {
+    "missing": ("missing row", "missing rows"),
+    "orphan": ("orphan", "orphans"),
+    "mismatch": ("mismatch", "mismatches"),
+    "duplicate": ("duplicate key", "duplicate keys"),
+    "null_key": ("null key", "null keys"),
+    "misplaced": ("misplaced row", "misplaced rows"),
+    "late": ("late replica", "late replicas"),
+    "invariant": ("broken invariant", "broken invariants"),
+    "reference": ("broken reference", "broken references"),
+}
+
+VERDICT_MEANINGS = {
+    "persistent": "the owner was stable, the replica had its time, and it is still different",
+    "suspect": "different when it was read, not rechecked",
+    "undecided": "it could not be told; never counted as consistent",
+    "in_flight": "a change is still on its lawful way to the replica",
+    "healed": "different at first, equal when it was read again",
+    "accepted": "a known difference that somebody accepted",
+}
+
+CAUSES = {
+    "stale": "the replica holds an old version",
+    "lost_update": "one update never arrived, later ones did",
+    "reordered": "updates were applied in the wrong order",
+    "missed_delete": "the owner deleted it, the replica kept it",
+    "resurrected": "deleted in the replica, then written again by a late change",
+    "phantom_write": "the replica holds what the owner never held",
+    "duplicate_applied": "one change was applied twice",
+    "lossy_copy": "the copying itself loses something, such as digits or case",
+    "default_filled": "the replica filled in a default",
+    "schema_lag": "the replica does not know the field yet",
+    "key_changed": "the key was changed at the owner",
+    "never_arrived": "the row never reached the replica",
+    "left_scope": "the row left what the replica is to hold, and stayed there",
+    "upstream": "the replica it is filled from is wrong",
+    "partial_fan_out": "some replicas got the change, this one did not",
+    "unknown": "no fault explains it yet",
+}
+
+PROOFS = {
+    "position": "the replica's own feed had passed the owner's change",
+    "applied": "the group that fills the replica had passed the owner's change",
+    "elapsed": "the owner was stable for longer than the replica may lag",
+}
+
+EXIT_REASONS = {
+    "drift": "copies differ from their owner, and it is not replication under way",
+    "suspects": "copies differed when they were read; without a recheck that may be replication under way",
+    "undecided": "for some rows it could not be told whether they are consistent",
+    "incomplete": "not everything in scope could be compared",
+    "unreadable": "a store could not be read",
+    "empty_owner": "an owner has no row at all, which is rarely right",
+}
+
+NEXT_STEPS = {
+    "suspects": "run again without --no-recheck to tell drift from replication under way",
+    "undecided": "run again when the owner is quieter: rows that change at every look cannot be judged",
+    "incomplete": "see what was not compared, and why; put that right, then run again",
+    "unreadable": "mend the connection named above, then run again",
+    "empty_owner": "check the owner's dataset; where it may be empty, its contract says so with may_be_empty: true",
+}
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+
+def words(code: str) -> str:
+    """A code of the report as people write it: `in_flight` is `in flight`."""
+    return code.replace("_", " ")
+
+
+def number(count: int) -> str:
+    """A count with its thousands apart."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count and its noun: `1 row`, `2 rows`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def divergences(count: int, divergence: str) -> str:
+    """A count of findings of one divergence: `1 orphan`, `2 missing rows`."""
+    singular, plural = _NOUNS.get(divergence, (words(divergence), words(divergence)))
+    return counted(count, singular, plural)
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Parts of a sentence: `a`, `a and b`, `a, b and c`."""
+    every = list(parts)
+    return " and ".join([", ".join(every[:-1]), every[-1]]) if len(every) > 1 else "".join(every)
+
+
+def moment(text: str) -> datetime:
+    """The instant that a report's time names."""
+    return datetime.fromisoformat(text)
+
+
+def when(text: str) -> str:
+    """A report's time for people, to the second: `2026-01-31 12:00:00 UTC`."""
+    return f"{text[:10]} {text[11:19]} UTC"
+
+
+def clock(text: str) -> str:
+    """A report's time for people, to the millisecond and without its zone: `2026-01-31 12:00:00.123`."""
+    return f"{text[:10]} {text[11:23]}"
+
+
+def duration(seconds: float) -> str:
+    """A duration for people, in two units at most: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth is worth telling
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    for unit, size, below, small in (("d", _DAY, "h", _HOUR), ("h", _HOUR, "min", _MINUTE), ("min", _MINUTE, "s", 1)):
+        if whole >= size:
+            rest = whole % size // small
+            return f"{whole // size} {unit} {rest} {below}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def run_duration(run: RunDocument) -> str:
+    """How long a run took, for people."""
+    return duration(run_seconds(run))
+
+
+def run_seconds(run: RunDocument) -> float:
+    """How long a run took, in seconds."""
+    return (moment(run["finished_at"]) - moment(run["started_at"])).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time a report speaks of: of a run, or the instant at which findings are listed (both ends the same)."""
+
+    started: datetime
+    finished: datetime
+
+
+def span(run: RunDocument) -> Span:
+    """When a run took place."""
+    return Span(moment(run["started_at"]), moment(run["finished_at"]))
+
+
+def age(finding: FindingDocument, span: Span) -> str:
+    """How long a finding had been known when the span ended: `new`, `4 h`, `3 d`; empty where nobody kept count."""
+    text = finding.get("first_seen")
+    if text is None:
+        return ""
+    first_seen = moment(text)
+    if first_seen >= span.started:
+        return "new"
+    seconds = (span.finished - first_seen).total_seconds()
+    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def place(finding: FindingDocument) -> str:
+    """Where a finding is, as reports head it: the replica's name, or `owner`."""
+    return finding["replica"] if finding["replica"] is not None else OWNER
+
+
+def drift(counts: VerdictCounts) -> int:
+    """How many findings of these count as drift."""
+    return counts["persistent"] + counts["suspect"]
+
+
+def nothing_found(counts: VerdictCounts) -> bool:
+    """Whether not a single finding, of whatever verdict, was counted."""
+    return drift(counts) + counts["undecided"] + counts["in_flight"] + counts["healed"] + counts["accepted"] == 0
+
+
+def total(run: RunDocument, verdict: str) -> int:
+    """How many findings of a run have a verdict."""
+    return sum(counts[verdict] for counts in every_count(run))  # type: ignore[literal-required]
+
+
+def drift_total(run: RunDocument) -> int:
+    """How many findings of a run count as drift."""
+    return total(run, "persistent") + total(run, "suspect")
+
+
+def every_count(run: RunDocument) -> list[VerdictCounts]:
+    """The counts of every owner and every replica of a run."""
+    counts: list[VerdictCounts] = []
+    for entity in run["entities"]:
+        counts.append(entity["owner"])
+        counts.extend(entity["replicas"])
+    return counts
+
+
+def replicas(run: RunDocument) -> list[tuple[EntityReport, ReplicaDocument]]:
+    """Every replica of a run with its entity."""
+    return [(entity, replica) for entity in run["entities"] for replica in entity["replicas"]]
+
+
+def skipped(run: RunDocument) -> list[tuple[str, str, bool]]:
+    """What was not compared: where (`order → search`), what and why, and whether that makes the coverage incomplete."""
+    parts: list[tuple[str, str, bool]] = []
+    for entity in run["entities"]:
+        owner = entity["owner"].get("coverage")
+        if owner is not None:
+            parts.extend(_skipped(f"{entity['entity']} ({OWNER})", owner["complete"], owner["skipped"]))
+        for replica in entity["replicas"]:
+            coverage = replica["coverage"]
+            where = f"{entity['entity']} → {replica['replica']}"
+            parts.extend(_skipped(where, coverage["complete"], coverage["skipped"]))
+    return parts
+
+
+def _skipped(where: str, complete: bool, reasons: list[str]) -> list[tuple[str, str, bool]]:  # noqa: FBT001
+    if not complete and not reasons:
+        return [(where, "not compared as a whole", True)]
+    return [(where, reason, not complete) for reason in reasons]
+
+
+def outcome(run: RunDocument) -> str:
+    """The outcome in one word: `Consistent`, `Drift` or `Trouble` (the run could not tell, and saw no drift)."""
+    return "Consistent" if run["exit_code"] == 0 else "Drift" if drift_total(run) else "Trouble"
+
+
+def headline(run: RunDocument) -> str:
+    """The outcome in a sentence, without the figures that the summary gives; begins in lower case."""
+    if run["exit_code"] == 0:
+        return _consistent(run)
+    return f"{_drifted(run) or _trouble(run) or 'the run did not finish'}."
+
+
+def beside(run: RunDocument) -> str:
+    """What there is to say beside the headline, as a sentence of its own, or an empty string."""
+    return f"Beside that, {_trouble(run)}." if drift_total(run) and _trouble(run) else ""
+
+
+def _trouble(run: RunDocument) -> str:
+    reasons = [reason for reason in run["exit_reasons"] if reason not in _DRIFTED]
+    return listed(EXIT_REASONS.get(reason, words(reason)) for reason in reasons)
+
+
+_DRIFTED = ("drift", "suspects")
+
+
+def _drifted(run: RunDocument) -> str:
+    every = replicas(run)
+    rows = sum(drift(replica) for _, replica in every)
+    where = f"{sum(1 for _, replica in every if drift(replica))} of {counted(len(every), 'replica')}"
+    owner_rows = sum(drift(entity["owner"]) for entity in run["entities"])
+    parts = []
+    if rows and total(run, "persistent"):
+        parts.append(f"{counted(rows, 'row')} in {where} {'differs' if rows == 1 else 'differ'} from the owner")
+    elif rows:
+        parts.append(f"{counted(rows, 'row')} in {where} may differ from the owner")
+    if owner_rows:
+        parts.append(f"{counted(owner_rows, 'owner row')} {'breaks' if owner_rows == 1 else 'break'} the contract")
+    return "; ".join(parts)
+
+
+def _consistent(run: RunDocument) -> str:
+    every = replicas(run)
+    entities = counted(len(run["entities"]), "entity", "entities")
+    if not every:
+        return f"every owner of {entities} keeps its contract; there are no replicas."
+    compared = counted(sum(replica["compared_rows"] for _, replica in every), "row")
+    agree = "agrees" if len(every) == 1 else "agree"
+    known = total(run, "persistent")  # with `--fail-on new`, drift that is not new does not fail a run
+    beside = f", but for {counted(known, 'row')} known from earlier runs" if known else ""
+    return f"{counted(len(every), 'replica')} of {entities} {agree} with the owner{beside}; {compared} compared."
+
+
+def not_drift(run: RunDocument) -> list[str]:
+    """One sentence for each kind of finding that does not count against the replicas, the gravest first."""
+    sentences = []
+    for verdict in ("undecided", "in_flight", "healed", "accepted"):
+        count = total(run, verdict)
+        if count:
+            sentences.append(f"{number(count)} {words(verdict)}: {VERDICT_MEANINGS[verdict]}")
+    kept = sum(replica["kept"] for _, replica in replicas(run))
+    if kept:
+        sentences.append(f"{number(kept)} kept: deleted at the owner, lawfully kept in the replica")
+    return sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do next, and the command for it where there is one, to be typed as it stands."""
+
+    text: str
+    command: str = ""
+
+
+def next_steps(run: RunDocument, findings: Iterable[FindingDocument], *, html: bool = True) -> list[Step]:
+    """What to do next, the most useful first.
+
+    Args:
+        run: The run.
+        findings: The findings that the report shows; the first one that can be looked at by key is proposed.
+        html: Whether to propose the HTML report.
+    """
+    steps = []
+    if {"drift", "suspects"} & set(run["exit_reasons"]):
+        command = next((text for finding in findings if (text := entity_command(finding, run))), "")
+        steps += [Step("one of them everywhere, now", command)] if command else []
+        page = f"audit report {shlex.quote(run['run_id'])} --format html --out report.html"
+        steps += [Step("all of them on a page, to filter and to share", page)] if html else []
+    steps += [Step(NEXT_STEPS[reason]) for reason in run["exit_reasons"] if reason in NEXT_STEPS]
+    return steps
+
+
+def entity_command(finding: FindingDocument, run: RunDocument) -> str:
+    """The command that looks at a finding's row; empty where its key cannot be typed (NULL, hidden or cut)."""
+    key = finding["key"]
+    values = list(key.values()) if key else []
+    fields = field_documents(run).get(finding["entity"], {})
+    if not key or any(fields.get(name, {}).get("sensitive") for name in key):
+        return ""
+    typed = [value for value in values if value and value.isprintable() and len(value) <= 64]  # noqa: PLR2004
+    if len(typed) != len(values) or any(value.startswith("-") for value in typed):
+        return ""
+    return " ".join(["audit", "entity", *(shlex.quote(part) for part in [finding["entity"], *typed])])
+
+
+def field_documents(run: RunDocument) -> Mapping[str, Mapping[str, Mapping[str, object]]]:
+    """Entity to field to what its contract says about it; empty where the report does not know."""
+    return {entity["entity"]: entity.get("fields", {}) for entity in run["entities"]}

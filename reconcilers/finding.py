@@ -134,8 +134,11 @@ class Finding:
         return finding_identity(self.entity, self.replica, self.key, self.divergence, self.rule)
 
 
+_IDENTITY = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+"""Made once: `json.dumps` would make one for each of perhaps a million findings."""
+
+
 def finding_identity(entity: str, replica: str | None, key: KeyText | None, divergence: str, rule: str | None) -> str:
     """The first 64 bits of sha256 over what makes a finding the same finding, as 16 hex digits."""
     parts = [entity, replica, None if key is None else [list(part) for part in key], str(divergence), rule]
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_IDENTITY.encode(parts).encode()).hexdigest()[:16]

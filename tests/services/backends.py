@@ -62,12 +62,11 @@ class Backends:
 
     def postgres(self) -> PostgreSQL:
         """Return the run's PostgreSQL server."""
-        return self._need(PostgreSQL, lambda: _first_available(PostgreSQL.start, ContainedPostgreSQL.start))
+        return self._need(PostgreSQL, self._obtain_postgres)
 
     def postgres_standby(self) -> PostgreSQLStandby:
         """Return the standby of the run's PostgreSQL server."""
-        primary = self.postgres()
-        return self._need(PostgreSQLStandby, lambda: PostgreSQLStandby.of(primary))
+        return self._need(PostgreSQLStandby, lambda: PostgreSQLStandby.of(self._obtain_postgres()))
 
     def mariadb(self) -> MariaDB:
         """Return the run's MariaDB server."""
@@ -77,24 +76,34 @@ class Backends:
         """Return the run's MySQL server."""
         return self._need(MySQL, lambda: _first_available(MySQL.start, ContainedMySQL.start))
 
+    def _obtain_postgres(self) -> PostgreSQL:
+        return self._obtain(PostgreSQL, lambda: _first_available(PostgreSQL.start, ContainedPostgreSQL.start))
+
     def _need(self, kind: type[Server], start: Callable[[], Server]) -> Server:
-        """Return the server, starting it at the first call; without it, fail the test if required, else skip it."""
-        running = self._running.get(kind.name)
-        if isinstance(running, kind):
-            return running
-        if kind.name not in self._reasons:
-            try:
-                server = start()
-            except Unavailable as reason:
-                self._reasons[kind.name] = str(reason)
-            else:
-                self._running[kind.name] = server
-                self._versions[kind.name] = server.version
-                return server
-        message = f"{kind.title} does not run here: {self._reasons[kind.name]}"
+        """Return the server; without it, fail the test if required, else skip it."""
+        try:
+            return self._obtain(kind, start)
+        except Unavailable as reason:
+            message = f"{kind.title} does not run here: {reason}"
         if kind.name in self.required:
             pytest.fail(f"{message} ({REQUIRE_VARIABLE} asks for it)", pytrace=False)
         pytest.skip(message)
+
+    def _obtain(self, kind: type[Server], start: Callable[[], Server]) -> Server:
+        """Return the server, starting it at the first call; what could not be had is not tried again."""
+        running = self._running.get(kind.name)
+        if isinstance(running, kind):
+            return running
+        if kind.name in self._reasons:
+            raise Unavailable(self._reasons[kind.name])
+        try:
+            server = start()
+        except Unavailable as reason:
+            self._reasons[kind.name] = str(reason)
+            raise
+        self._running[kind.name] = server
+        self._versions[kind.name] = server.version
+        return server
 
     def stop(self) -> None:
         """Stop every server, the latest first."""

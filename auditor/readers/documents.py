@@ -89,6 +89,16 @@ def value_text(value: Any, logical: LogicalType | None) -> str | None:
     return "true" if value is True else "false" if value is False else speakable(json_text(value))
 
 
+def inner_text(text: str | None, path: Sequence[str], logical: LogicalType | None) -> str | None:
+    """What stands at a path of a document given as text; the whole text where it is none, so that people see it."""
+    if text is None:
+        return None
+    try:
+        return value_text(at_path(parse_document(text), path), logical)
+    except NotJsonError:
+        return text
+
+
 def json_text(value: Any) -> str:
     """A value as JSON text, its digits and its repeated names kept."""
     if value is None:

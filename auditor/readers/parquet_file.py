@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from auditor.readers.arrow_text import texts
-from auditor.readers.documents import NotJsonError, at_path, parse_document, value_text
+from auditor.readers.documents import inner_text
 from auditor.readers.file_snapshot import FileSnapshot
 from auditor.readers.native import quote_name, quote_text
 from auditor.readers.parquet_columns import Place, find_place, logical_of
@@ -230,7 +230,7 @@ class _Carried:
             assert micros is not None
             return pa.array(_int96_texts(values, _descend(micros, self.place)), pa.string())
         if self.place.rest:
-            return pa.array([_inner(text, self.place.rest, self.wanted.logical) for text in texts(values)], pa.string())
+            return pa.array([inner_text(text, self.place.rest, self.wanted.logical) for text in texts(values)], pa.string())
         if self.arrow_type == values.type:
             return values
         if pa.types.is_string(self.arrow_type) and not self.place.is_native:
@@ -266,16 +266,6 @@ def _int96_texts(fine: pa.Array, micros: pa.Array) -> list[str | None]:
         last = (nanos - micro * 1000) % 2**64
         found.append(stamp_text(micro, "us") + (f"{last:03}" if last < 1000 else ""))  # noqa: PLR2004
     return found
-
-
-def _inner(text: str | None, path: Sequence[str], logical: LogicalType | None) -> str | None:
-    """What stands at a path of a document; the whole text where it is none, so that a person sees what is there."""
-    if text is None:
-        return None
-    try:
-        return value_text(at_path(parse_document(text), path), logical)
-    except NotJsonError:
-        return text
 
 
 def read_schema(files: Files, paths: Sequence[Path]) -> ParquetSchema:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from auditor.readers.documents import NotJsonError, at_path, parse_document, value_text
+from auditor.readers.documents import inner_text
 from auditor.readers.native import quote_name
 from contracts.logical_types import Kind, LogicalType
 
@@ -125,14 +125,8 @@ class Cell:
         return value if isinstance(value, str) else None
 
     def _inner(self, value: Any) -> str | None:
-        """What stands at the path; the whole text where it is no document, so that a person sees what is there."""
         text = value if isinstance(value, str) or value is None else str(self._text(value) or value)
-        if text is None:
-            return None
-        try:
-            return value_text(at_path(parse_document(text), self.path), self.logical)
-        except NotJsonError:
-            return text
+        return inner_text(text, self.path, self.logical)
 
 
 def _as_text(values: Sequence[str | None]) -> list[pa.Array]:

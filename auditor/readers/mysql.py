@@ -1,0 +1,238 @@
+"""MySQL 8 and MariaDB: tables, views and queries, each read in one consistent read-only transaction.
+
+`mysql_session` holds the connection and says why DuckDB's own scanner is not used; `mysql_rows` turns rows into Arrow;
+`mysql_columns` decides how each type is read; `mysql_keys` finds rows by key.
+
+A table of an engine without transactions (MyISAM, Aria, MEMORY, …) has no snapshot: its watermark says `none`.
+Reading holds the table's metadata lock, as every SELECT does, until the snapshot is let go: an ALTER TABLE waits for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from auditor.readers.mysql_catalog import SNAPSHOT_ENGINES, Table, find_query, find_table
+from auditor.readers.mysql_columns import Access, access
+from auditor.readers.mysql_keys import conditions
+from auditor.readers.mysql_position import open_snapshot
+from auditor.readers.mysql_query import reading_only
+from auditor.readers.mysql_session import MySqlSession
+from auditor.readers.native import NativeSnapshot, quote_name
+from contracts.errors import StoreError
+from reconcilers.ports import Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.workspace import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from auditor.readers.connection import ConnectionParts
+    from auditor.readers.mysql_rows import Cell
+    from reconcilers.watermark import Watermark
+    from reconcilers.workspace import Workspace
+
+
+class MySqlReader:
+    """Reads one table, view or query of a MySQL or MariaDB server.
+
+    Args:
+        dataset_name: The dataset, as reports name it.
+        connection: Where the server is.
+        relation: `table` or `schema.table`, letter by letter; None for a query.
+        query: An owner's SELECT, wrapped and never changed; None for a relation.
+
+    Raises:
+        StoreError: The query is more than one SELECT, or does more than read.
+    """
+
+    def __init__(
+        self, dataset_name: str, connection: ConnectionParts, relation: str | None = None, query: str | None = None
+    ) -> None:
+        if (relation is None) == (query is None):
+            raise StoreError(f"reading {dataset_name}: expected either a relation or a query")
+        self._dataset = dataset_name
+        self._parts = connection
+        self._relation = relation
+        self._query = reading_only(query, dataset_name) if query is not None else None
+
+    @property
+    def dataset(self) -> str:
+        """See `reconcilers.ports.Reader.dataset`."""
+        return self._dataset
+
+    def shape(self) -> Shape:
+        """See `reconcilers.ports.Reader.shape`."""
+        with self._session() as session:
+            return self.table(session).shape()
+
+    @contextmanager
+    def snapshot(self, workspace: Workspace) -> Iterator[MySqlSnapshot]:
+        """See `reconcilers.ports.Reader.snapshot`."""
+        with self._session() as session:
+            table = self.table(session)
+            consistent = table.engine in SNAPSHOT_ENGINES or not table.engine
+            watermark = open_snapshot(session, consistent=consistent)
+            snapshot = MySqlSnapshot(workspace, self, session, table, watermark)
+            try:
+                yield snapshot
+            finally:
+                session.close()
+                snapshot.close()
+
+    def dry_run(self, wanted: Sequence[Wanted]) -> str:
+        """See `reconcilers.ports.Reader.dry_run`."""
+        with self._session() as session:
+            table = self.table(session)
+            return select(self.accesses(table, wanted), table)
+
+    def table(self, session: MySqlSession) -> Table:
+        """The relation as it is now.
+
+        Raises:
+            StoreError: It is not there, or the server refuses the query.
+        """
+        if self._query is not None:
+            return find_query(session, self._query)
+        return find_table(session, self._relation or "", self._parts.database)
+
+    def accesses(self, table: Table, wanted: Sequence[Wanted]) -> list[Access]:
+        """How to read each thing.
+
+        Raises:
+            StoreError: The relation lacks one.
+        """
+        return [self._access(table, thing) for thing in wanted]
+
+    def changed_since(self, before: Table) -> bool:
+        """Whether the relation was altered, truncated or made anew, as seen by a connection of its own."""
+        if not before.identity:
+            return False
+        with self._session() as session:
+            return self.table(session).identity != before.identity
+
+    def _access(self, table: Table, wanted: Wanted) -> Access:
+        found = access(table.columns, wanted, timezone=self._parts.timezone)
+        if found is not None:
+            return found
+        names = [column.name for column in table.columns]
+        close = difflib.get_close_matches(wanted.path, names, n=1)
+        question = f"; did you mean {close[0]}?" if close else ""
+        raise StoreError(
+            f"reading {self._dataset}: there is no column {wanted.path} among its {len(names)}{question}",
+            hint="check the fields in the contract",
+        )
+
+    @contextmanager
+    def _session(self) -> Iterator[MySqlSession]:
+        session = MySqlSession(self._parts, self._dataset)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+class MySqlSnapshot(NativeSnapshot):
+    """One consistent view of the relation, held open; see `reconcilers.ports.Snapshot`."""
+
+    def __init__(
+        self, workspace: Workspace, reader: MySqlReader, session: MySqlSession, table: Table, watermark: Watermark
+    ) -> None:
+        super().__init__(workspace, reader.dataset)
+        self.watermark = watermark
+        self._reader = reader
+        self._session = session
+        self._table = table
+        self._numbers = itertools.count()
+        self._failure: StoreError | None = None
+
+    def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
+        """See `reconcilers.ports.Snapshot.scan`."""
+        accesses = self._reader.accesses(self._table, wanted)
+        return self._relation(accesses, [select(accesses, self._table)])
+
+    def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """See `reconcilers.ports.Snapshot.lookup`."""
+        accesses = self._reader.accesses(self._table, wanted)
+        key = self._reader.accesses(self._table, keys.columns)
+        scan = select(accesses, self._table)
+        return self._relation(accesses, [f"{scan} WHERE {condition}" for condition in conditions(key, keys.values)])
+
+    def load(self, sql: str, table: str) -> int:
+        """See `reconcilers.ports.Snapshot.load`; rows go straight into the table, since no DuckDB transaction holds the view."""
+        try:
+            self.cursor.execute(f"CREATE OR REPLACE TABLE {quote_name(table)} AS {sql}")
+            row = self.cursor.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
+        except duckdb.Error as error:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure from error
+            raise StoreError(
+                f"reading {self.dataset} failed: {first_line(error)}", hint="see whether the server is up and run again"
+            ) from error
+        return int(row[0]) if row else 0
+
+    def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:  # noqa: ARG002
+        """See `reconcilers.ports.Snapshot.nan_keys`: MySQL has no NaN."""
+        return None
+
+    def incomplete(self) -> str:
+        """See `reconcilers.ports.Snapshot.incomplete`."""
+        if self._reader.changed_since(self._table):
+            return "the table was altered, truncated or made anew while it was read"
+        return ""
+
+    def failed(self, failure: StoreError) -> None:
+        """Keep what broke a stream, which DuckDB passes on as a text only."""
+        self._failure = failure
+
+    def _relation(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
+        """Offer the rows of these statements to DuckDB; nothing is sent before DuckDB asks for rows."""
+        from auditor.readers.mysql_rows import Cell
+
+        number = next(self._numbers)
+        cells = [Cell(f"c{index}", binary=found.binary) for index, found in enumerate(accesses)]
+        self.cursor.register(f"mysql_rows_{number}", RowStream(self, self._session, statements, cells))
+        casts = [f"{found.cast.format(cell.name)} AS {cell.name}" for found, cell in zip(accesses, cells, strict=True)]
+        columns = tuple(_named(found.raw, cell.name) for found, cell in zip(accesses, cells, strict=True))
+        return RawRelation(f"(SELECT {', '.join(casts)} FROM mysql_rows_{number})", columns)
+
+
+class RowStream:
+    """Rows that DuckDB can select from, as often as it likes: each time the statements run again, in the same view."""
+
+    def __init__(
+        self, snapshot: MySqlSnapshot, session: MySqlSession, statements: Sequence[str], cells: Sequence[Cell]
+    ) -> None:
+        self._snapshot = snapshot
+        self._session = session
+        self._statements = statements
+        self._cells = cells
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Arrow's way to hand over a stream; DuckDB asks for one more than once, only to see its columns."""
+        import pyarrow as pa
+
+        from auditor.readers.mysql_rows import arrow_schema
+
+        reader = pa.RecordBatchReader.from_batches(arrow_schema(self._cells), self._batches())
+        stream: object = reader.__arrow_c_stream__(requested_schema)
+        return stream
+
+    def _batches(self) -> Iterator[Any]:
+        try:
+            yield from self._session.batches(self._statements, self._cells)
+        except StoreError as failure:
+            self._snapshot.failed(failure)
+            raise
+
+
+def select(accesses: Sequence[Access], table: Table) -> str:
+    """The statement that reads every row."""
+    return f"SELECT {', '.join(found.expression for found in accesses)} FROM {table.from_clause}"
+
+
+def _named(raw: RawColumn, name: str) -> RawColumn:
+    return RawColumn(name, raw.duckdb_type, raw.timezone, raw.exact, raw.char_padded, raw.nan_hidden)

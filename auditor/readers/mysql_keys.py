@@ -1,0 +1,185 @@
+"""Look-ups by key: the conditions that find rows through an index, in statements of limited size.
+
+A key arrives as text and must meet its column as the column's own type.  MySQL would compare a number with a text as two binary
+floating point numbers (`0 = 'abc'` is true), without an index.  So each candidate becomes a literal of the column's type, and one
+that the type cannot hold is dropped: no row can have it.
+
+Text is compared twice: under the column's collation, which the index serves and which may find more ('a' and 'A'), and byte for
+byte, so that no row comes back for two keys of different statements.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from auditor.readers.mysql_columns import BINARIES, INTEGERS, TEXTS, Access, literal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+STATEMENT_BYTES = 256 << 10
+"""Most bytes of keys in one look-up: below every server's `max_allowed_packet` (1 MiB at the least), and about 5,000 keys."""
+
+NUMBER_CHARACTERS = 100
+"""Longer digits are no number of MySQL's (65 digits, or a double in its shortest text)."""
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)
+_HEX = re.compile(r"(\\x)?((?:[0-9a-fA-F]{2})*)\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{32}\Z")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?))?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII
+)
+_TIME = re.compile(r"-?\d{2,3}:[0-5]\d:[0-5]\d(\.\d{1,6})?\Z", re.ASCII)
+_BOOLEANS = {"true": "1", "t": "1", "false": "0", "f": "0"}
+_COMPARED_AS_TEXT = TEXTS | {"enum", "set"}
+
+
+def conditions(key: Sequence[Access], values: Sequence[tuple[tuple[str, ...], ...]]) -> Iterator[str]:
+    """Conditions after WHERE that together find each row with one of the keys once.
+
+    Args:
+        key: The key's columns.
+        values: See `reconcilers.ports.Keys`.
+
+    Yields:
+        One condition a statement; none where no key can exist.
+    """
+    readers = [_literals_of(part) for part in key]
+    if any(reader is None for reader in readers):
+        yield "TRUE"  # the server cannot tell; the caller filters
+        return
+    found: dict[tuple[str, ...], None] = {}
+    for candidates in values:
+        parts = [
+            [text for candidate in options if (text := reader(candidate)) is not None]
+            for reader, options in zip(readers, candidates, strict=True)
+            if reader is not None
+        ]
+        found.update(dict.fromkeys(itertools.product(*parts)))
+    for batch in _batches(found):
+        yield _condition(key, batch)
+
+
+def _batches(keys: dict[tuple[str, ...], None]) -> Iterator[list[tuple[str, ...]]]:
+    batch: list[tuple[str, ...]] = []
+    size = 0
+    for key in keys:
+        size += sum(map(len, key)) + 2 * len(key)
+        batch.append(key)
+        if size >= STATEMENT_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _condition(key: Sequence[Access], batch: list[tuple[str, ...]]) -> str:
+    found = _is_one_of([part.expression for part in key], batch)
+    if not any(part.column.base in _COMPARED_AS_TEXT for part in key):
+        return found
+    exact = [_bytes_of(part) if part.column.base in _COMPARED_AS_TEXT else part.expression for part in key]
+    spelled = [tuple(_bytes_literal(text) for text in literals) for literals in batch]
+    return f"{found} AND {_is_one_of(exact, spelled)}"
+
+
+def _is_one_of(expressions: list[str], batch: list[tuple[str, ...]]) -> str:
+    if len(expressions) == 1:
+        return f"{expressions[0]} IN ({','.join(literals[0] for literals in batch)})"
+    rows = ",".join(f"({','.join(literals)})" for literals in batch)
+    return f"({','.join(expressions)}) IN ({rows})"
+
+
+def _bytes_of(part: Access) -> str:
+    return f"CAST(CONVERT({part.expression} USING utf8mb4) AS BINARY)"
+
+
+def _bytes_literal(text: str) -> str:
+    return text.removeprefix("_utf8mb4 ")
+
+
+def _literals_of(part: Access) -> Callable[[str], str | None] | None:
+    """What turns a candidate into a literal of the column's type; None where no literal can be trusted."""
+    base = part.column.base
+    if part.inside:
+        return None
+    if base in INTEGERS or base in ("year", "bit"):
+        return _integer
+    if base in _COMPARED_AS_TEXT and not part.column.holds_json:
+        return _text
+    if base in BINARIES:
+        return _bytes
+    if base in ("datetime", "timestamp"):
+        return lambda candidate: _date_time(candidate, part.raw.timezone)
+    return {"decimal": _decimal, "double": _double, "date": _date, "time": _time, "uuid": _uuid}.get(base)
+
+
+def _integer(candidate: str) -> str | None:
+    number = _number(_BOOLEANS.get(candidate, candidate))
+    return str(int(number)) if number is not None and number == number.to_integral_value() else None
+
+
+def _decimal(candidate: str) -> str | None:
+    number = _number(candidate)
+    return None if number is None else f"{number.normalize():f}"
+
+
+def _double(candidate: str) -> str | None:
+    number = _number(candidate)
+    return None if number is None else f"{float(number)!r}e0" if "e" not in repr(float(number)) else repr(float(number))
+
+
+def _number(candidate: str) -> Decimal | None:
+    if len(candidate) > NUMBER_CHARACTERS or not _NUMBER.match(candidate):
+        return None
+    try:
+        return Decimal(candidate)
+    except InvalidOperation:
+        return None
+
+
+def _text(candidate: str) -> str:
+    return literal(candidate)
+
+
+def _bytes(candidate: str) -> str | None:
+    squeezed = candidate.replace("-", "")
+    if _UUID.match(squeezed):
+        return f"x'{squeezed.lower()}'"
+    match = _HEX.match(candidate)
+    return f"x'{match[2].lower()}'" if match else None
+
+
+def _date(candidate: str) -> str | None:
+    match = _DATE_TIME.match(candidate)
+    return f"'{match[1]}'" if match else None
+
+
+def _date_time(candidate: str, zone: str) -> str | None:
+    """As the column spells it; an instant is told in the zone of the column."""
+    match = _DATE_TIME.match(candidate)
+    if match is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(candidate)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # 0000-00-00 and its kind are lawful here
+        return f"'{match[1]} {match[2] or '00:00:00'}'"
+    return f"'{moment.isoformat(sep=' ', timespec='microseconds')}'"
+
+
+def _time(candidate: str) -> str | None:
+    return f"'{candidate}'" if _TIME.match(candidate) else None
+
+
+def _uuid(candidate: str) -> str | None:
+    squeezed = candidate.replace("-", "").lower()
+    if not _UUID.match(squeezed):
+        return None
+    return f"'{squeezed[:8]}-{squeezed[8:12]}-{squeezed[12:16]}-{squeezed[16:20]}-{squeezed[20:]}'"

@@ -1,0 +1,86 @@
+"""Where in a server's history a snapshot stands.
+
+MariaDB says it exactly: within `START TRANSACTION WITH CONSISTENT SNAPSHOT` the status variables `binlog_snapshot_file` and
+`binlog_snapshot_position` are the snapshot's own.  MySQL does not: there the position is read before and after the snapshot is
+opened, and the snapshot stands somewhere in between (mostly both are the same).
+A server without a binary log, or a user who may not ask, has no position; the watermark then has the server's time alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from reconcilers.watermark import Watermark
+
+if TYPE_CHECKING:
+    from auditor.readers.mysql_session import MySqlSession
+
+
+def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
+    """Open the session's one consistent view and stamp it.
+
+    Args:
+        consistent: The relation's engine shows one moment.
+
+    Raises:
+        StoreError: The server refuses.
+    """
+    server = _first(session, "SELECT @@server_id" if session.is_mariadb else "SELECT @@server_uuid")
+    before = _gtid(session) or _log_position(session)
+    read_at, monotonic = datetime.now(UTC), time.monotonic()
+    session.begin()
+    store_time = session.ask("SELECT UTC_TIMESTAMP(6)")[0][0]
+    exact = _mariadb_snapshot(session) if session.is_mariadb else ""
+    after = exact or _gtid(session) or _log_position(session)
+    before = exact or before
+    known = bool(before and after)
+    return Watermark(
+        dataset=session.dataset,
+        read_at=read_at,
+        monotonic=monotonic,
+        store_time=store_time.replace(tzinfo=UTC),
+        position=json.dumps({"server": server, "before": before, "after": after}) if known else "",
+        display=(after if before == after else f"{before} to {after}") if known else "",
+        isolation="snapshot" if consistent else "none",
+    )
+
+
+def _gtid(session: MySqlSession) -> str:
+    """The set of transactions the server has committed."""
+    variable = "gtid_current_pos" if session.is_mariadb else "gtid_executed"
+    return "".join(_first(session, f"SELECT @@global.{variable}").split())
+
+
+def _log_position(session: MySqlSession) -> str:
+    """File and place in the binary log; MySQL 8.4 has renamed the statement."""
+    for statement in ("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"):
+        try:
+            rows = session.try_ask(statement)
+        except pymysql.MySQLError:  # not allowed, or not known here: a watermark can do without
+            continue
+        return f"{rows[0][0]}:{rows[0][1]}" if rows else ""
+    return ""
+
+
+def _mariadb_snapshot(session: MySqlSession) -> str:
+    """The snapshot's own place in the binary log, as transactions where the user may ask."""
+    status = {str(name).lower(): str(value) for name, value in session.ask("SHOW STATUS LIKE 'binlog_snapshot_%'")}
+    file, place = status.get("binlog_snapshot_file", ""), status.get("binlog_snapshot_position", "")
+    if not file:
+        return ""
+    gtid = _first(session, f"SELECT BINLOG_GTID_POS('{file}', {int(place)})")
+    return gtid or f"{file}:{place}"
+
+
+def _first(session: MySqlSession, sql: str) -> str:
+    """One value as text; empty where the server does not know it or does not tell."""
+    try:
+        value = session.try_ask(sql)[0][0]
+    except pymysql.MySQLError:
+        return ""
+    return "" if value is None else str(value)

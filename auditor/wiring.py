@@ -252,3 +252,13 @@ def _path(connection: Connection) -> Path:
     if connection.path is None:
         raise StoreError(f"{connection.name}: expected a URL with a path, found {connection.url}")
     return connection.path
+
+
+def _files(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
+    from auditor.readers.files import file_reader
+
+    if query is not None:
+        raise StoreError(
+            f"reading {name}: a directory of files takes no query", hint="name a file as the owner's `dataset` instead"
+        )
+    return file_reader(name, _path(connection), relation or "", timezone=connection.timezone)

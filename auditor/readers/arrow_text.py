@@ -1,7 +1,7 @@
 r"""Arrow values as text with nothing lost: what DuckDB would bend, and what has structure.
 
-Scalars become the text that readers deliver (`\x` and hex for bytes, ISO 8601 for times, all nine digits of a nanosecond);
-lists, structs and maps become JSON, in which decimals are numbers with all their digits.
+Scalars become the text that readers deliver (`\x` and hex for bytes, ISO 8601 for times, all nine digits of a
+nanosecond); lists, structs and maps become JSON, in which decimals are numbers with all their digits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 def texts(array: pa.Array) -> list[str | None]:
     """The text of every value."""
-    import pyarrow.types as types
+    from pyarrow import types
 
     kind = array.type
     if types.is_nested(kind):
@@ -33,16 +33,12 @@ def texts(array: pa.Array) -> list[str | None]:
 def json_texts(array: pa.Array) -> list[str | None]:
     """Every value as JSON text; None where there is no value."""
     import pyarrow as pa
-    import pyarrow.types as types
+    from pyarrow import types
 
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     kind = array.type
-    if types.is_struct(kind):
-        return _structs(array)
-    if types.is_map(kind):
-        return _maps(array)
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return _lists(array)
+    if types.is_nested(kind):
+        return _structs(array) if types.is_struct(kind) else _maps(array) if types.is_map(kind) else _lists(array)
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_decimal(kind):
         return texts(array)
     if types.is_floating(kind):
@@ -87,16 +83,15 @@ def _lists(array: pa.Array) -> list[str | None]:
 
 def _maps(array: pa.Array) -> list[str | None]:
     """Maps as objects; a key that is no text is written as its text."""
-    import pyarrow as pa
-
     offsets = array.offsets.to_pylist()
     keys, items = texts(array.keys), json_texts(array.items)
     base = offsets[0] if offsets and len(array.keys) != offsets[-1] else 0
     present = array.is_valid().to_pylist()
-    assert isinstance(array, pa.MapArray)
     return [
         "{"
-        + ",".join(f"{json.dumps(keys[i], ensure_ascii=False)}:{items[i] or 'null'}" for i in range(start - base, end - base))
+        + ",".join(
+            f"{json.dumps(keys[i], ensure_ascii=False)}:{items[i] or 'null'}" for i in range(start - base, end - base)
+        )
         + "}"
         if there
         else None
@@ -107,7 +102,7 @@ def _maps(array: pa.Array) -> list[str | None]:
 def _plain(array: pa.Array) -> list[Any]:
     """Values as Python has them; times as counts of their own unit, which Python's types could not hold."""
     import pyarrow as pa
-    import pyarrow.types as types
+    from pyarrow import types
 
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -125,7 +120,7 @@ def _plain(array: pa.Array) -> list[Any]:
 
 def _narrow(kind: pa.DataType) -> Callable[[float], Any]:
     import numpy as np
-    import pyarrow.types as types
+    from pyarrow import types
 
     return np.float16 if types.is_float16(kind) else np.float32
 
@@ -133,7 +128,7 @@ def _narrow(kind: pa.DataType) -> Callable[[float], Any]:
 def _writer(kind: pa.DataType) -> Callable[[Any], str]:
     """How a plain value of an Arrow type is written."""
     import pyarrow as pa
-    import pyarrow.types as types
+    from pyarrow import types
 
     if isinstance(kind, pa.BaseExtensionType):
         return _uuid_text if kind.extension_name == "arrow.uuid" else _writer(kind.storage_type)

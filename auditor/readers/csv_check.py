@@ -1,12 +1,13 @@
 """Whether a file is CSV as RFC 4180 means it, before anybody reads it.
 
-CSV readers are lenient, each in its own way: DuckDB's drops an empty cell too many, blanks around quotes and blank lines, Arrow's glues
-text to a closed quote and takes a quote that is never closed for the rest of the file.  A row must not be bent or lost in silence,
-so the whole file is looked through first, in C's speed: a byte is inside quotes when an odd number of quotes stands before
-it; what commas, line ends and quotes may stand beside follows from that.
+CSV readers are lenient, each in its own way: DuckDB's drops an empty cell too many, blanks around quotes and blank
+lines; Arrow's glues text to a closed quote and takes a quote that is never closed for the rest of the file.  A row must
+not be bent or lost in silence, so the whole file is looked through first, at C's speed: a byte is inside quotes when an
+odd number of quotes stands before it; what may stand beside commas, line ends and quotes follows from that.
 
-Held to: UTF-8 (a byte order mark is passed over); one kind of line end, LF or CRLF; as many cells in every row as in the header; a quote only
-at the start and the end of a cell, or doubled within quotes.  Blank lines at the end are passed over.
+Held to: UTF-8 (a byte order mark is passed over); one kind of line end, LF or CRLF; as many cells in every row as in
+the header; a quote only at the start and the end of a cell, or doubled within quotes.  Blank lines at the end are
+passed over.
 """
 
 from __future__ import annotations
@@ -76,9 +77,13 @@ def check_csv(file: BinaryIO, delimiter: str, what: str) -> CsvFacts:
             check.look_at(piece, last=last)
         except _FoundError as found:
             line = check.lines + piece.count(b"\n", 0, found.offset) + 1
-            raise StoreError(f"reading {what}: line {line}: {found.what}", hint="see RFC 4180 for what CSV is") from None
-    if check.header is None:
-        raise StoreError(f"reading {what}: the file is empty, it has no header", hint="see whether its export went through")
+            raise StoreError(
+                f"reading {what}: line {line}: {found.what}", hint="see RFC 4180 for what CSV is"
+            ) from None
+    if not check.header:
+        raise StoreError(
+            f"reading {what}: the file is empty, it has no header", hint="see whether its export went through"
+        )
     _check_names(check.header, what)
     return CsvFacts(check.header, check.records - 1, check.longest, check.quoted_newlines, bool(check.crlf))
 
@@ -116,7 +121,7 @@ class _Check:
 
     def __init__(self, delimiter: str) -> None:
         self.delimiter = delimiter
-        self.header: tuple[str, ...] | None = None
+        self.header: tuple[str, ...] = ()
         self.lines = 0
         self.records = 0
         self.longest = 0
@@ -135,10 +140,8 @@ class _Check:
         quotes = np.flatnonzero(data == _QUOTE)
         _check_quotes(data, quotes, ord(self.delimiter))
         ends = self._line_ends(data, quotes)
-        if self.header is None and len(data):
+        if not self.header:
             self.header = self._header(piece[: ends[0]] if len(ends) else piece)
-            if self.header == ("",):
-                raise _FoundError(0, "is blank, expected a header")
         self._check_cells(data, quotes, *self._records(data, ends, last=last))
         self.lines += piece.count(b"\n")
 
@@ -166,7 +169,7 @@ class _Check:
     def _records(
         self, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64], *, last: bool
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Where records end, an unfinished last line too, and their lengths; without blank lines at the end of the file.
+        """Where records end, an unfinished last line too, and their lengths; blank lines at the file's end left out.
 
         In a file of one column a blank line is a NULL, so none is left out.
         """
@@ -176,8 +179,7 @@ class _Check:
             ends = np.append(ends, len(data))
         lengths = np.diff(ends, prepend=-1) - 1
         lengths -= (lengths > 0) & (np.append(data, 0)[ends - 1] == _CR)
-        many = self.header is None or len(self.header) > 1
-        if last and many:
+        if last and len(self.header) > 1:
             full = np.flatnonzero(lengths)
             kept = int(full[-1]) + 1 if len(full) else 0
             ends, lengths = ends[:kept], lengths[:kept]
@@ -195,7 +197,6 @@ class _Check:
         if not len(ends):
             return
         self.longest = max(self.longest, int(lengths.max()))
-        assert self.header is not None
         delimiters = _outside(np.flatnonzero(data == ord(self.delimiter)), quotes)
         cells = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
         odd = np.flatnonzero(cells != len(self.header))
@@ -207,7 +208,10 @@ class _Check:
 
     def _header(self, line: bytes) -> tuple[str, ...]:
         text = line.decode().removesuffix("\r")
-        return tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True), ("",)))
+        names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True), ()))
+        if not names:
+            raise _FoundError(0, "is blank, expected a header")
+        return names
 
 
 def _outside(positions: npt.NDArray[np.int64], quotes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -216,7 +220,8 @@ def _outside(positions: npt.NDArray[np.int64], quotes: npt.NDArray[np.int64]) ->
 
     if not len(quotes):
         return positions
-    return positions[np.searchsorted(quotes, positions) % 2 == 0]
+    outside: npt.NDArray[np.int64] = positions[np.searchsorted(quotes, positions) % 2 == 0]
+    return outside
 
 
 def _check_quotes(data: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], delimiter: int) -> None:
@@ -242,4 +247,6 @@ def _check_quotes(data: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], de
 def _check_names(header: tuple[str, ...], what: str) -> None:
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
-        raise StoreError(f"reading {what}: line 1: two columns are called {twice!r}", hint="give every column a name of its own")
+        raise StoreError(
+            f"reading {what}: line 1: two columns are called {twice!r}", hint="give every column a name of its own"
+        )

@@ -17,8 +17,8 @@ from auditor.readers.native import quote_name, quote_text
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import Kind, LogicalType
-from reconcilers.workspace import first_line
 from reconcilers.ports import Column, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +92,9 @@ class CsvSnapshot(FileSnapshot):
         try:
             row = self.cursor.execute(f"SELECT count(*) FROM {self._source}").fetchone()
         except duckdb.Error as error:
-            raise StoreError(f"reading {self.dataset}: {first_line(error)}", hint="see RFC 4180 for what CSV is") from error
+            raise StoreError(
+                f"reading {self.dataset}: {first_line(error)}", hint="see RFC 4180 for what CSV is"
+            ) from error
         found = row[0] if row else 0
         if found != self._facts.rows:
             raise StoreError(

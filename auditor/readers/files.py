@@ -1,10 +1,11 @@
 """Files below one directory: Parquet, CSV and JSON Lines, told apart by their suffix.
 
-A relation is a path below the connection's directory.  Parquet may also be many files that are one relation: a directory of
-parts, or a glob (`orders/*.parquet`).  No relation leads out of the directory, not through `..` nor through a symbolic link.
+A relation is a path below the connection's directory.  Parquet may also be many files that are one relation: a
+directory of parts, or a glob (`orders/*.parquet`).  No relation leads out of the directory, not through `..` nor
+through a symbolic link.
 
-A file that is read whole and did not change meanwhile is a snapshot.  That it did not change is seen from its inode, size and
-time of writing, before and after.
+A file that is read whole and did not change meanwhile is a snapshot.  That it did not change is seen from its inode,
+size and time of writing, before and after.
 """
 
 from __future__ import annotations
@@ -142,7 +143,8 @@ class Files:
         )
         if not found:
             raise StoreError(
-                f"reading {self.dataset}: {self.directory} has no Parquet file for {self.relation!r}", hint="check the relation"
+                f"reading {self.dataset}: {self.directory} has no Parquet file for {self.relation!r}",
+                hint="check the relation",
             )
         return [self._checked(path) for path in found]
 
@@ -160,7 +162,9 @@ class Files:
             return ""
         names = ", ".join(
             str(path.relative_to(self.directory.resolve()))
-            for path in sorted({path for path in before.keys() | after.keys() if before.get(path) != after.get(path)})[:3]
+            for path in sorted({path for path in before.keys() | after.keys() if before.get(path) != after.get(path)})[
+                :3
+            ]
         )
         return f"{self.dataset}: {names} changed while it was read"
 

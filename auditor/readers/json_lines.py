@@ -1,6 +1,6 @@
 """JSON Lines: one object a line, every digit kept.
 
-DuckDB's own reader makes doubles of decimals, so Python's parser reads the lines and leaves numbers as the text they are.
+DuckDB's own reader makes doubles of decimals, so Python's parser reads the lines and leaves numbers as their text.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ class JsonLinesSnapshot(FileSnapshot):
         """See `reconcilers.ports.Snapshot.scan`."""
         import pyarrow as pa
 
-        schema = pa.schema([pa.field(f"c{i}", pa.string()) for i in range(len(wanted))] or [pa.field("none", pa.null())])
+        schema = pa.schema(
+            [pa.field(f"c{i}", pa.string()) for i in range(len(wanted))] or [pa.field("none", pa.null())]
+        )
         name = self.relation(schema, lambda: self._batches(schema, wanted))
         columns = tuple(
             RawColumn(quote_name(f"c{i}"), "VARCHAR", timezone=thing.timezone or self.timezone, exact=True)
@@ -126,7 +128,9 @@ def documents(files: Files, path: Path) -> Iterator[dict[str, Any]]:
                 if text.strip():
                     yield _document(files, number, text)
         except (OSError, EOFError) as error:
-            raise StoreError(f"reading {files.dataset}: {path} cannot be read: {error}", hint="check the file") from error
+            raise StoreError(
+                f"reading {files.dataset}: {path} cannot be read: {error}", hint="check the file"
+            ) from error
 
 
 @contextmanager
@@ -145,7 +149,7 @@ def _document(files: Files, number: int, line: bytes) -> dict[str, Any]:
     if isinstance(document, Repeated):
         names = [name for name, _ in document.pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _line_error(files, number, f"the name {twice!r} stands there twice, and which one counts is anybody's guess")
+        raise _line_error(files, number, f"the name {twice!r} stands there twice; which one counts nobody can say")
     if not isinstance(document, dict):
         raise _line_error(files, number, f"found a JSON {_kind(document)}, expected an object")
     return document
@@ -161,7 +165,8 @@ def _line_error(files: Files, number: int, what: str) -> StoreError:
 def _check_not_empty(files: Files, path: Path) -> None:
     if path.stat().st_size == 0:
         raise StoreError(
-            f"reading {files.dataset}: {path} is empty, it has not even one line", hint="see whether its export went through"
+            f"reading {files.dataset}: {path} is empty, it has not even one line",
+            hint="see whether its export went through",
         )
 
 
@@ -174,7 +179,7 @@ def _kind(value: Any) -> str:
 
 
 def _logical(kinds: set[str]) -> LogicalType | None:
-    """The type that carries every value seen; numbers with a fraction may be decimals or floats, so none is proposed."""
+    """The type that carries every value seen; numbers with a fraction may be decimals or floats: none is proposed."""
     single = {"integer": Kind.INT, "boolean": Kind.BOOL, "string": Kind.TEXT, "object": Kind.JSON, "array": Kind.JSON}
     return LogicalType(single[next(iter(kinds))]) if len(kinds) == 1 and kinds <= single.keys() else None
 

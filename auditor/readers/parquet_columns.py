@@ -51,7 +51,7 @@ class Place:
 
 def find_place(schema: pa.Schema, int96: frozenset[str], path: str) -> Place | None:
     """The place of a path, or None where the file has no such column; the longest column name wins."""
-    import pyarrow.types as types
+    from pyarrow import types
 
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
@@ -70,7 +70,7 @@ def find_place(schema: pa.Schema, int96: frozenset[str], path: str) -> Place | N
 
 def _is_native(kind: pa.DataType) -> bool:
     import pyarrow as pa
-    import pyarrow.types as types
+    from pyarrow import types
 
     if isinstance(kind, pa.BaseExtensionType):
         return kind.extension_name in ("arrow.uuid", "arrow.json")
@@ -88,7 +88,7 @@ def _is_native(kind: pa.DataType) -> bool:
 def logical_of(kind: pa.DataType, *, int96: bool) -> tuple[LogicalType | None, str]:
     """The logical type that carries an Arrow type, and how it tells time (see `reconcilers.ports.Column`)."""
     import pyarrow as pa
-    import pyarrow.types as types
+    from pyarrow import types
 
     if isinstance(kind, pa.BaseExtensionType):
         known = {"arrow.uuid": Kind.UUID, "arrow.json": Kind.JSON}

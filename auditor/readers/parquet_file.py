@@ -1,19 +1,20 @@
 """Parquet files: by DuckDB where it is exact, through Arrow where it is not (`parquet_columns` says which).
 
-Several files are one relation when their columns have the same types; directories named `day=2026-01-31` give a column more.
+Several files are one relation when their columns have the same types; directories named `day=2026-01-31` give a column
+more.
 """
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from auditor.readers.arrow_text import texts
-from auditor.readers.documents import inner_text
 from auditor.readers.file_snapshot import FileSnapshot
 from auditor.readers.native import quote_name, quote_text
+from auditor.readers.parquet_arrow import Batch, Carried
 from auditor.readers.parquet_columns import Place, find_place, logical_of
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
@@ -125,19 +126,27 @@ class ParquetSnapshot(FileSnapshot):
     def _natively(self, wanted: Sequence[Wanted], places: Sequence[Place | None]) -> RawRelation:
         listed = ", ".join(quote_text(str(path)) for path in self._paths)
         hive = bool(self._schema.hive)
-        source = f"read_parquet([{listed}], hive_partitioning={hive}, hive_types_autocast=false, binary_as_string=false)"
+        source = (
+            f"read_parquet([{listed}], hive_partitioning={hive}, hive_types_autocast=false, binary_as_string=false)"
+        )
         selected = ", ".join(
-            f"{_member_sql(thing.path, place)} AS c{i}" for i, (thing, place) in enumerate(zip(wanted, places, strict=True))
+            f"{_member_sql(thing.path, place)} AS c{i}"
+            for i, (thing, place) in enumerate(zip(wanted, places, strict=True))
         )
         return self._typed(f"(SELECT {selected or 'NULL'} FROM {source})", wanted)
 
     def _through_arrow(self, wanted: Sequence[Wanted], places: Sequence[Place | None]) -> RawRelation:
         import pyarrow as pa
 
-        carried = [_Carried(thing, place) for thing, place in zip(wanted, places, strict=True)]
+        carried = [Carried.of(thing, place) for thing, place in zip(wanted, places, strict=True)]
         schema = pa.schema([pa.field(f"c{i}", column.arrow_type) for i, column in enumerate(carried)])
         name = self.relation(schema, lambda: self._batches(schema, carried))
-        return self._typed(f"(SELECT * FROM {name})", wanted)
+        typed = self._typed(f"(SELECT * FROM {name})", wanted)
+        columns = (
+            replace(raw, timezone="UTC") if column.way == "instant" else raw
+            for raw, column in zip(typed.columns, carried, strict=True)
+        )
+        return RawRelation(typed.sql, tuple(columns))
 
     def _typed(self, sql: str, wanted: Sequence[Wanted]) -> RawRelation:
         """The relation, its types told by DuckDB itself."""
@@ -155,117 +164,40 @@ class ParquetSnapshot(FileSnapshot):
         )
         return RawRelation(sql, columns)
 
-    def _batches(self, schema: pa.Schema, carried: Sequence[_Carried]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, schema: pa.Schema, carried: Sequence[Carried]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         names = sorted({column.place.column for column in carried if column.place is not None})
-        whole = any(column.place is not None and column.place.int96 for column in carried)
+        twice = any(column.way == "int96" for column in carried)
         for path in self._paths:
-            hive = _hive_values(self.files, path)
+            directories = _hive_values(self.files, path)
             try:
-                file = pq.ParquetFile(path)
-                # INT96 is read twice: in microseconds, which reach all years, and in nanoseconds, for their last digits
-                coarse = pq.ParquetFile(path, coerce_int96_timestamp_unit="us") if whole else file
-                pairs = zip(
-                    file.iter_batches(BATCH_ROWS, columns=names),
-                    coarse.iter_batches(BATCH_ROWS, columns=names) if whole else iter(lambda: None, 0),
-                    strict=False,
-                )
-                for fine, micros in pairs:
-                    arrays = [column.array(fine, micros, hive) for column in carried]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                for rows, coarse in _read(path, names, twice=twice):
+                    batch = Batch(rows, coarse, directories)
+                    yield pa.RecordBatch.from_arrays([column.array(batch) for column in carried], schema=schema)
             except (pa.ArrowException, OSError) as error:
                 raise StoreError(
                     f"reading {self.dataset}: {path} cannot be read: {error}", hint="see whether the file is whole"
                 ) from error
 
 
+def _read(path: Path, names: list[str], *, twice: bool) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
+    """Batches of a file.
+
+    INT96 is read twice: in nanoseconds, for the last digits, and in microseconds, which reach all years.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file, pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as again:
+        fine = file.iter_batches(BATCH_ROWS, columns=names)
+        coarse = again.iter_batches(BATCH_ROWS, columns=names) if twice else itertools.repeat(None)
+        yield from zip(fine, coarse, strict=False)
+
+
 def _member_sql(path: str, place: Place | None) -> str:
     if place is None:
         return quote_name(path)
     return quote_name(place.column) + "".join(f"[{quote_text(member)}]" for member in place.members)
-
-
-@dataclass(frozen=True)
-class _Carried:
-    """One wanted thing on its way through Arrow; `place` None for a directory's name."""
-
-    wanted: Wanted
-    place: Place | None
-
-    @property
-    def arrow_type(self) -> pa.DataType:
-        """The type in which it reaches DuckDB."""
-        import pyarrow as pa
-        import pyarrow.types as types
-
-        if self.place is None or self.place.rest or self.place.int96:
-            return pa.string()
-        kind = self.place.kind
-        if self._as_nanoseconds:
-            return pa.timestamp("ns")
-        if not self.place.is_native:
-            return pa.string()
-        return kind.value_type if types.is_dictionary(kind) else kind
-
-    @property
-    def _as_nanoseconds(self) -> bool:
-        """An instant in nanoseconds; a contract that wants local time gets text, which says that it is UTC."""
-        import pyarrow.types as types
-
-        assert self.place is not None
-        kind, logical = self.place.kind, self.wanted.logical
-        fits = types.is_timestamp(kind) and kind.unit == "ns" and kind.tz is not None
-        return fits and logical is not None and logical.kind is Kind.TIMESTAMP and self.wanted.timezone in (None, "UTC")
-
-    def array(self, fine: pa.RecordBatch, micros: pa.RecordBatch | None, hive: dict[str, str]) -> pa.Array:
-        """One batch of it."""
-        import pyarrow as pa
-
-        if self.place is None:
-            return pa.array([hive.get(self.wanted.path)] * fine.num_rows, pa.string())
-        values = _descend(fine, self.place)
-        if self.place.int96:
-            assert micros is not None
-            return pa.array(_int96_texts(values, _descend(micros, self.place)), pa.string())
-        if self.place.rest:
-            return pa.array([inner_text(text, self.place.rest, self.wanted.logical) for text in texts(values)], pa.string())
-        if self.arrow_type == values.type:
-            return values
-        if pa.types.is_string(self.arrow_type) and not self.place.is_native:
-            return pa.array(texts(values), pa.string())
-        return values.cast(pa.timestamp("ns", tz="UTC")).cast(self.arrow_type) if self._as_nanoseconds else values.cast(self.arrow_type)
-
-
-def _descend(batch: pa.RecordBatch, place: Place) -> pa.Array:
-    import pyarrow.compute as pc
-
-    values = batch.column(batch.schema.get_field_index(place.column))
-    for member in place.members:
-        values = pc.struct_field(values, [member])
-    return values
-
-
-def _int96_texts(fine: pa.Array, micros: pa.Array) -> list[str | None]:
-    """INT96 with nine digits.
-
-    Nanoseconds in 64 bits wrap around outside the years 1677 to 2262; their difference to the microseconds, modulo 2^64, is right
-    nevertheless, and below 1,000.
-    """
-    import pyarrow as pa
-
-    from auditor.readers.arrow_text import stamp_text
-
-    wrapped = fine.cast(pa.int64()).to_pylist()
-    found: list[str | None] = []
-    for nanos, micro in zip(wrapped, micros.cast(pa.int64()).to_pylist(), strict=True):
-        if micro is None or nanos is None:
-            found.append(None)
-            continue
-        last = (nanos - micro * 1000) % 2**64
-        found.append(stamp_text(micro, "us") + (f"{last:03}" if last < 1000 else ""))  # noqa: PLR2004
-    return found
 
 
 def read_schema(files: Files, paths: Sequence[Path]) -> ParquetSchema:
@@ -279,10 +211,9 @@ def read_schema(files: Files, paths: Sequence[Path]) -> ParquetSchema:
         schema, kept, count = _footer(files, path)
         rows += count
         if not schema.equals(first) or kept != int96:
-            raise StoreError(
-                f"reading {files.dataset}: {path.name} and {paths[0].name} differ in their columns: {_difference(first, schema)}",
-                hint="files of one relation have the same columns and types",
-            )
+            found = f"{path.name} and {paths[0].name} differ in their columns: {_difference(first, schema)}"
+            hint = "files of one relation have the same columns and types"
+            raise StoreError(f"reading {files.dataset}: {found}", hint=hint)
     hive = tuple(dict.fromkeys(name for path in paths for name in _hive_values(files, path)))
     return ParquetSchema(first, int96, tuple(name for name in hive if name not in first.names), rows)
 

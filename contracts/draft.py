@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.document import ContractDocument, kind_of
 from contracts.errors import Place, Problem
-from contracts.suggestion import did_you_mean
+from contracts.suggestion import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,8 +115,10 @@ class _Inspection:
             try:
                 return ContractDocument.model_validate(self._data)
             except ValidationError as error:
-                for detail in error.errors(include_url=False):
-                    self._report(detail)
+                details = error.errors(include_url=False)
+                misspelt = {spelt for detail in details if (spelt := _meant(detail))}
+                for detail in details:
+                    self._report(detail, misspelt)
         return None
 
     def _problem(self, location: Location, message: str) -> None:
@@ -147,10 +149,10 @@ class _Inspection:
 
     # What pydantic found
 
-    def _report(self, detail: ErrorDetails) -> None:
+    def _report(self, detail: ErrorDetails, misspelt: set[Location]) -> None:
         missing = detail["type"] == "missing"
         location = detail["loc"] if missing else _within(self._data, detail["loc"])
-        if location not in self.broken:
+        if location not in self.broken and not (missing and location in misspelt):
             self._problem(location, _message(detail, location))
         self.broken.add(location)
         surplus = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
@@ -282,6 +284,15 @@ def _is_replica_field(location: Location) -> bool:
 
 def _found(value: Any) -> str:
     return repr(value) if isinstance(value, str) else kind_of(value)
+
+
+def _meant(detail: ErrorDetails) -> Location | None:
+    """Where an unknown key would stand if it were spelt as it was probably meant."""
+    if detail["type"] != "extra_forbidden":
+        return None
+    *around, key = detail["loc"]
+    close = closest(str(key), _model_at(detail["loc"][:-1]).model_fields)
+    return (*around, close) if close else None
 
 
 def _unknown_key(location: Location) -> str:

@@ -10,7 +10,7 @@ DAYS_MAX = 36_500
 """Longest duration; a hundred years of lag is a typing mistake."""
 
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|d)\Z")
+_DURATION = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)\Z")
 
 
 def parse_duration(text: str) -> timedelta:

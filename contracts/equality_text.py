@@ -29,8 +29,8 @@ STEPS_MAX = 10
 """Most steps of one equality."""
 TEXT_CHARACTERS_MAX = 1_000_000
 """Longest text that `keep_last` and `truncated_to` can speak of."""
-_AMOUNT = re.compile(r"\d{1,38}(\.\d{1,38})?\Z")
-_DURATION = re.compile(r"[\d.]+\s*(ms|s|m|h|d)\Z")
+_AMOUNT = re.compile(r"[0-9]{1,38}(\.[0-9]{1,38})?\Z")
+_DURATION = re.compile(r"[0-9.]+\s*(ms|s|m|h|d)\Z")
 _MODES = ("at_creation", "ignored", "redacted")
 _WORDS: dict[str, Step] = {"case_insensitive": CaseInsensitive(), "trimmed": Trimmed(), "unordered": Unordered()}
 _ALL = ("exact", *_MODES, *_WORDS, "within N", "within N%", "within 5s", "truncated s|ms|us")

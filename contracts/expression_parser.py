@@ -78,7 +78,7 @@ _FOREIGN_WORDS = frozenset(
 )
 """Words that start something which this language lacks; as a field's name they must be quoted."""
 _WORD = re.compile(r"[^\W\d]\w*\Z")
-_NUMBER = re.compile(r"\d+(\.\d+)?\Z")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?\Z")
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",

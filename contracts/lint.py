@@ -18,6 +18,7 @@ from contracts.equality_text import misfit
 from contracts.errors import Place, Problem
 from contracts.expression import Expression, check_types
 from contracts.logical_types import Kind, LogicalType
+from contracts.owner_query import query_problem
 from contracts.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -118,6 +119,13 @@ def _owner_has_rows_somewhere(one: Assembled) -> Iterator[Problem]:
         yield Problem(draft.place("owner"), "the owner needs a `dataset`, a `query` or a `feed`")
 
 
+def _owner_query_only_reads(one: Assembled) -> Iterator[Problem]:
+    query = one.contract.owner.query
+    problem = query_problem(query.sql) if query and not one.draft.is_broken("owner", "query", "sql") else ""
+    if problem:
+        yield Problem(one.draft.place("owner", "query", "sql"), problem)
+
+
 def _owner_fields_exist(one: Assembled) -> Iterator[Problem]:
     owner = one.contract.owner
     if owner.changed_at:
@@ -210,7 +218,7 @@ def _replica_fields_exist(one: Assembled) -> Iterator[Problem]:
                 yield Problem(draft.place("replicas", index, "fields", name), _unknown_field(name, contract))
         for name in replica.key or ():
             place = draft.place("replicas", index, "key", name)
-            if name not in contract.key and not draft.is_broken("key"):
+            if name not in contract.key and set(contract.key) <= set(contract.fields):
                 yield Problem(place, _no_key_field(name, contract))
             elif _paths(replica.key).get(name) != _paths(replica.fields).get(name, _paths(replica.key).get(name)):
                 message = f"the key field `{name}` stands under `key` and under `fields` with different names"
@@ -304,6 +312,7 @@ _RULES: tuple[Callable[[Assembled], Iterator[Problem]], ...] = (
     _critical_fields_have_a_meaning,
     _equalities_fit_their_types,
     _owner_has_rows_somewhere,
+    _owner_query_only_reads,
     _owner_fields_exist,
     _expressions_make_sense,
     _invariants_have_their_own_names,

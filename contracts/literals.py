@@ -14,10 +14,12 @@ from contracts.logical_types import Kind, LogicalType
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(r"(\\x)?((?:[0-9a-fA-F]{2})*)\Z")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
-_TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\Z")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+_TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\Z", re.ASCII)
 _TIMESTAMP = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})([T ](?P<time>\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)\s?(?P<zone>Z|[+-]\d{2}(:?\d{2})?)?)?\Z"
+    r"(?P<date>\d{4}-\d{2}-\d{2})"
+    r"([T ](?P<time>\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)\s?(?P<zone>Z|[+-]\d{2}(:?\d{2})?)?)?\Z",
+    re.ASCII,
 )
 _INFINITIES = ("infinity", "-infinity")
 _BOOLS = {"true": "TRUE", "t": "TRUE", "1": "TRUE", "false": "FALSE", "f": "FALSE", "0": "FALSE"}

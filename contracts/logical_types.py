@@ -63,7 +63,7 @@ class LogicalType:
 
 
 _PLAIN = {kind.value: kind for kind in Kind if kind not in (Kind.DECIMAL, Kind.LIST, Kind.ENUM)}
-_DECIMAL = re.compile(r"decimal\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)\Z")
+_DECIMAL = re.compile(r"decimal\s*\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)\Z")
 _LIST = re.compile(r"list\s*<(.+)>\Z")
 _ENUM = re.compile(r"enum\s*\((.+)\)\Z")
 

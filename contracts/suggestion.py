@@ -9,9 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def closest(name: str, known: Iterable[str]) -> str:
+    """The known name that is nearly this one, or an empty string."""
+    lower = {candidate.lower(): candidate for candidate in reversed(list(known))}
+    close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
+    return lower[close[0]] if close else ""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean `order`?` where a known name is close enough, else an empty string."""
-    names = list(known)
-    lower = {candidate.lower(): candidate for candidate in reversed(names)}
-    close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
-    return f"; did you mean `{lower[close[0]]}`?" if close else ""
+    close = closest(name, known)
+    return f"; did you mean `{close}`?" if close else ""

@@ -18,7 +18,7 @@ from contracts.logical_types import parse_logical_type
 from tests.unit.contracts.oracle import EXACT, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PLACE = Place("rules.yaml", 7)
 TYPES = {
@@ -145,19 +145,34 @@ def _moments(draw: st.DrawFn) -> str:
 def _comparisons(draw: st.DrawFn) -> str:
     sign = draw(st.sampled_from(["=", "<>", "<", "<=", ">", ">="]))
     equal = draw(st.sampled_from(["=", "<>"]))
-    shapes = [
-        f"{draw(_numbers())} {sign} {draw(_numbers())}",
-        f"{draw(_texts())} {sign} {draw(_texts())}",
-        f"{draw(_moments())} {sign} {draw(_moments())}",
-        f"at {sign} '{draw(MOMENTS).isoformat()}'",
-        f"day {sign} '{draw(DAYS).isoformat()}'",
-        f"clock {sign} '{draw(st.times()).isoformat()}'",
-        f"raw {sign} '{draw(st.binary(max_size=3)).hex()}'",
-        f"u {sign} '{uuid.UUID(int=draw(st.sampled_from([1, 2, 2**127])))}'",
-        f"s {equal} " + draw(st.sampled_from(["'new'", "'it''s'", "t"])),
-        f"b {equal} " + draw(st.sampled_from(["TRUE", "'false'", "NULL"])),
+    shapes: list[Callable[[], str]] = [
+        lambda: f"{draw(_numbers())} {sign} {draw(_numbers())}",
+        lambda: f"{draw(_texts())} {sign} {draw(_texts())}",
+        lambda: f"{draw(_moments())} {sign} {draw(_moments())}",
+        lambda: f"at {sign} '{draw(MOMENTS).isoformat()}'",
+        lambda: f"day {sign} '{draw(DAYS).isoformat()}'",
+        lambda: f"clock {sign} '{draw(st.times()).isoformat()}'",
+        lambda: f"raw {sign} '{draw(st.binary(max_size=3)).hex()}'",
+        lambda: f"u {sign} '{uuid.UUID(int=draw(st.sampled_from([1, 2, 2**127])))}'",
+        lambda: f"s {equal} " + draw(st.sampled_from(["'new'", "'it''s'", "t"])),
+        lambda: f"b {equal} " + draw(st.sampled_from(["TRUE", "'false'", "NULL"])),
     ]
-    return draw(st.sampled_from(shapes))
+    return draw(st.sampled_from(shapes))()
+
+
+@st.composite
+def _simple_conditions(draw: st.DrawFn) -> str:
+    negated = draw(st.sampled_from(["", "NOT "]))
+    number = _numbers(depth=1)
+    shapes: list[Callable[[], str]] = [
+        lambda: draw(_comparisons()),
+        lambda: f"{draw(number)} {negated}BETWEEN {draw(number)} AND {draw(number)}",
+        lambda: f"{draw(number)} {negated}IN ({draw(number)}, {draw(number)})",
+        lambda: f"s {negated}IN ('new', 'paid')",
+        lambda: f"t {negated}IN ({draw(_texts(depth=0))}, NULL)",
+        lambda: f"({draw(number)}) IS {negated}NULL",
+    ]
+    return draw(st.sampled_from(shapes))()
 
 
 @st.composite
@@ -165,22 +180,15 @@ def _conditions(draw: st.DrawFn, depth: int = 2) -> str:
     if depth == 0:
         return draw(st.sampled_from(["b", "TRUE", "FALSE", "NULL", "t IS NULL", "i IS NOT NULL"]))
     if depth == 1:
-        one, two, three = draw(_numbers(depth=1)), draw(_numbers(depth=1)), draw(_numbers(depth=1))
-        negated = draw(st.sampled_from(["", "NOT "]))
-        comparison = draw(_comparisons())
-        shapes = [
-            comparison,
-            f"{one} {negated}BETWEEN {two} AND {three}",
-            f"{one} {negated}IN ({two}, {three})",
-            f"s {negated}IN ('new', 'paid')",
-            f"t {negated}IN ({draw(_texts(depth=0))}, NULL)",
-            f"({one}) IS {negated}NULL",
-        ]
-        return draw(st.sampled_from(shapes))
-    one, two, three = (draw(_conditions(depth=depth - 1)) for _ in range(3))
-    return draw(
-        st.sampled_from([f"({one} AND {two} OR {three})", f"NOT ({one})", f"{one} OR {two}", f"({one}) = ({two})"])
-    )
+        return draw(_simple_conditions())
+    inner = _conditions(depth=depth - 1)
+    shapes: list[Callable[[], str]] = [
+        lambda: f"({draw(inner)} AND {draw(inner)} OR {draw(inner)})",
+        lambda: f"NOT ({draw(inner)})",
+        lambda: f"{draw(inner)} OR {draw(inner)}",
+        lambda: f"({draw(inner)}) = ({draw(inner)})",
+    ]
+    return draw(st.sampled_from(shapes))()
 
 
 @settings(max_examples=200)

@@ -100,12 +100,10 @@ class DuckDbReader:
         self._check_file()
         snapshot = DuckDbSnapshot(self, workspace)
         try:
-            with _attached(workspace, snapshot.cursor, self.path, self.dataset) as catalog:
-                snapshot.begin(self._find(snapshot.cursor, catalog), catalog)
-                try:
-                    yield snapshot
-                finally:
-                    snapshot.end()
+            attached = _attached(workspace, snapshot.cursor, self.path, self.dataset)
+            with attached as catalog, snapshot.using(catalog):
+                snapshot.begin(self._find(snapshot.cursor, catalog))
+                yield snapshot
         finally:
             snapshot.close()
 
@@ -205,13 +203,14 @@ def query_table(cursor: duckdb.DuckDBPyConnection, query: str, dataset: str) -> 
     """
     try:
         statements = cursor.extract_statements(query)
-        wrapped = f"(\n{statements[0].query.strip().rstrip(';')}\n)" if len(statements) == 1 else ""
-        again = cursor.extract_statements(f"SELECT * FROM {wrapped}") if wrapped else []
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            raise StoreError(f"reading {dataset}: the query is not one SELECT", hint="check owner.query.sql")
+        wrapped = f"(\n{statements[0].query.strip().rstrip(';')}\n)"
+        again = cursor.extract_statements(f"SELECT * FROM {wrapped}")
     except duckdb.Error as error:
         message = f"reading {dataset}: DuckDB does not understand the query: {first_line(error)}"
         raise StoreError(message, hint="check owner.query.sql") from error
-    kinds = [statement.type for statement in (*statements, *again)]
-    if len(kinds) != 2 or set(kinds) != {duckdb.StatementType.SELECT}:  # noqa: PLR2004  itself, and wrapped
+    if [statement.type for statement in again] != [duckdb.StatementType.SELECT]:
         raise StoreError(f"reading {dataset}: the query is not one SELECT", hint="check owner.query.sql")
     return Table(wrapped)
 
@@ -308,16 +307,20 @@ class DuckDbSnapshot(StreamingSnapshot):
         self._table = Table("")
         self._columns: list[tuple[str, str]] = []
 
-    def begin(self, table: Table, catalog: str) -> None:
-        """Begin to read `table` of the attached `catalog`."""
-        if self._reader.query:
-            self.cursor.execute(f"USE {catalog}")
+    @contextmanager
+    def using(self, catalog: str) -> Iterator[None]:
+        """Names of a query are looked up in the attached `catalog`."""
+        own = _own_catalog(self.cursor)
+        self.cursor.execute(f"USE {catalog}")
+        try:
+            yield
+        finally:
+            self.cursor.execute(f"USE {quote_name(own)}")
+
+    def begin(self, table: Table) -> None:
+        """Begin to read `table`."""
         self._table = table
         self._columns = described(self.cursor, table.sql, self.dataset)
-
-    def end(self) -> None:
-        """Let go of the attached file."""
-        self.cursor.execute("USE memory" if self._reader.query else "SELECT 1")
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""

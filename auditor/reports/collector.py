@@ -1,7 +1,7 @@
 """Making many small values at once without the garbage collector walking them over and over.
 
 Documents are trees: nothing in them refers back, so there is nothing for the collector to find.  But it starts by the
-number of containers made, and walks all that are alive: with 50,000 findings it took longer than making their documents.
+number of containers made, and walks all that are alive: with 50,000 findings it took longer than making documents.
 """
 
 from __future__ import annotations

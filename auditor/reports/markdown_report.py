@@ -116,7 +116,7 @@ def _summary(run: RunDocument) -> str:
         name = f"**{plain(entity['entity'])}**"
         coverage = owner_coverage(owner)
         rows = words.number(owner["rows"])
-        lines.append(_row([name, "*owner*", rows, "", *_counts(owner, verdicts), _coverage(coverage)]))
+        lines.append(_row([name, words.OWNER, rows, "", *_counts(owner, verdicts), _coverage(coverage)]))
         for replica in entity["replicas"]:
             numbers = [words.number(replica["replica_rows"]), words.number(replica["compared_rows"])]
             cells = ["", plain(replica["replica"]), *numbers, *_counts(replica, verdicts)]

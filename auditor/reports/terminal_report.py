@@ -80,7 +80,7 @@ class Paper:
 
     def __init__(self, file: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
         terminal = file.isatty() if color is None else color
-        self.width = max(WIDTH_MIN, min(WIDTH_MAX, width or _width(file)))
+        self.width = max(WIDTH_MIN, min(WIDTH_MAX, width or _width(file) or WIDTH))
         self._file = file
         self._encoding = getattr(file, "encoding", None) or "utf-8"
         self.symbols = Symbols() if _encodes("✓→–…", self._encoding) else ASCII
@@ -116,7 +116,10 @@ def _encodes(text: str, encoding: str) -> bool:
 
 
 def _width(file: TextIO) -> int:
-    return Console(file=file).width if file.isatty() else int(os.environ.get("COLUMNS", "") or WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    if file.isatty():
+        return Console(file=file).width
+    return int(columns) if columns.isdecimal() and columns.isascii() else WIDTH
 
 
 def write(

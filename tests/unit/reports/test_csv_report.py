@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+
+from auditor.reports import csv_report
+from auditor.reports.document import finding_document, report_document
+from reconcilers.finding import Divergence, FieldDifference, Finding, Verdict
+from tests.unit.reports.samples import clean_report, hostile_report, shop_report
+from tests.unit.reports.strategies import reports
+
+if TYPE_CHECKING:
+    from auditor.reports.document import ReportDocument
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def value_rows(value: str | None) -> list[dict[str, str]]:
+    document = clean_report()
+    fields = (FieldDifference("note", value, None),)
+    finding = Finding("order", "search", (("id", "1"),), Divergence.MISMATCH, Verdict.PERSISTENT, fields=fields)
+    return rows(csv_report.render(report_document(document, [finding_document(finding)])))
+
+
+@given(reports)
+def test_there_is_a_line_for_every_differing_field_and_one_for_a_finding_without(document: ReportDocument) -> None:
+    read = rows(csv_report.render(document))
+    assert len(read) == sum(max(1, len(finding["fields"])) for finding in document["findings"])
+    assert all(None not in row and None not in row.values() for row in read)
+
+
+@given(reports)
+def test_no_cell_begins_as_a_formula(document: ReportDocument) -> None:
+    for row in rows(csv_report.render(document)):
+        for cell in row.values():
+            stripped = cell.lstrip()
+            assert not stripped.startswith(FORMULA_STARTS) or float(cell) < 0
+
+
+@given(reports)
+def test_values_are_read_back_by_dropping_one_leading_apostrophe(document: ReportDocument) -> None:
+    read = rows(csv_report.render(document))
+    told = [row for row in read if row["field"]]
+    written = [field for finding in document["findings"] for field in finding["fields"]]
+    for row, field in zip(told, written, strict=True):
+        assert row["owner_value"].removeprefix("'") == (field["owner"] or "")
+
+
+@pytest.mark.parametrize("value", ["-12.50", "-1", "-0.00", "12", "-1.5E-7"])
+def test_amounts_stay_amounts(value: str) -> None:
+    assert value_rows(value)[0]["owner_value"] == value
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+49170", "-2+3", "@SUM(A1)", " =1", "'quoted", "-infinity", "＝1"])
+def test_what_a_spreadsheet_would_run_gets_an_apostrophe(value: str) -> None:
+    assert value_rows(value)[0]["owner_value"] == f"'{value}"
+
+
+def test_null_is_an_unquoted_empty_cell_and_empty_text_a_quoted_one() -> None:
+    document = shop_report()
+    line = next(line for line in csv_report.render(document).split("\r\n") if "default_filled" in line)
+    assert ',note,,"",' in line
+
+
+def test_lines_end_as_rfc_4180_says() -> None:
+    text = csv_report.render(clean_report())
+    assert text == ",".join(csv_report.COLUMNS) + "\r\n"
+    assert csv_report.render(shop_report()).count("\r\n") == csv_report.render(shop_report()).count("\n")
+
+
+def test_a_key_of_several_fields_is_named() -> None:
+    assert csv_report.key_cell({"order_id": "1", "line": None}) == "order_id=1; line"
+    assert csv_report.key_cell({"id": "1"}) == "1"
+    assert csv_report.key_cell(None) is None
+
+
+def test_hostile_values_are_all_there() -> None:
+    read = rows(csv_report.render(hostile_report()))
+    assert len(read) == 2 * len(hostile_report()["findings"])

@@ -228,6 +228,12 @@ def connection_parts(connection: Connection) -> ConnectionParts:
     )
 
 
+def _postgresql(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
+    from auditor.readers.postgresql import PostgresReader
+
+    return PostgresReader(name, connection_parts(connection), relation, query)
+
+
 def _mysql(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
     from auditor.readers.mysql import MySqlReader
 

@@ -106,5 +106,6 @@ def _cells(cells: Iterable[str | None]) -> str:
 
 
 def _cell(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()  # half a character cannot be written
     safe = f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
     return '"' + safe.replace('"', '""') + '"' if _QUOTED.search(safe) else safe

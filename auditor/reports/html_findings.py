@@ -87,16 +87,16 @@ def meanings_of(run: RunDocument) -> Meanings:
 
 def finding_data(finding: FindingDocument, span: words.Span, meanings: Meanings) -> FindingData:
     """One finding as data."""
-    replica = finding["replica"]
     entity = visible(finding["entity"])
+    replica = None if finding["replica"] is None else visible(finding["replica"])
     return {
         "i": finding["id"],
-        "e": finding["entity"],
+        "e": entity,
         "r": replica,
         "d": finding["divergence"],
         "v": finding["verdict"],
         "u": None if finding["rule"] is None else visible(finding["rule"]),
-        "p": f"{entity} → {visible(replica)}" if replica is not None else f"{entity}, the owner's own data",
+        "p": f"{entity} → {replica}" if replica is not None else f"{entity}, the owner's own data",
         "k": key_text(finding["key"]) or "the whole replica",
         "m": _about(finding, span),
         "s": f"{words.DIVERGENCES.get(finding['divergence'], '').capitalize()}.",

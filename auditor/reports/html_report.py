@@ -350,7 +350,7 @@ def _findings(run: RunDocument, selection: Selection, first: list[FindingData]) 
     if not selection.total:
         told = "Nothing that was compared differs." if run["exit_code"] else "Nothing differs."
         return element("section", heading, element("p", told, class_="muted"), class_="card")
-    count = f"1–{len(first)} of {words.counted(len(selection.shown), 'finding')}"
+    count = f"{f'1–{len(first)} of ' if len(first) > 1 else ''}{words.counted(len(selection.shown), 'finding')}"
     return element(
         "section",
         heading,

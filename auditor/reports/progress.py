@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -64,7 +65,7 @@ def progress(file: TextIO, *, wanted: bool = True) -> Iterator[Progress]:
         file: Standard error.
         wanted: False for `--quiet`.
     """
-    if not wanted or not file.isatty():
+    if not wanted or not file.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         yield NoProgress()
         return
     shown = TerminalProgress(file)

@@ -293,6 +293,8 @@ def _drifted(run: RunDocument) -> str:
 
 
 def _consistent(run: RunDocument) -> str:
+    if not run["entities"]:
+        return "nothing was in scope."
     every = replicas(run)
     entities = counted(len(run["entities"]), "entity", "entities")
     if not every:

@@ -73,10 +73,10 @@
     const first = page * data.page;
     const shown = matching.slice(first, first + count);
     list.replaceChildren(...shown.map(item));
-    const range = shown.length ? `${number(first + 1)}–${number(first + shown.length)} of ` : "";
+    const range = matching.length > 1 ? `${number(first + 1)}–${number(first + shown.length)} of ` : "";
     const of = matching.length === data.findings.length ? "" : ` (${number(data.findings.length)} without filters)`;
     document.getElementById("count").textContent =
-      matching.length ? `${range}${number(matching.length)} findings${of}` : `No finding matches${of}`;
+      matching.length ? `${range}${number(matching.length)} ${matching.length === 1 ? "finding" : "findings"}${of}` : `No finding matches${of}`;
     document.getElementById("none").hidden = matching.length > 0;
     document.getElementById("reset").disabled = matching.length === data.findings.length;
     document.querySelectorAll(".pages").forEach((nav) => {

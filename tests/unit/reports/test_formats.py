@@ -43,6 +43,29 @@ def test_every_format_can_be_written_as_utf8(name: str) -> None:
     format_named(name).render(hostile_report(), limit=1000).encode()
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("report", [shop_report, clean_report, trouble_report])
+def test_every_format_can_show_no_finding_at_all(name: str, report: Callable[[], ReportDocument]) -> None:
+    assert format_named(name).render(report(), limit=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_format_can_tell_of_a_run_without_entities(name: str) -> None:
+    document = clean_report()
+    document["entities"] = []
+    assert format_named(name).render(document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_characters_can_be_written(name: str) -> None:
+    """Some stores hold text that is no Unicode; it must not stop a report."""
+    document = shop_report()
+    for finding in document["findings"]:
+        finding["key"] = {"id": "\ud800"}
+        finding["fields"] = [{"name": "note", "owner": "\udfff", "replica": "\ud83d"}]
+    assert format_named(name).render(document).encode()
+
+
 def test_knowing_the_formats_costs_none_of_them() -> None:
     """`audit --help` must not pay for what draws a report."""
     modules = ", ".join(repr(form.module) for form in FORMATS.values())

@@ -63,11 +63,11 @@ class Counter:
 
 
 def test_memory_does_not_grow_with_the_findings() -> None:
-    """A hundred thousand findings pass through within a few megabytes."""
+    """Ten thousand findings, ten megabytes of text, pass through within a fraction of that."""
     document = shop_report()
 
     def many() -> Iterator[FindingDocument]:
-        for number in range(100_000):
+        for number in range(10_000):
             yield {**document["findings"][number % len(document["findings"])], "id": f"{number:016x}"}
 
     file = Counter()
@@ -77,5 +77,5 @@ def test_memory_does_not_grow_with_the_findings() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert file.size > 50_000_000
-    assert peak < 10_000_000
+    assert file.size > 8_000_000
+    assert peak < 4_000_000

@@ -32,6 +32,14 @@ def test_what_is_no_terminal_gets_nothing() -> None:
     assert file.getvalue() == ""
 
 
+def test_a_terminal_that_cannot_move_its_cursor_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    file = Terminal()
+    with progress(file) as told:
+        told.start("order", 10)
+    assert file.getvalue() == ""
+
+
 def test_a_quiet_terminal_gets_nothing() -> None:
     file = Terminal()
     with progress(file, wanted=False) as told:

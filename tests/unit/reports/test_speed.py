@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.reports.document import finding_documents, report_document, run_document
+from auditor.reports.document import ReportDocument, finding_documents, report_document, run_document
 from auditor.reports.formats import NAMES, format_named
 from tests.unit.reports.samples import large_result, shop_contracts
 
@@ -26,6 +26,11 @@ def result() -> RunResult:
     return large_result(COUNT)
 
 
+@pytest.fixture(scope="module")
+def document(result: RunResult) -> ReportDocument:
+    return report_document(run_document(result, shop_contracts()), finding_documents(result.findings))
+
+
 def test_fifty_thousand_findings_become_a_document_and_json_quickly(result: RunResult, tmp_path: Path) -> None:
     begun = time.process_time()
     findings = finding_documents(result.findings)
@@ -36,9 +41,7 @@ def test_fifty_thousand_findings_become_a_document_and_json_quickly(result: RunR
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_format_is_quick(result: RunResult, name: str) -> None:
-    findings = finding_documents(result.findings)
-    document = report_document(run_document(result, shop_contracts()), findings)
+def test_every_format_is_quick(document: ReportDocument, name: str) -> None:
     begun = time.process_time()
     format_named(name).render(document)
     assert time.process_time() - begun < SECONDS_MAX

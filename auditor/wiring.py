@@ -117,8 +117,11 @@ class Wiring:
             remember(expanded)
         return expanded
 
-    def workspace(self) -> Workspace:
+    def workspace(self, *, few: bool = False) -> Workspace:
         """The scratch database of a run.
+
+        Args:
+            few: Only a few rows will be read.
 
         Raises:
             WorkspaceError: The directory cannot be made or written.
@@ -131,6 +134,7 @@ class Wiring:
             memory_limit=f"{wanted.memory_limit}B",
             threads=wanted.threads,
             max_disk=f"{wanted.max_disk}B",
+            few=few,
         )
 
     def ledger(self, *, read_only: bool = False) -> Ledger:

@@ -368,6 +368,16 @@ def select_filter(replica: Replica, side: Side) -> str:
     return f" WHERE {replica.select.to_sql(side.typed(replica.select.names, selected=True))}"
 
 
+def gone_sql(side: Side, column: str | None) -> str:
+    """SQL condition, never NULL: the row is flagged as deleted."""
+    return "false" if column is None else flag_sql(side.columns[_flag(column)])
+
+
+def scope_sql(where: Expression | None, side: Side) -> str:
+    """SQL condition, never NULL: a replica with this `where` is to hold the owner's row."""
+    return "true" if where is None else _condition(where, side)
+
+
 def _before_within(side: Side, compared: Compared, *, owner: bool) -> str:
     return mapped(side.of(compared.name).value, compared.logical, compared.equality, owner=owner)
 

@@ -187,11 +187,11 @@ def compare(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> Count
     columns += [f"o.{part} AS o{part}" for part in pair.owner.spellings] + [
         f"r.{part} AS r{part}" for part in pair.copy.spellings
     ]
-    kind = "CASE WHEN r.here IS NULL THEN 'missing' WHEN o.here IS NULL THEN 'orphan' ELSE 'mismatch' END"
+    kind = "CASE WHEN r.k0 IS NULL THEN 'missing' WHEN o.k0 IS NULL THEN 'orphan' ELSE 'mismatch' END"
     cursor.execute(
         f'CREATE OR REPLACE TABLE "{target}" AS SELECT {", ".join(columns)}, {kind} AS kind, o.h AS oh, r.h AS rh '
         f"FROM ({owner}) o FULL OUTER JOIN ({copy}) r ON {on} "
-        f"WHERE o.here IS NULL OR r.here IS NULL OR {_may_differ(cursor, pair)}"
+        f"WHERE o.k0 IS NULL OR r.k0 IS NULL OR {_may_differ(cursor, pair)}"
     )
     return _counts(cursor, pair, owner, target, _drop_outside(cursor, pair, target))
 
@@ -236,7 +236,7 @@ def _owner_rows(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
     if name in pair.owner.scopes:
         condition += f" AND {pair.owner.scopes[name]}"
     return (
-        f'SELECT {", ".join(columns)}, {pair.owner.hashes[name]} AS h, true AS here FROM "{pair.owner_table}" '
+        f'SELECT {", ".join(columns)}, {pair.owner.hashes[name]} AS h FROM "{pair.owner_table}" '
         f"WHERE {condition}{without_duplicates(cursor, pair.owner_table, pair.owner)}{without_duplicates(cursor, pair.replica_table, pair.owner)}"
     )
 
@@ -250,7 +250,7 @@ def _replica_rows(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
         *pair.copy.constants.values(),
     ]
     return (
-        f'SELECT {", ".join(columns)}, {pair.copy.hashes[name]} AS h, true AS here FROM "{pair.replica_table}" WHERE {live(pair.copy)}'
+        f'SELECT {", ".join(columns)}, {pair.copy.hashes[name]} AS h FROM "{pair.replica_table}" WHERE {live(pair.copy)}'
         f"{without_duplicates(cursor, pair.replica_table, pair.copy)}{without_duplicates(cursor, pair.owner_table, pair.copy)}"
     )
 
@@ -346,14 +346,19 @@ def owner_states(cursor: duckdb.DuckDBPyConnection, pair: Pair, table: str) -> d
     return {key_text(pair.contract, row[1:]): row[0] for row in rows}
 
 
-def row_stage(contract: Contract, side: Side, fields: Sequence[str], where: str = "") -> str:
-    """SELECT of full rows for the row stage: the key, and canonical value, text, odd and bad of each field."""
+def row_stage(contract: Contract, side: Side, fields: Sequence[str], where: str = "", extra: Sequence[str] = ()) -> str:
+    """SELECT of full rows for the row stage: the key, and canonical value, text, odd and bad of each field.
+
+    Args:
+        where: A WHERE clause, or empty.
+        extra: Further columns, each as `sql AS name`.
+    """
     columns = [f'{key_sql(contract.fields[name].type, side.of(name))} AS "k{i}"' for i, name in enumerate(contract.key)]
     for i, name in enumerate(fields):
         form = side.of(name)
         columns += [f'{form.value} AS "v{i}"', f'{_shown(contract, name, form.text)} AS "t{i}"']
         columns += [f'{form.odd or "false"} AS "o{i}"', f'{form.bad or "false"} AS "b{i}"']
-    return f"SELECT {', '.join(columns)} FROM {side.relation.sql}{where}"
+    return f"SELECT {', '.join([*columns, *extra])} FROM {side.relation.sql}{where}"
 
 
 def _shown(contract: Contract, name: str, text: str) -> str:
@@ -387,7 +392,7 @@ def differences(
     fields = compared_fields(pair.contract, pair.replica)
     columns = []
     for i, compared in enumerate(fields):
-        same = _same(i, compared, owner, replica, constants)
+        same = same_sql(i, compared, owner, replica, constants)
         columns.append(f"CASE WHEN {same} THEN NULL ELSE {{'i': {i}, 'o': o.t{i}, 'r': r.t{i}}} END")
     on = " AND ".join(f"o.{key} = r.{key}" for key in pair.owner.keys)
     differing = f"list_filter([{', '.join(columns)}], lambda x: x IS NOT NULL)" if columns else "[]"
@@ -397,7 +402,8 @@ def differences(
     return {key_text(pair.contract, row[1:]): _field_differences(fields, row[0]) for row in rows}
 
 
-def _same(i: int, compared: Compared, owner: Side, replica: Side, constants: dict[str, str]) -> str:
+def same_sql(i: int, compared: Compared, owner: Side, replica: Side, constants: dict[str, str]) -> str:
+    """SQL condition, never NULL: the i-th field of two fetched rows counts as the same."""
     left, right = _fetched(f"o.%s{i}", owner, compared.name), _fetched(f"r.%s{i}", replica, compared.name)
     if compared.equality.mode == "redacted":
         return f"coalesce(r.t{i} IS NULL OR r.t{i} = {constants.get(compared.name, 'NULL')}, false)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from contracts.errors import StoreError
-from reconcilers.workspace import carry, first_line
+from reconcilers.workspace import carry, carry_few, first_line
 
 if TYPE_CHECKING:
     from reconcilers.workspace import Workspace
@@ -64,11 +64,13 @@ class NativeSnapshot:
     def __init__(self, workspace: Workspace, dataset: str) -> None:
         self.cursor = workspace.cursor()
         self._writing = workspace.cursor()
+        self._few = workspace.few
         self.dataset = dataset
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""
-        return carry(self.cursor, sql, self._writing, table, what=self.dataset)
+        bring = carry_few if self._few else carry
+        return bring(self.cursor, sql, self._writing, table, what=self.dataset)
 
     def close(self) -> None:
         """End the transaction and let the store go."""

@@ -1,0 +1,294 @@
+"""`audit entity`: exactly one row, at its owner and in every replica, now.
+
+Every store is read in a thread of its own and has the same time for it: one that is down or slow shows as unreachable
+and holds up nobody.  What differs was seen once only, so it is suspect; where the owner's row changed within the
+replica's lag bound the difference is lawful, and where the ledger knows a finding about the key its verdict stands.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+from contracts.errors import AuditorError, StoreError
+from reconcilers.one_row import OneRow, Subject, compare_rows, fetch
+from reconcilers.ports import Shape
+from reconcilers.projection import owner_items, replica_items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from auditor.clock import Clock
+    from auditor.runs.reconcile import Surroundings
+    from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from reconcilers.finding import FieldDifference, KeyText
+    from reconcilers.ports import Reader
+    from reconcilers.watermark import Watermark
+
+STORE_SECONDS = 5.0
+"""How long a store may take: long enough for a busy one, short enough for somebody on the phone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one store said.
+
+    Attributes:
+        row: None where it could not be read.
+        error: Why not, else empty.
+    """
+
+    row: OneRow | None = None
+    watermark: Watermark | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows about a key in one replica: the last verdict of a finding that is still open."""
+
+    finding_id: str
+    divergence: str
+    verdict: str
+    cause: str
+    first_seen: str
+
+
+@dataclass(slots=True)
+class ReplicaSight:
+    """One replica's row beside the owner's.
+
+    Attributes:
+        state: One of `auditor.reports.entity.REPLICA_STATES`.
+        divergence: `missing`, `orphan`, `mismatch` or `duplicate` where it is divergent, absent, or in flight.
+        note: One sentence about the state, or empty.
+    """
+
+    replica: Replica
+    answer: Answer
+    state: str
+    divergence: str = ""
+    differences: tuple[FieldDifference, ...] = ()
+    note: str = ""
+    known: Known | None = None
+
+
+@dataclass(slots=True)
+class EntitySight:
+    """One row everywhere."""
+
+    contract: Contract
+    key: KeyText
+    owner: Answer
+    owner_state: str
+    replicas: list[ReplicaSight] = field(default_factory=list)
+    read_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+    @property
+    def known_somewhere(self) -> bool:
+        """Whether any store has the key, flagged as deleted or not."""
+        answers = (self.owner, *(sight.answer for sight in self.replicas))
+        return any(answer.row is not None and (answer.row.live or answer.row.gone) for answer in answers)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 a replica is divergent, 2 a store is unreachable or undecided, or nobody knows the key."""
+        states = {sight.state for sight in self.replicas}
+        if self.owner_state == "unreachable" or states & {"unreachable", "undecided"} or not self.known_somewhere:
+            return 2
+        return 1 if states & {"divergent", "absent"} else 0
+
+
+class LedgerGlance(Protocol):
+    """What is asked of the ledger: the open finding about a key, if there is one."""
+
+    def __call__(self, replica: str, divergence: str) -> Known | None:
+        """The finding of this replica and divergence."""
+        ...
+
+
+def look_at_entity(
+    contract: Contract, key: KeyText, around: Surroundings, *, seconds: float = STORE_SECONDS
+) -> EntitySight:
+    """Read one row everywhere and say how the copies stand.
+
+    Args:
+        contract: The entity's.
+        key: Canonical text, in contract key order.
+        around: What runs work with.
+        seconds: See `STORE_SECONDS`.
+
+    Raises:
+        StoreError: The owner has no dataset that can be read by key.
+    """
+    reference = contract.owner.dataset or contract.owner.query
+    if reference is None:
+        raise StoreError(
+            f"{contract.entity}: the owner is known only by its feed, which cannot be asked for a row",
+            hint="give the owner a dataset",
+        )
+    read_at = around.clock.now()
+    answers = _answers(_questions(contract, key, reference, around), around.clock, seconds)
+    owner = answers[0]
+    sight = EntitySight(contract, key, owner, _owner_state(owner), read_at=read_at)
+    for replica, answer in zip(contract.replicas, answers[1:], strict=True):
+        sight.replicas.append(_judged(sight, replica, answer, around))
+    return sight
+
+
+def _questions(
+    contract: Contract, key: KeyText, reference: DatasetRef | QueryRef, around: Surroundings
+) -> list[Callable[[], Answer]]:
+    """What to ask each store, the owner first."""
+    subject = Subject(contract, owner_items(contract), key, "owner_row")
+    questions = [lambda: _asked(around, reference, lambda _reader: subject)]
+    for number, replica in enumerate(contract.replicas):
+        questions.append(_replica_question(contract, key, replica, f"replica_{number}", around))
+    return questions
+
+
+def _replica_question(
+    contract: Contract, key: KeyText, replica: Replica, table: str, around: Surroundings
+) -> Callable[[], Answer]:
+    if replica.dataset is None:
+        return lambda: Answer(error="known only by its feed, which this version cannot read yet")
+    dataset = replica.dataset
+
+    def subject(reader: Reader) -> Subject:
+        # Only `select` needs to know the store's own types.
+        shape = reader.shape() if replica.select is not None else Shape(())
+        return Subject(contract, replica_items(contract, replica, shape), key, table, replica)
+
+    return lambda: _asked(around, dataset, subject)
+
+
+def _asked(around: Surroundings, reference: DatasetRef | QueryRef, subject: Callable[[Reader], Subject]) -> Answer:
+    try:
+        reader = around.reader(reference)
+        wanted = subject(reader)
+        with reader.snapshot(around.workspace) as snapshot:
+            return Answer(fetch(snapshot, around.workspace, wanted), snapshot.watermark)
+    except AuditorError as error:
+        return Answer(error=str(error))
+
+
+def _answers(questions: Sequence[Callable[[], Answer]], clock: Clock, seconds: float) -> list[Answer]:
+    """Ask all at once; who has not answered in time is unreachable.
+
+    The threads are daemons: one that waits for a dead server must not keep the program from ending.
+    """
+    answered: SimpleQueue[tuple[int, Answer | BaseException]] = SimpleQueue()
+    for number, question in enumerate(questions):
+        threading.Thread(target=_answer, args=(number, question, answered), daemon=True).start()
+    late = Answer(error=f"no answer within {seconds:g} s")
+    answers = [late] * len(questions)
+    deadline = clock.monotonic() + seconds
+    for _ in questions:
+        try:
+            number, answer = answered.get(timeout=max(deadline - clock.monotonic(), 0))
+        except Empty:
+            break
+        if isinstance(answer, BaseException):
+            raise answer
+        answers[number] = answer
+    return answers
+
+
+def _answer(
+    number: int, question: Callable[[], Answer], answered: SimpleQueue[tuple[int, Answer | BaseException]]
+) -> None:
+    try:
+        answered.put((number, question()))
+    except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        answered.put((number, error))
+
+
+def _owner_state(owner: Answer) -> str:
+    if owner.row is None:
+        return "unreachable"
+    return "present" if owner.row.live else "soft_deleted" if owner.row.gone else "absent"
+
+
+def _judged(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:
+    """The table of section 3 of the interface, for one row."""
+    if answer.row is None:
+        return ReplicaSight(replica, answer, "unreachable", note=answer.error)
+    owner = sight.owner.row
+    if owner is None:
+        return ReplicaSight(replica, answer, "undecided", note="the owner could not be read")
+    if owner.count > 1:
+        return ReplicaSight(replica, answer, "undecided", note=f"the owner has {owner.count} rows with this key")
+    if answer.row.count > 1:
+        note = f"{answer.row.count} rows have this key"
+        return ReplicaSight(replica, answer, "divergent", "duplicate", note=note)
+    if owner.live and owner.scopes.get(replica.name, True):
+        judged = _beside_live_owner(sight, replica, answer, around)
+    else:
+        judged = _without_owner(owner, replica, answer)
+    if judged.divergence and (note := _in_flight(sight, replica)):
+        judged.state, judged.note = "in_flight", note
+    return judged
+
+
+def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:
+    owner, copy = sight.owner.row, answer.row
+    if owner is None or copy is None:
+        raise AssertionError("both were read")
+    if not copy.live:
+        if replica.completeness == "partial":
+            return ReplicaSight(replica, answer, "lawfully_absent", note="need not hold every row")
+        note = "flagged as deleted, though the owner's row is live" if copy.gone else ""
+        return ReplicaSight(replica, answer, "absent", "missing", note=note)
+    differing = compare_rows(around.workspace, sight.contract, replica, owner, copy)
+    if not differing:
+        return ReplicaSight(replica, answer, "consistent")
+    return ReplicaSight(replica, answer, "divergent", "mismatch", differing)
+
+
+def _without_owner(owner: OneRow, replica: Replica, answer: Answer) -> ReplicaSight:
+    """The owner has no row, or none that this replica is to hold."""
+    outside = owner.live
+    if answer.row is None or not answer.row.live:
+        if outside:
+            return ReplicaSight(replica, answer, "lawfully_absent", note="not to be held here: `where` excludes it")
+        return ReplicaSight(replica, answer, "consistent")
+    if replica.deletes.mode == "keep":
+        return ReplicaSight(
+            replica, answer, "consistent", note="kept, though the owner no longer has it for this replica"
+        )
+    note = "`where` excludes it, so it is not to be here" if outside else "the owner does not have it"
+    return ReplicaSight(replica, answer, "divergent", "orphan", note=note)
+
+
+def _in_flight(sight: EntitySight, replica: Replica) -> str:
+    """Why a difference is lawful as yet: the owner's row changed within the lag bound; else an empty string."""
+    changed_at, owner = sight.contract.owner.changed_at, sight.owner
+    text = owner.row.texts.get(changed_at.field) if changed_at is not None and owner.row is not None else None
+    if text is None:
+        return ""
+    try:
+        changed = datetime.fromisoformat(text)
+    except ValueError:  # no time at all, or beyond what Python can tell
+        return ""
+    now = (owner.watermark.store_time if owner.watermark else None) or sight.read_at
+    age = now - (changed if changed.tzinfo else changed.replace(tzinfo=UTC))
+    if not 0 <= age.total_seconds() < replica.lag_bound.total_seconds():
+        return ""
+    return f"the owner's row changed {age.total_seconds():.0f} s ago, within the lag bound"
+
+
+def add_known(sight: EntitySight, glance: LedgerGlance) -> None:
+    """Add what the ledger knows about what differs."""
+    for replica in sight.replicas:
+        if replica.divergence:
+            replica.known = glance(replica.replica.name, replica.divergence)
+
+
+def row_texts(answer: Answer, key: KeyText) -> Mapping[str, str | None] | None:
+    """The row as documents show it, key first; None where there is none."""
+    if answer.row is None or not answer.row.live:
+        return None
+    return dict(key) | dict(answer.row.texts)

@@ -1,0 +1,169 @@
+"""One key on one side, and the comparison of two such rows: what `audit entity` looks at.
+
+It goes through the same canonical forms and the same row comparison as a whole run; only the scan is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconcilers.ports import Keys
+from reconcilers.projection import Projection, compared_fields, compile_side, gone_sql, scope_sql, select_filter
+from reconcilers.rows import Pair, differences, row_stage, same_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import duckdb
+
+    from contracts.contract import Contract, Replica
+    from reconcilers.finding import FieldDifference, KeyText
+    from reconcilers.ports import RawRelation, Snapshot
+    from reconcilers.projection import Item, Side
+    from reconcilers.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class OneRow:
+    """What one side holds under one key.
+
+    Attributes:
+        side: The side, compiled.
+        table: The workspace's table with the live rows, made by `rows.row_stage` over `fields`.
+        fields: Contract fields in the order of the table's columns.
+        texts: Canonical text of each field of the row, of the first where there are several; empty where there is none.
+        count: How many live rows have this key.
+        gone: There are rows, and each is flagged as deleted.
+        scopes: Of the owner's row: replica name to whether that replica is to hold it.
+    """
+
+    side: Side
+    table: str
+    fields: tuple[str, ...]
+    texts: Mapping[str, str | None]
+    count: int
+    gone: bool
+    scopes: Mapping[str, bool]
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a row that counts."""
+        return self.count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be read of one side.
+
+    Attributes:
+        items: Everything that is read of this side, as for a whole run.
+        table: Name of the workspace's table for the rows.
+        replica: Whose copy it is; None for the owner.
+    """
+
+    contract: Contract
+    items: Sequence[Item]
+    key: KeyText
+    table: str
+    replica: Replica | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Of the owner all fields, of a replica those that are compared."""
+        if self.replica is None:
+            return tuple(self.contract.fields)
+        return tuple(compared.name for compared in compared_fields(self.contract, self.replica))
+
+    @property
+    def flag(self) -> str | None:
+        """The column that flags a row as deleted."""
+        if self.replica is not None:
+            return self.replica.deletes.column
+        return self.contract.owner.soft_delete.field if self.contract.owner.soft_delete else None
+
+
+def fetch(snapshot: Snapshot, workspace: Workspace, subject: Subject) -> OneRow:
+    """Read one side's row: by key, and where that cannot find every spelling of it, by a scan.
+
+    Raises:
+        StoreError: The store failed while it was read.
+    """
+    wanted = {item.name: item.wanted for item in subject.items}
+    names = subject.contract.key
+    values = tuple((text or "",) for _, text in subject.key)
+    keys = Keys(tuple(wanted[name] for name in names), [values])
+    found = _read(snapshot, workspace, subject, snapshot.lookup(list(wanted.values()), keys))
+    exact = all(found.side.columns[name].exact for name in names)
+    if found.live or found.gone or exact:
+        return found
+    return _read(snapshot, workspace, subject, snapshot.scan(list(wanted.values())))
+
+
+def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: RawRelation) -> OneRow:
+    contract, fields = subject.contract, subject.fields
+    side = compile_side(subject.items, relation)
+    replicas = contract.replicas if subject.replica is None else ()
+    scopes = [f'{scope_sql(replica.where, side)} AS "w{i}"' for i, replica in enumerate(replicas)]
+    gone = f'{gone_sql(side, subject.flag)} AS "gone"'
+    sql = row_stage(contract, side, fields, _matching(subject, side), [gone, *scopes])
+    _know_functions(workspace, sql)
+    every = f"{subject.table}_every"
+    snapshot.load(sql, every)
+    cursor = workspace.cursor()
+    cursor.execute(f'CREATE OR REPLACE VIEW "{subject.table}" AS SELECT * FROM "{every}" WHERE NOT gone')
+    columns = [f"t{i}" for i in range(len(fields))] + [f"w{i}" for i in range(len(replicas))]
+    rows = cursor.execute(f'SELECT {", ".join(["gone", *columns])} FROM "{every}" ORDER BY ALL').fetchall()
+    live = [row[1:] for row in rows if not row[0]]
+    texts = dict(zip(fields, live[0], strict=False)) if live else {}
+    in_scope = live[0][len(fields) :] if live else ()
+    names = [replica.name for replica in replicas]
+    return OneRow(
+        side, subject.table, fields, texts, len(live), bool(rows) and not live, dict(zip(names, in_scope, strict=False))
+    )
+
+
+def _matching(subject: Subject, side: Side) -> str:
+    """The WHERE clause: exactly this key, and within the replica's `select`."""
+    conditions = [f"{side.of(name).text} = {_literal(text or '')}" for name, text in subject.key]
+    selected = select_filter(subject.replica, side) if subject.replica is not None else ""
+    return f"{selected} AND {' AND '.join(conditions)}" if selected else f" WHERE {' AND '.join(conditions)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _know_functions(workspace: Workspace, sql: str) -> None:
+    """Our functions take a fifth of a second to load, and most types need none of them."""
+    if "au_" in sql:
+        workspace.know_functions()
+
+
+def compare_rows(
+    workspace: Workspace, contract: Contract, replica: Replica, owner: OneRow, copy: OneRow
+) -> tuple[FieldDifference, ...]:
+    """The differing fields of two live rows, by the row comparison of a whole run.
+
+    A redacted field counts as equal here: which constant it should hold only the whole replica tells.
+    """
+    cursor = workspace.cursor()
+    aligned = _aligned(cursor, contract, owner, copy)
+    projection = Projection("", len(contract.key), spelled=False, bad_keys=False, gone=False, issues=False, zeros=False)
+    pair = Pair(contract, replica, aligned, projection, copy.table, projection)
+    constants = {name: _literal(text) for name, text in copy.texts.items() if text is not None}
+    for i, compared in enumerate(compared_fields(contract, replica)):
+        _know_functions(workspace, same_sql(i, compared, owner.side, copy.side, constants))
+    found = differences(cursor, pair, aligned, copy.table, owner.side, copy.side, constants)
+    return next(iter(found.values()), ())
+
+
+def _aligned(cursor: duckdb.DuckDBPyConnection, contract: Contract, owner: OneRow, copy: OneRow) -> str:
+    """The owner's row with its fields in the order of the replica's, as the row comparison wants them."""
+    place = {name: i for i, name in enumerate(owner.fields)}
+    columns = [f"k{i}" for i in range(len(contract.key))]
+    for i, name in enumerate(copy.fields):
+        columns += [f"{kind}{place[name]} AS {kind}{i}" for kind in "vtob"]
+    view = f"{copy.table}_owner"
+    cursor.execute(f'CREATE OR REPLACE VIEW "{view}" AS SELECT {", ".join(columns)} FROM "{owner.table}"')
+    return view

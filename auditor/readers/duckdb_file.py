@@ -47,7 +47,7 @@ _INTEGERS = (
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "BIGNUM", "VARINT"),
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
 )
-_TIMES = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+_LOCAL_TIMES = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 _LOGICAL = (
     {
         "FLOAT": Kind.FLOAT,
@@ -60,9 +60,10 @@ _LOGICAL = (
         "INTERVAL": Kind.INTERVAL,
         "BLOB": Kind.BYTES,
         "JSON": Kind.JSON,
+        "TIMESTAMP WITH TIME ZONE": Kind.TIMESTAMP,
     }
     | dict.fromkeys(_INTEGERS, Kind.INT)
-    | dict.fromkeys(_TIMES, Kind.TIMESTAMP)
+    | dict.fromkeys(_LOCAL_TIMES, Kind.TIMESTAMP_LOCAL)
 )
 
 
@@ -235,8 +236,8 @@ def logical_of(kind: str) -> tuple[LogicalType | None, str]:
     if kind.startswith("ENUM"):
         return LogicalType(Kind.TEXT), ""
     found = _LOGICAL.get(kind)
-    zone = ("instant" if kind == "TIMESTAMP WITH TIME ZONE" else "local") if found is Kind.TIMESTAMP else ""
-    return (LogicalType(found) if found else None), zone
+    zones = {Kind.TIMESTAMP: "instant", Kind.TIMESTAMP_LOCAL: "local"}
+    return (LogicalType(found), zones.get(found, "")) if found else (None, "")
 
 
 def locate(columns: Sequence[tuple[str, str]], path: str, dataset: str) -> Place:

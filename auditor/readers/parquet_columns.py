@@ -96,7 +96,8 @@ def logical_of(kind: pa.DataType, *, int96: bool) -> tuple[LogicalType | None, s
     if types.is_dictionary(kind):
         return logical_of(kind.value_type, int96=int96)
     if types.is_timestamp(kind):
-        return LogicalType(Kind.TIMESTAMP), "instant" if kind.tz and not int96 else "local"
+        instant = kind.tz is not None and not int96
+        return LogicalType(Kind.TIMESTAMP if instant else Kind.TIMESTAMP_LOCAL), "instant" if instant else "local"
     if types.is_decimal(kind):
         sound = 0 <= kind.scale <= kind.precision <= DECIMAL_DIGITS_MAX
         return (LogicalType(Kind.DECIMAL, precision=kind.precision, scale=kind.scale) if sound else None), ""

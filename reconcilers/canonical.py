@@ -331,8 +331,10 @@ def _time(raw: str, arrives: str) -> _Value | None:
 
 
 def _instant(raw: str, arrives: str, zone: str) -> _Value | None:
-    if arrives == _TZ:
-        return _Value(f"timezone('UTC', {raw})", exact=True)
+    if arrives == _TZ:  # by its microseconds: the calendar of timezone() costs twenty times as much
+        return _Value(
+            f"CASE WHEN isinf({raw}) THEN timezone('UTC', {raw}) ELSE make_timestamp(epoch_us({raw})) END", exact=True
+        )
     if arrives in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"):
         return _Value(_to_utc(f"CAST({raw} AS TIMESTAMP)", zone), exact=True)
     if arrives == "TIMESTAMP_NS":

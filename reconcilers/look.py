@@ -173,6 +173,7 @@ class Looker:
             StoreError: The owner could not be read.  A replica that cannot be read is told in its `ReplicaLook`.
         """
         result = EntityLook()
+        self._workspace.know_functions()  # before any snapshot begins: its transaction would not see them
         if suspects is not None:
             self._keep_keys(suspects)
         with ExitStack() as stack:
@@ -238,7 +239,6 @@ class Looker:
             copy = copies[replica.name]
             copy.side = compile_side(copy.items, copy.relation, self._narrow)
             copy.projection = replica_projection(self._contract, copy.side, replica, self._where)
-        self._workspace.know_functions()
 
     # -- scanning --------------------------------------------------------------------------------------------------------
 
@@ -300,7 +300,6 @@ class Looker:
         """The suspects' keys as a table, in the form that keys are joined in; made before any snapshot begins."""
         import pyarrow as pa
 
-        self._workspace.know_functions()
         names = self._contract.key
         whole = [key for key in suspects.keys if all(text is not None for _, text in key)]
         table = pa.table({f"t{i}": pa.array([key[i][1] for key in whole], pa.string()) for i in range(len(names))})
@@ -323,28 +322,48 @@ class Looker:
 
     def _show_nans(self, opened: _Opened) -> None:
         """Rows whose NaN the scan showed as 0 lose their hash, so that the row stage compares them by text."""
-        assert opened.side is not None
         assert opened.projection is not None
-        if not opened.projection.zeros or not _any(self._cursor, f'SELECT 1 FROM "{opened.table}" WHERE z LIMIT 1'):
-            return
-        hidden = [item.wanted for item in opened.items if opened.side.columns[item.name].nan_hidden]
-        key_items = [item for name in self._contract.key for item in opened.items if item.name == name]
-        relation = opened.snapshot.nan_keys(hidden, [item.wanted for item in key_items])
-        if relation is None:
-            return
-        side = compile_side(key_items, relation)
-        columns = [
-            f"{key_sql(self._contract.fields[item.name].type, side.of(item.name))} AS k{i}"
-            for i, item in enumerate(key_items)
-        ]
-        table = f"{opened.table}_nan"
-        if not opened.bring(f"SELECT {', '.join(columns)} FROM {relation.sql}", table):
+        if not opened.projection.zeros or not self._nan_rows(opened):
             return
         keys = ", ".join(opened.projection.keys)
         changes = [f"{column} = NULL" for column in sorted(set(opened.projection.hashes.values()))]
         self._cursor.execute(
-            f'UPDATE "{opened.table}" SET {", ".join(changes)} WHERE ({keys}) IN (SELECT ({keys}) FROM "{table}")'
+            f'UPDATE "{opened.table}" SET {", ".join(changes)} WHERE ({keys}) IN (SELECT ({keys}) FROM "{opened.table}_nan")'
         )
+
+    def _nan_rows(self, opened: _Opened) -> int:
+        """Load the keys of rows that hold NaN: by key where few rows show a 0, else by the store's own search."""
+        assert opened.side is not None
+        zeros = self._spelled_keys(opened, f"z AND {rows.live(opened.projection)}" if opened.projection else "z")
+        if not zeros:
+            return 0
+        hidden = [item for item in opened.items if opened.side.columns[item.name].nan_hidden]
+        key_items = [item for name in self._contract.key for item in opened.items if item.name == name]
+        if len(zeros) <= rows.FETCH_KEYS_MAX:
+            side = self._fetch_side(opened, zeros, [*key_items, *hidden])
+            condition = " OR ".join(form.odd for item in hidden if (form := side.of(item.name)).odd) or "false"
+        else:
+            relation = opened.snapshot.nan_keys([item.wanted for item in hidden], [item.wanted for item in key_items])
+            if relation is None:
+                return 0
+            side, condition = compile_side(key_items, relation), "true"
+        columns = [
+            f"{key_sql(self._contract.fields[item.name].type, side.of(item.name))} AS k{i}"
+            for i, item in enumerate(key_items)
+        ]
+        return opened.bring(
+            f"SELECT {', '.join(columns)} FROM {side.relation.sql} WHERE {condition}", f"{opened.table}_nan"
+        )
+
+    def _spelled_keys(self, opened: _Opened, condition: str) -> list[_Spelled]:
+        """Keys of a projection's rows, with the store's spelling where that matters; one more than fits a batch at most."""
+        assert opened.projection is not None
+        columns = [*rows.key_texts(self._contract), *opened.projection.spellings]
+        found = self._cursor.execute(
+            f'SELECT {", ".join(columns)} FROM "{opened.table}" WHERE {condition} LIMIT {rows.FETCH_KEYS_MAX + 1}'
+        ).fetchall()
+        parts = len(self._contract.key)
+        return [(rows.key_text(self._contract, row[:parts]), row[parts:]) for row in found]
 
     # -- the owner alone -------------------------------------------------------------------------------------------------
 
@@ -464,7 +483,7 @@ class Looker:
                     candidate.replica_digest or _replica_digest(differing),
                 )
 
-    def _fetch_side(self, opened: _Opened, keys: Sequence[tuple[KeyText, tuple[str | None, ...]]]) -> Side:
+    def _fetch_side(self, opened: _Opened, keys: Sequence[_Spelled], items: Sequence[Item] | None = None) -> Side:
         """One side's rows with these keys, compiled anew: by key, columns may arrive another way than by scan."""
         wanted = {item.name: item.wanted for item in opened.items}
         values = [
@@ -473,10 +492,11 @@ class Looker:
             else tuple((text or "",) for _, text in key)
             for key, spelled in keys
         ]
+        items = opened.items if items is None else items
         relation = opened.snapshot.lookup(
-            [item.wanted for item in opened.items], Keys(tuple(wanted[name] for name in self._contract.key), values)
+            [item.wanted for item in items], Keys(tuple(wanted[name] for name in self._contract.key), values)
         )
-        return compile_side(opened.items, relation)
+        return compile_side(items, relation)
 
     # -- keys ------------------------------------------------------------------------------------------------------------
 

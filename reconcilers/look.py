@@ -27,12 +27,12 @@ from reconcilers.projection import (
     compared_fields,
     compile_side,
     key_sql,
+    live_filter,
     narrow_ints,
     owner_items,
     owner_projection,
     replica_items,
     replica_projection,
-    select_filter,
 )
 
 if TYPE_CHECKING:
@@ -457,14 +457,13 @@ class Looker:
         names = [compared.name for compared in compared_fields(self._contract, pair.replica)]
         owner_side = self._fetch_side(owner, [(c.key, c.owner_spelling) for c in both])
         copy_side = self._fetch_side(copy, [(c.key, c.replica_spelling) for c in both])
-        selected = select_filter(pair.replica, copy_side)
+        owner_sql = rows.row_stage(self._contract, owner_side, names, live_filter(self._contract, None, owner_side))
+        copy_sql = rows.row_stage(
+            self._contract, copy_side, names, live_filter(self._contract, pair.replica, copy_side)
+        )
         with ThreadPoolExecutor(2) as pool:
-            left = pool.submit(
-                owner.bring, rows.row_stage(self._contract, owner_side, names), f"{copy.table}_owner_rows"
-            )
-            right = pool.submit(
-                copy.bring, rows.row_stage(self._contract, copy_side, names, selected), f"{copy.table}_rows"
-            )
+            left = pool.submit(owner.bring, owner_sql, f"{copy.table}_owner_rows")
+            right = pool.submit(copy.bring, copy_sql, f"{copy.table}_rows")
         left.result()
         right.result()
         constants = {

@@ -365,17 +365,27 @@ def select_filter(replica: Replica, side: Side) -> str:
     """The WHERE clause of a replica's `select`, or an empty string."""
     if replica.select is None:
         return ""
-    return f" WHERE {replica.select.to_sql(side.typed(replica.select.names, selected=True))}"
+    return f" WHERE {_selected_sql(replica.select, side)}"
 
 
-def gone_sql(side: Side, column: str | None) -> str:
-    """SQL condition, never NULL: the row is flagged as deleted."""
-    return "false" if column is None else flag_sql(side.columns[_flag(column)])
+def live_filter(contract: Contract, replica: Replica | None, side: Side) -> str:
+    """The WHERE clause of live rows: after `select`, not flagged as deleted; an empty string where every row is.
+
+    Args:
+        contract: The entity's.
+        replica: The replica; None for the owner.
+        side: The compiled side.
+    """
+    soft = contract.owner.soft_delete
+    flag = (soft.field if soft else None) if replica is None else replica.deletes.column
+    conditions = [f"NOT {flag_sql(side.columns[_flag(flag)])}"] if flag is not None else []
+    if replica is not None and replica.select is not None:
+        conditions.append(_selected_sql(replica.select, side))
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def scope_sql(where: Expression | None, side: Side) -> str:
-    """SQL condition, never NULL: a replica with this `where` is to hold the owner's row."""
-    return "true" if where is None else _condition(where, side)
+def _selected_sql(select: Expression, side: Side) -> str:
+    return f"coalesce({select.to_sql(side.typed(select.names, selected=True))}, false)"
 
 
 def _before_within(side: Side, compared: Compared, *, owner: bool) -> str:

@@ -60,6 +60,7 @@ class Workspace:
             "temp_directory": str(self.directory / "spill"),
             "max_temp_directory_size": max_disk,
             "preserve_insertion_order": False,
+            "arrow_lossless_conversion": True,  # else what is carried turns UUID into text and HUGEINT into a decimal
             "autoinstall_known_extensions": False,  # an auditor in a locked-down network downloads no code at run time
             "autoload_known_extensions": False,
         }

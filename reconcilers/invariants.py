@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconcilers.canonical import text_of
 from reconcilers.finding import Divergence, FieldDifference, Finding, KeyText, Verdict
-from reconcilers.projection import _TEXT_KEYS, Projection, Side, invariant_sql, key_sql
+from reconcilers.projection import _TEXT_KEYS, Projection, Side, invariant_sql, key_sql, live_filter
 from reconcilers.rows import key_text, key_texts
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def issue_rows(contract: Contract, side: Side) -> str:
     columns = [f'{key} AS "k{i}"' for i, key in enumerate(keys)]
     columns += [f"{_present(bad)} AS bad", f"{_present(broken)} AS broken"]
     columns += [f'{side.of(name).text} AS "t{i}"' for i, name in enumerate(names)]
-    return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {side.relation.sql}) WHERE len(bad) + len(broken) > 0"
+    return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {side.relation.sql}{live_filter(contract, None, side)}) WHERE len(bad) + len(broken) > 0"
 
 
 def _key_text(contract: Contract, side: Side, name: str) -> str:

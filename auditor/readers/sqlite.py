@@ -7,6 +7,7 @@ Why not DuckDB's SQLite scanner, which is faster?  It cannot be exact and consis
   text.
 - SQLite's own text of a real has 15 digits; `printf('%!.17g')` and reading back inside SQLite rounds wrongly in the
   last place for about one ordinary value in 20,000, so that 71856.48480989371 arrives as 71856.4848098937.
+- It is a second SQLite in one process: closing a file, it would drop the locks that the first one holds on it.
 - It reads the first bytes of a column to mean what the declared type says, and refuses a whole scan for one blob or
   one text that is no UTF-8; here a value that its column should not hold is one value, and becomes one finding.
 
@@ -26,9 +27,9 @@ from auditor.readers.arrow_rows import StreamingSnapshot, chunks
 from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
 from auditor.readers.sqlite_catalog import SqliteColumn, SqliteRelation, describe_query, find_relation, shape_of
-from auditor.readers.sqlite_connection import FileState, Opened, failure, open_database
+from auditor.readers.sqlite_connection import SqliteConnection, failure
 from auditor.readers.sqlite_keys import key_values
-from auditor.readers.sqlite_values import NUMERIC_KINDS, Cell, lenient_text
+from auditor.readers.sqlite_values import NUMERIC_KINDS, Cell, readable
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import Kind, LogicalType
@@ -78,38 +79,39 @@ class SqliteReader:
 
     def shape(self) -> Shape:
         """See `reconcilers.ports.Reader.shape`."""
-        opened = open_database(self.path, self.dataset, self._lock_timeout)
-        try:
-            return shape_of(opened.connection, self._find(opened.connection), self.path.stat().st_size)
-        except sqlite3.Error as error:
-            raise failure(error, self.dataset, "looking at its columns") from error
-        finally:
-            opened.connection.close()
+        with self._connected() as connection:
+            try:
+                return shape_of(connection.sql, self._find(connection.sql), self.path.stat().st_size)
+            except sqlite3.Error as error:
+                raise failure(error, self.dataset, "looking at its columns") from error
 
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[SqliteSnapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
-        opened = open_database(self.path, self.dataset, self._lock_timeout)
-        try:
-            watermark = _watermark(self.dataset, opened)
-            relation = self._begin(opened.connection)
-            snapshot = SqliteSnapshot(self, workspace, opened, relation, watermark)
+        with self._connected() as connection:
+            watermark = Watermark(
+                self.dataset,
+                read_at=datetime.now(UTC),
+                monotonic=time.monotonic(),
+                position=connection.before.position,
+                display=connection.before.display,
+            )
+            relation = self._begin(connection.sql)
+            snapshot = SqliteSnapshot(self, workspace, connection, relation, watermark)
             try:
                 yield snapshot
             finally:
                 snapshot.close()
-        finally:
-            opened.connection.close()
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""
-        opened = open_database(self.path, self.dataset, self._lock_timeout)
-        try:
-            relation = self._begin(opened.connection)
+        with self._connected() as connection:
+            relation = self._begin(connection.sql)
             columns = [locate(relation, thing.path, self.dataset)[0] for thing in wanted]
             return statement(relation, [column.name for column in columns])
-        finally:
-            opened.connection.close()
+
+    def _connected(self) -> SqliteConnection:
+        return SqliteConnection(self.path, self.dataset, self._lock_timeout)
 
     def _begin(self, connection: sqlite3.Connection) -> SqliteRelation:
         """Begin the one read transaction; SQLite takes its snapshot at the first read."""
@@ -124,16 +126,6 @@ class SqliteReader:
         if self._query:
             return describe_query(connection, self._query, self.dataset)
         return find_relation(connection, self.relation, self.dataset)
-
-
-def _watermark(dataset: str, opened: Opened) -> Watermark:
-    return Watermark(
-        dataset,
-        read_at=datetime.now(UTC),
-        monotonic=time.monotonic(),
-        position=opened.before.position,
-        display=opened.before.display,
-    )
 
 
 def statement(relation: SqliteRelation, columns: Sequence[str], condition: str = "") -> str:
@@ -164,13 +156,18 @@ class SqliteSnapshot(StreamingSnapshot):
     """One read transaction of a SQLite file."""
 
     def __init__(
-        self, reader: SqliteReader, workspace: Workspace, opened: Opened, relation: SqliteRelation, watermark: Watermark
+        self,
+        reader: SqliteReader,
+        workspace: Workspace,
+        connection: SqliteConnection,
+        relation: SqliteRelation,
+        watermark: Watermark,
     ) -> None:
         super().__init__(workspace, reader.dataset)
         self.watermark = watermark
         self._reader = reader
-        self._opened = opened
-        self._connection = opened.connection
+        self._file = connection
+        self._connection = connection.sql
         self._relation = relation
         self._key_tables = 0
 
@@ -193,7 +190,7 @@ class SqliteSnapshot(StreamingSnapshot):
 
     def incomplete(self) -> str:
         """See `reconcilers.ports.Snapshot.incomplete`."""
-        if self._opened.immutable and FileState.of(self._reader.path) != self._opened.before:
+        if self._file.was_written():
             return f"{self.dataset}: {self._reader.path} was written to while it was read"
         return ""
 
@@ -286,7 +283,7 @@ class SqliteSnapshot(StreamingSnapshot):
         yield from self._lenient_rows(sql, brought)
 
     def _lenient_rows(self, sql: str, brought: int) -> Iterator[list[tuple[Any, ...]]]:
-        self._connection.text_factory = lenient_text
+        self._connection.text_factory = readable
         try:
             cursor = self._connection.execute(sql)
             for _ in range(brought):

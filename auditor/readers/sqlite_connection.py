@@ -1,20 +1,30 @@
-"""How a SQLite file is opened without leaving a trace.
+"""How a SQLite file is opened without leaving a trace, and without losing a lock.
 
 The file is opened read-only and never made.  In rollback mode SQLite then writes nothing at all.  In write-ahead mode
 even a reader keeps two files beside the database (`-wal`, `-shm`); where they are there already, somebody is at work
 and we join in.  Where they are not, nobody has the database open: it is read as an immutable file, so that files of
-ours, under our account, can never stand in a writer's way; whether a writer came meanwhile is then seen from the file
-itself.
+ours, under our account, can never stand in a writer's way; whether a writer came meanwhile is then seen from the file.
+
+Which mode a file is in stands in its header only.  A process that opens a file beside SQLite loses, when it closes it,
+every lock that SQLite holds on it (POSIX advisory locks belong to process and file): the snapshot of another reader
+would be gone without a word.  So what we open to look is closed only when no connection of ours is left on the file.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from contracts.errors import StoreError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 LOCK_TIMEOUT_SECONDS = 5.0
 """How long to wait for a writer, unless the connection says otherwise: a commit takes milliseconds."""
@@ -22,6 +32,13 @@ LOCK_TIMEOUT_SECONDS = 5.0
 _MAGIC = b"SQLite format 3\0"
 _READ_VERSION = 19
 """Offset in the header of the byte that is 2 in write-ahead mode."""
+_WRITE_AHEAD = 2
+
+_Identity = tuple[int, int]
+_looking = threading.Lock()
+_looked_at: defaultdict[_Identity, list[int]] = defaultdict(list)
+"""File descriptors that were opened to look at a header, by device and inode."""
+_connections: Counter[_Identity] = Counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,65 +71,109 @@ def _stat(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A connection, and whether it takes the file for immutable (its state before, to compare with later)."""
-
-    connection: sqlite3.Connection
-    before: FileState
-    immutable: bool
-
-
-def open_database(path: Path, dataset: str, lock_timeout: float | None = None) -> Opened:
-    """Open a database read-only.
+class SqliteConnection:
+    """A read-only connection to a database file; closed at the end of its `with` block.
 
     Args:
         path: The file.
         dataset: As errors name it.
         lock_timeout: Seconds to wait while a writer locks it.
 
+    Attributes:
+        sql: The connection.
+        before: What the file was like when it was opened.
+        immutable: It is read as a file that nobody writes to.
+
     Raises:
         StoreError: There is no such file, or it is no database.
     """
-    _check_file(path, dataset)
-    before = FileState.of(path)
-    immutable = _is_write_ahead(path) and before.log is None
-    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
-    try:
+
+    def __init__(self, path: Path, dataset: str, lock_timeout: float | None = None) -> None:
+        self.path = path
+        self.dataset = dataset
+        with _looking:
+            self._identity, head = _look_at(path, dataset)
+            self.before = FileState.of(path)
+            self.immutable = head[_READ_VERSION : _READ_VERSION + 1] == bytes([_WRITE_AHEAD]) and not self.before.log
+            timeout = LOCK_TIMEOUT_SECONDS if lock_timeout is None else lock_timeout
+            _connections[self._identity] += 1
+            try:
+                self.sql = self._connect(timeout)
+            except sqlite3.Error as error:
+                _forget(self._identity)
+                raise failure(error, dataset, f"opening {path}") from error
+
+    def _connect(self, timeout: float) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro{'&immutable=1' if self.immutable else ''}"
         connection = sqlite3.connect(
             uri,
             uri=True,
-            timeout=LOCK_TIMEOUT_SECONDS if lock_timeout is None else lock_timeout,
+            timeout=timeout,
             isolation_level=None,  # we say BEGIN ourselves
             check_same_thread=False,  # DuckDB pulls batches from its own threads, one at a time
         )
         connection.execute("PRAGMA temp_store = memory")
-        return Opened(connection, before, immutable)
-    except sqlite3.Error as error:
-        raise failure(error, dataset, f"opening {path}") from error
+        return connection
+
+    def was_written(self) -> bool:
+        """Whether somebody wrote to a file that was read as immutable."""
+        return self.immutable and FileState.of(self.path) != self.before
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.sql.close()
+        with _looking:
+            _forget(self._identity)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
-def _check_file(path: Path, dataset: str) -> None:
+def _look_at(path: Path, dataset: str) -> tuple[_Identity, bytes]:
+    """Which file it is, and the beginning of its header (empty for an empty file, which is an empty database)."""
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
         raise StoreError(f"reading {dataset}: there is no file {path}", hint="check the connection's url") from None
     except OSError as error:
-        raise StoreError(
-            f"reading {dataset}: {path} cannot be opened: {error.strerror}", hint="check the path and its permissions"
-        ) from error
-    if head and head != _MAGIC:
+        message = f"reading {dataset}: {path} cannot be opened: {error.strerror}"
+        raise StoreError(message, hint="check the path and its permissions") from error
+    found = os.fstat(descriptor)
+    identity = (found.st_dev, found.st_ino)
+    _looked_at[identity].append(descriptor)
+    try:
+        head = os.pread(descriptor, _READ_VERSION + 1, 0)
+    except OSError as error:  # a directory
+        _let_go(identity)
+        message = f"reading {dataset}: {path} cannot be read: {error.strerror}"
+        raise StoreError(message, hint="check the connection's url") from error
+    if head and not head.startswith(_MAGIC):
+        _let_go(identity)
         raise StoreError(
             f"reading {dataset}: {path} is no SQLite database (it does not begin with {_MAGIC[:-1].decode()!r})",
             hint="check the connection's url; an encrypted database cannot be read",
         )
+    return identity, head
 
 
-def _is_write_ahead(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(_READ_VERSION + 1)
-    return len(head) > _READ_VERSION and head[_READ_VERSION] == 2  # noqa: PLR2004
+def _forget(identity: _Identity) -> None:
+    """One connection less."""
+    _connections[identity] -= 1
+    _let_go(identity)
+
+
+def _let_go(identity: _Identity) -> None:
+    """Close what was opened to look, unless a connection's locks would go with it."""
+    if _connections[identity] > 0:
+        return
+    del _connections[identity]
+    for descriptor in _looked_at.pop(identity, ()):
+        os.close(descriptor)
 
 
 def failure(error: sqlite3.Error, dataset: str, what: str) -> StoreError:
@@ -120,7 +181,7 @@ def failure(error: sqlite3.Error, dataset: str, what: str) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         hint = "a writer holds the database; wait for it, or raise limits.lock_timeout"
-    elif name.startswith("SQLITE_READONLY"):
+    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         hint = "a journal beside the database waits to be applied: let its own application open it once"
     elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         hint = "run PRAGMA integrity_check with the sqlite3 command"

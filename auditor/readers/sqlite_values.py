@@ -7,7 +7,8 @@ A column may hold any mix of integers, reals, text and blobs.  Three ways lead o
 - *mixed*: three Arrow columns carry integers, doubles and text side by side, batch by batch in whatever the batch
   holds; DuckDB writes the numbers as text (the shortest that reads back) and takes the one that is there: VARCHAR.
 
-Blobs, and text that is no UTF-8, are written as `\x` and hex.
+Blobs are written as `\x` and hex; in text that is no UTF-8 each wrong byte becomes U+FFFD and its hex, which shows and
+equals no honest text.
 """
 
 from __future__ import annotations
@@ -30,18 +31,10 @@ NUMERIC_KINDS = frozenset({Kind.INT, Kind.BOOL, Kind.DECIMAL, Kind.FLOAT})
 UUID_BYTES = 16
 
 
-class NotText(bytes):
-    """A value that SQLite calls text and that is no UTF-8."""
-
-    __slots__ = ()
-
-
-def lenient_text(raw: bytes) -> str | NotText:
-    """SQLite's text as text where it is some."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return NotText(raw)
+def readable(raw: bytes) -> str:
+    """Bytes that should have been UTF-8 as text: U+FFFD and the hex of each byte that is not."""
+    text = raw.decode(errors="surrogateescape")
+    return "".join(f"\ufffd{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,11 @@ POLL_SECONDS = 0.1
 """How often a condition is looked at while waiting: far below any lag bound, and next to no work."""
 
 
+MANUAL_STEP_SECONDS = 1.0
+MANUAL_STEPS = 1000
+"""A wait on a manual clock looks at its condition every second, and about so many times where it is long."""
+
+
 class Clock(Protocol):
     """What the program may know about time."""
 
@@ -117,5 +122,11 @@ class ManualClock:
             if self._seconds >= deadline:
                 return False
             planned = self._plans[0][0] if self._plans else deadline
-            self.advance(max(0.0, min(deadline, planned) - self._seconds))
+            step = deadline - self._seconds if condition is None else self._step(deadline)
+            self.advance(max(0.0, min(step, planned - self._seconds)))
         return True
+
+    def _step(self, deadline: float) -> float:
+        """How far to jump before a condition, which may be about the time itself, is looked at again."""
+        left = deadline - self._seconds
+        return min(left, max(MANUAL_STEP_SECONDS, left / MANUAL_STEPS))

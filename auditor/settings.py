@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     InstanceOf,
+    PlainSerializer,
     PrivateAttr,
     SecretStr,
     ValidationInfo,
@@ -112,11 +113,11 @@ def _not_empty(secret: SecretStr) -> SecretStr:
 
 
 Location = Annotated[Path, AfterValidator(_absolute)]
-Url = Annotated[InstanceOf[StoreUrl], BeforeValidator(_store_url)]
-LedgerUrl = Annotated[InstanceOf[StoreUrl], BeforeValidator(_ledger_url)]
+Url = Annotated[InstanceOf[StoreUrl], BeforeValidator(_store_url), PlainSerializer(str)]
+LedgerUrl = Annotated[InstanceOf[StoreUrl], BeforeValidator(_ledger_url), PlainSerializer(str)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Bytes = Annotated[int, BeforeValidator(parse_size)]
-DayWindow = Annotated[InstanceOf[Window], BeforeValidator(parse_window)]
+DayWindow = Annotated[InstanceOf[Window], BeforeValidator(parse_window), PlainSerializer(str)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, Field(min_length=1)]

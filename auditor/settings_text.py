@@ -81,11 +81,10 @@ def read_settings_text(path: Path) -> SettingsText:
     """
     source = SettingsText(str(path), _read(path))
     try:
+        _require_shallow(source)
         node = yaml.compose(source.text, Loader=_LOADER)
     except yaml.YAMLError as failure:
         raise _syntax_error(source, failure) from None
-    except RecursionError:
-        raise SettingsError(f"{source.file}: nested too deeply; settings need at most {NESTING_MAX} levels") from None
     if isinstance(node, yaml.MappingNode):
         _Unfolding(source).unfold(node)
     elif node is None or node.tag == _NULL_TAG:
@@ -93,6 +92,16 @@ def read_settings_text(path: Path) -> SettingsText:
     else:
         source.report((), "expected settings, one `name: value` a line")
     return source
+
+
+def _require_shallow(source: SettingsText) -> None:
+    """Count levels before nodes are made of them: the C parser recurses, and a deep file would crash the process."""
+    depth = 0
+    for event in yaml.parse(source.text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > NESTING_MAX:
+            place = Place(source.file, event.start_mark.line + 1 if event.start_mark else 0)
+            raise SettingsError(f"{place}: nested too deeply; settings have at most {NESTING_MAX} levels")
 
 
 def _read(path: Path) -> str:

@@ -3,7 +3,8 @@
 SQLite: a file in WAL mode, so that reading never waits for a run that records.  A writing transaction takes the write
 lock at its beginning; taking it later, after a read, fails at once when another process has written meanwhile.
 PostgreSQL: writers take turns by an advisory lock, since two runs that update the same findings in different order
-would deadlock.  Other SQLAlchemy databases: by a lock on the row of the hash key.
+would deadlock.  Other SQLAlchemy databases: by a lock on the row of the hash key; MySQL then reads what is committed
+when each statement begins, else it would go on with what was there before it waited.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self, doing: str) -> Iterator[Connection]:
-        """A transaction that reads one state of the database.
+        """A transaction that reads what is committed.
 
         Raises:
             LedgerError: The database failed.
@@ -115,9 +116,10 @@ def _server_engine(url: StoreUrl) -> Engine:
         known = make_url(url.with_password())
         if known.drivername in _DRIVERS:
             known = known.set(drivername=f"{known.drivername}+{_DRIVERS[known.drivername]}")
-        return create_engine(known, hide_parameters=True, pool_size=1, pool_pre_ping=True)
+        isolation = {"isolation_level": "READ COMMITTED"} if url.dialect in ("mysql", "mariadb") else {}
+        return create_engine(known, hide_parameters=True, pool_size=1, pool_pre_ping=True, **isolation)
     except NoSuchModuleError as failure:
-        raise ledger_failure("keep runs", place, failure) from failure
+        raise ledger_failure("open", place, failure) from failure
     except ModuleNotFoundError as failure:
         raise LedgerError(
             f"cannot open the ledger {place}: the Python package {failure.name} is not installed",

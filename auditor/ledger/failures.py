@@ -44,7 +44,7 @@ def told(doing: str, place: str) -> Iterator[None]:
     """Turn a database's failure into a `LedgerError`.
 
     Args:
-        doing: What was being done, such as `record the run`.
+        doing: What was being done, to be followed by "the ledger": `open`, `record the run in`.
         place: The ledger's URL without a password.
     """
     try:
@@ -58,7 +58,7 @@ def told(doing: str, place: str) -> Iterator[None]:
 def ledger_failure(doing: str, place: str, failure: Exception) -> LedgerError:
     """The failure, for people; never with the values of a statement."""
     cause = failure.orig if isinstance(failure, DBAPIError) and failure.orig is not None else failure
-    lead = f"cannot {doing} in the ledger {place}"
+    lead = f"cannot {doing} the ledger {place}"
     if isinstance(failure, NoSuchModuleError):
         return LedgerError(f"{lead}: SQLAlchemy knows no such database", hint=_ELSEWHERE)
     if isinstance(cause, sqlite3.Error):

@@ -87,7 +87,7 @@ class Ledger:
 
     def hash_key(self) -> bytes:
         """The ledger's own key for hashes of sensitive values: 32 random bytes, the same for ever."""
-        with self._database.reading("read the hash key") as connection:
+        with self._database.reading("read the hash key of") as connection:
             found = select(LEDGER_METADATA.c.value).where(LEDGER_METADATA.c.name == HASH_KEY)
             key: str = connection.execute(found).scalar_one()
         remember(key)
@@ -121,7 +121,7 @@ class Ledger:
         """
         pairs = wholly_compared(document) if whole is None else whole
         made_by = {"auditor_version": auditor_version, "settings_digest": settings_digest}
-        with self._database.writing("record the run") as connection:
+        with self._database.writing("record the run in") as connection:
             self._require_new(connection, document["run_id"])
             recording = Recording(connection, document, made_by)
             recording.add(findings)
@@ -134,7 +134,7 @@ class Ledger:
     def runs(self, limit: int | None = None) -> list[Run]:
         """Recorded runs, the latest first."""
         wanted = select(*_RUN_COLUMNS).order_by(RUNS.c.number.desc()).limit(limit)
-        with self._database.reading("read the runs") as connection:
+        with self._database.reading("read the runs of") as connection:
             return [_run(row) for row in connection.execute(wanted)]
 
     def run(self, reference: str = LAST) -> Run:
@@ -146,7 +146,7 @@ class Ledger:
         wanted = select(*_RUN_COLUMNS).order_by(RUNS.c.number.desc()).limit(_AMBIGUOUS_SHOWN_MAX)
         if reference != LAST:
             wanted = wanted.where(_begins(RUNS.c.run_id, reference))
-        with self._database.reading("read the runs") as connection:
+        with self._database.reading("read the runs of") as connection:
             found = [_run(row) for row in connection.execute(wanted)]
         exact = [run for run in found if run.run_id == reference] or found
         if reference == LAST:
@@ -160,7 +160,7 @@ class Ledger:
             UsageError: There is no such run.
         """
         run = self.run(reference)
-        with self._database.reading("read the report") as connection:
+        with self._database.reading("read a report of") as connection:
             text = connection.execute(select(RUNS.c.document).where(RUNS.c.number == run.number)).scalar_one()
             document: Document = decode(text)
             document["findings"] = list(_reported(connection, run))
@@ -173,7 +173,7 @@ class Ledger:
             UsageError: There is no such run.
         """
         run = self.run(reference)
-        with self._database.reading("read the report") as connection:
+        with self._database.reading("read a report of") as connection:
             yield from _reported(connection, run)
 
     def findings(self, *, open_only: bool = False, entity: str | None = None) -> list[Document]:
@@ -188,7 +188,7 @@ class Ledger:
             wanted = wanted.where(FINDINGS.c.is_open)
         if entity is not None:
             wanted = wanted.where(FINDINGS.c.entity == entity)
-        with self._database.reading("read the findings") as connection:
+        with self._database.reading("read the findings of") as connection:
             rows = connection.execute(wanted.execution_options(yield_per=1000))
             found = [with_times(decode(text), first, last) for text, first, last in rows]
         return sorted(found, key=lambda finding: finding_order(cast("FindingDocument", finding)))
@@ -200,7 +200,7 @@ class Ledger:
             UsageError: There is no such finding, or there are several.
         """
         wanted = select(FINDINGS).where(_begins(FINDINGS.c.finding_id, reference)).limit(_AMBIGUOUS_SHOWN_MAX)
-        with self._database.reading("read the finding") as connection:
+        with self._database.reading("read a finding of") as connection:
             rows = connection.execute(wanted).all()
             exact = [row for row in rows if row.finding_id == reference] or rows
             names = [row.finding_id for row in exact]
@@ -209,7 +209,7 @@ class Ledger:
 
     def status(self) -> LedgerStatus:
         """The ledger's schema and size."""
-        with self._database.reading("read the status") as connection:
+        with self._database.reading("read the status of") as connection:
             version = found_version(connection, self._database.place)
             newest, oldest = RUNS.c.number.desc(), RUNS.c.number.asc()
             return LedgerStatus(
@@ -217,8 +217,8 @@ class Ledger:
                 schema_version=version or "",
                 size_bytes=self._database.size_bytes(),
                 runs=_count(connection, RUNS.c.number),
-                findings=_count(connection, FINDINGS.c.finding_id),
-                open_findings=_count(connection, FINDINGS.c.finding_id, FINDINGS.c.is_open),
+                findings=_count(connection, FINDINGS.c.number),
+                open_findings=_count(connection, FINDINGS.c.number, FINDINGS.c.is_open),
                 observations=_count(connection, OBSERVATIONS.c.position),
                 oldest_run=connection.execute(select(RUNS.c.run_id).order_by(oldest).limit(1)).scalar(),
                 newest_run=connection.execute(select(RUNS.c.run_id).order_by(newest).limit(1)).scalar(),
@@ -227,7 +227,7 @@ class Ledger:
 
 def _prepare(database: Database) -> None:
     """Have the newest schema there, or say why not; the usual case reads one row."""
-    with database.reading("open it: read its version") as connection:
+    with database.reading("open") as connection:
         version = found_version(connection, database.place)
     if version == SCHEMA_VERSION:
         return
@@ -236,7 +236,7 @@ def _prepare(database: Database) -> None:
         raise LedgerError(
             f"the ledger {database.place} {found}; expected schema {SCHEMA_VERSION}", hint="run `audit ledger upgrade`"
         )
-    with database.writing("bring its tables up to date") as connection:
+    with database.writing("upgrade") as connection:
         # Another process may have done it while we waited for our turn.
         if found_version(connection, database.place) != SCHEMA_VERSION:
             upgrade(connection)
@@ -271,7 +271,7 @@ def _reported(connection: Connection, run: Run) -> Iterator[Document]:
 
 
 def _latest_documents() -> Select[Any]:
-    same = (OBSERVATIONS.c.finding_id == FINDINGS.c.finding_id) & (OBSERVATIONS.c.run == FINDINGS.c.last_run)
+    same = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run == FINDINGS.c.last_run)
     columns = (OBSERVATIONS.c.document, FINDINGS.c.first_seen, FINDINGS.c.last_seen)
     return select(*columns).select_from(FINDINGS.join(OBSERVATIONS, same))
 
@@ -281,7 +281,7 @@ def _history(connection: Connection, row: Row[Any]) -> FindingHistory:
     wanted = (
         select(*columns, OBSERVATIONS.c.document, OBSERVATIONS.c.first_seen)
         .join_from(OBSERVATIONS, RUNS, OBSERVATIONS.c.run == RUNS.c.number)
-        .where(OBSERVATIONS.c.finding_id == row.finding_id)
+        .where(OBSERVATIONS.c.finding == row.number)
         .order_by(OBSERVATIONS.c.run, OBSERVATIONS.c.position)
     )
     observations = tuple(

@@ -6,9 +6,9 @@ All in one transaction of the caller's, in chunks: however many findings there a
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Update, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Column, Connection, Update, bindparam, func, insert, select, update
 
 from auditor.ledger.bulk import BulkStatement, Values
 from auditor.ledger.json_text import encode
@@ -24,6 +24,14 @@ CHUNK_FINDINGS = 1000
 _CLOSING_VERDICT = "healed"
 
 
+class _Since(NamedTuple):
+    """A finding's number, and since when and which run it has been open."""
+
+    number: int
+    first_seen: str
+    first_run: int
+
+
 class Recording:
     """One run on its way into the ledger.
 
@@ -36,16 +44,18 @@ class Recording:
         self._connection = connection
         self._now: str = document["finished_at"]
         self._number = self._insert_run(document, made_by)
-        self._insert_findings = BulkStatement(connection, insert(FINDINGS), ("finding_id", *_DESCRIPTION, *_STATE))
-        self._change_findings = BulkStatement(connection, _change(), ("identity", *(f"new_{name}" for name in _STATE)))
+        self._last_finding = self._last(FINDINGS.c.number)
+        self._insert_findings = BulkStatement(
+            connection, insert(FINDINGS), ("number", "finding_id", *_DESCRIPTION, *_STATE)
+        )
+        self._change_findings = BulkStatement(connection, _change(), ("known", *(f"new_{name}" for name in _STATE)))
         self._insert_observations = BulkStatement(connection, insert(OBSERVATIONS), _OBSERVATION)
         self._position = 0
         self._seen: dict[str, Seen] = {}
         self._shared: dict[str, Seen] = {}
 
     def _insert_run(self, document: Mapping[str, Any], made_by: Mapping[str, str]) -> int:
-        last = self._connection.execute(select(func.max(RUNS.c.number))).scalar()
-        number = int(last or 0) + 1
+        number = self._last(RUNS.c.number) + 1
         row = {name: document[name] for name in ("run_id", "kind", "started_at", "finished_at", "exit_code")} | {
             "number": number,
             "exit_reasons": encode(list(document["exit_reasons"])),
@@ -55,6 +65,10 @@ class Recording:
         }
         self._connection.execute(insert(RUNS), row)
         return number
+
+    def _last(self, column: Column[int]) -> int:
+        """The highest number given so far; nobody else gives any while we write."""
+        return int(self._connection.execute(select(func.max(column))).scalar() or 0)
 
     def add(self, findings: Iterable[Mapping[str, Any]]) -> None:
         """Write findings and observations, in the order given."""
@@ -71,44 +85,51 @@ class Recording:
         return self._seen
 
     def _add_chunk(self, chunk: list[Mapping[str, Any]]) -> None:
-        known = self._open_since([finding["id"] for finding in chunk])
+        known = self._known([finding["id"] for finding in chunk])
         new: dict[str, Values] = {}
         changed: dict[str, Values] = {}
         observed: list[Values] = []
         for finding in chunk:
             identity = finding["id"]
-            first_seen, first_run = known.get(identity) or (self._now, self._number)
-            state = self._state(finding, first_seen, first_run)
-            if identity in known:
-                changed[identity] = (identity, *state)
+            since = known.get(identity)
+            if since is None:
+                since = known[identity] = self._new()
+                new[identity] = (since.number, identity, *_description(finding), *self._state(finding, since))
             else:
-                new[identity] = (identity, *_description(finding), *state)
-            observed.append(self._observation(finding, first_seen))
-            self._seen[identity] = self._shared_seen(first_seen)
+                changed[identity] = (since.number, *self._state(finding, since))
+            observed.append(self._observation(finding, since))
+            self._seen[identity] = self._shared_seen(since.first_seen)
         self._insert_findings.run(list(new.values()))
         self._change_findings.run(list(changed.values()))
         self._insert_observations.run(observed)
 
-    def _open_since(self, identities: list[str]) -> dict[str, tuple[str, int]]:
-        """Since when, and since which run, each known finding has been open; from now on where it was closed."""
-        columns = (FINDINGS.c.finding_id, FINDINGS.c.is_open, FINDINGS.c.first_seen, FINDINGS.c.first_run)
-        rows = self._connection.execute(select(*columns).where(FINDINGS.c.finding_id.in_(identities)))
-        now = (self._now, self._number)
-        return {identity: (since, run) if is_open else now for identity, is_open, since, run in rows}
+    def _known(self, identities: list[str]) -> dict[str, _Since]:
+        """Since when each known finding has been open; from now on where it was closed."""
+        columns = (FINDINGS.c.finding_id, FINDINGS.c.is_open, FINDINGS.c.number, FINDINGS.c.first_seen)
+        wanted = select(*columns, FINDINGS.c.first_run).where(FINDINGS.c.finding_id.in_(identities))
+        return {
+            identity: _Since(number, first_seen, first_run) if is_open else _Since(number, self._now, self._number)
+            for identity, is_open, number, first_seen, first_run in self._connection.execute(wanted)
+        }
 
-    def _state(self, finding: Mapping[str, Any], first_seen: str, first_run: int) -> Values:
+    def _new(self) -> _Since:
+        self._last_finding += 1
+        return _Since(self._last_finding, self._now, self._number)
+
+    def _state(self, finding: Mapping[str, Any], since: _Since) -> Values:
         """As `_STATE` names it."""
         verdict = finding["verdict"]
         is_open = verdict != _CLOSING_VERDICT
         closed_run = None if is_open else self._number
-        return verdict, finding["cause"], first_seen, self._now, first_run, self._number, is_open, closed_run
+        seen = (since.first_seen, self._now, since.first_run, self._number)
+        return verdict, finding["cause"], *seen, is_open, closed_run
 
-    def _observation(self, finding: Mapping[str, Any], first_seen: str) -> Values:
+    def _observation(self, finding: Mapping[str, Any], since: _Since) -> Values:
         """As `_OBSERVATION` names it."""
         position = self._position
         self._position += 1
-        said = (finding["verdict"], finding["cause"], first_seen, finding.get("judge_after"))
-        return self._number, position, finding["id"], *said, encode(finding)
+        said = (finding["verdict"], finding["cause"], since.first_seen, finding.get("judge_after"))
+        return self._number, position, since.number, *said, encode(finding)
 
     def _shared_seen(self, first_seen: str) -> Seen:
         """One value for all findings that began together: there are as many as runs, not as findings."""
@@ -119,7 +140,7 @@ class Recording:
 
 _DESCRIPTION = ("entity", "replica", "key_json", "divergence", "rule")
 _STATE = ("verdict", "cause", "first_seen", "last_seen", "first_run", "last_run", "is_open", "closed_run")
-_OBSERVATION = ("run", "position", "finding_id", "verdict", "cause", "first_seen", "judge_after", "document")
+_OBSERVATION = ("run", "position", "finding", "verdict", "cause", "first_seen", "judge_after", "document")
 
 
 def _description(finding: Mapping[str, Any]) -> Values:
@@ -130,7 +151,7 @@ def _description(finding: Mapping[str, Any]) -> Values:
 
 def _change() -> Update:
     changes: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in _STATE}
-    return update(FINDINGS).where(FINDINGS.c.finding_id == bindparam("identity")).values(changes)
+    return update(FINDINGS).where(FINDINGS.c.number == bindparam("known")).values(changes)
 
 
 def _chunks(findings: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

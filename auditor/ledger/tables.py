@@ -31,7 +31,11 @@ WORD = String(40)
 TIME = String(40)
 
 # Names of entities differ by case, which a MySQL database ignores unless told otherwise.
-_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 
 LEDGER_METADATA = Table(
     "ledger_metadata",
@@ -61,7 +65,9 @@ RUNS = Table(
 FINDINGS = Table(
     "findings",
     METADATA,
-    Column("finding_id", String(64), primary_key=True),
+    # What others refer to: it grows with time, as their rows do, so that large runs are written in order of the pages.
+    Column("number", Integer, primary_key=True),
+    Column("finding_id", String(64), nullable=False, unique=True),  # what people and reports know
     Column("entity", NAME, nullable=False),
     Column("replica", NAME),  # NULL: about the owner alone
     Column("key_json", LONG_TEXT),  # NULL: about the whole replica
@@ -84,13 +90,13 @@ OBSERVATIONS = Table(
     METADATA,
     Column("run", ForeignKey("runs.number"), primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),  # in the report, from 0
-    Column("finding_id", ForeignKey("findings.finding_id"), nullable=False),
+    Column("finding", ForeignKey("findings.number"), nullable=False),
     Column("verdict", WORD, nullable=False),
     Column("cause", WORD),
     Column("first_seen", TIME, nullable=False),  # as this run's report says
     Column("judge_after", TIME),
     Column("document", LONG_TEXT, nullable=False),  # JSON: the finding as reported, without first_seen and last_seen
-    Index("ix_observations_finding_id", "finding_id", "run"),
+    Index("ix_observations_finding", "finding", "run"),
     **_OPTIONS,
 )
 
@@ -98,7 +104,7 @@ ACCEPTED = Table(
     "accepted",
     METADATA,
     Column("number", Integer, primary_key=True),
-    Column("finding_id", ForeignKey("findings.finding_id"), nullable=False, index=True),
+    Column("finding", ForeignKey("findings.number"), nullable=False, index=True),
     Column("accepted_at", TIME, nullable=False),
     Column("until", TIME, nullable=False),
     Column("why", Text, nullable=False),

@@ -15,7 +15,11 @@ _LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 _NAME = sa.String(255)
 _WORD = sa.String(40)
 _TIME = sa.String(40)
-_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 
 
 def upgrade() -> None:
@@ -56,6 +60,7 @@ def _create_runs() -> None:
 def _create_findings() -> None:
     op.create_table(
         "findings",
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("finding_id", sa.String(64), nullable=False),
         sa.Column("entity", _NAME, nullable=False),
         sa.Column("replica", _NAME),
@@ -70,7 +75,8 @@ def _create_findings() -> None:
         sa.Column("last_run", sa.Integer(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("closed_run", sa.Integer()),
-        sa.PrimaryKeyConstraint("finding_id", name="pk_findings"),
+        sa.PrimaryKeyConstraint("number", name="pk_findings"),
+        sa.UniqueConstraint("finding_id", name="uq_findings_finding_id"),
         sa.ForeignKeyConstraint(["first_run"], ["runs.number"], name="fk_findings_first_run"),
         sa.ForeignKeyConstraint(["last_run"], ["runs.number"], name="fk_findings_last_run"),
         sa.ForeignKeyConstraint(["closed_run"], ["runs.number"], name="fk_findings_closed_run"),
@@ -84,7 +90,7 @@ def _create_observations() -> None:
         "observations",
         sa.Column("run", sa.Integer(), nullable=False, autoincrement=False),
         sa.Column("position", sa.Integer(), nullable=False, autoincrement=False),
-        sa.Column("finding_id", sa.String(64), nullable=False),
+        sa.Column("finding", sa.Integer(), nullable=False),
         sa.Column("verdict", _WORD, nullable=False),
         sa.Column("cause", _WORD),
         sa.Column("first_seen", _TIME, nullable=False),
@@ -92,23 +98,23 @@ def _create_observations() -> None:
         sa.Column("document", _LONG_TEXT, nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name="pk_observations"),
         sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_observations_run"),
-        sa.ForeignKeyConstraint(["finding_id"], ["findings.finding_id"], name="fk_observations_finding_id"),
+        sa.ForeignKeyConstraint(["finding"], ["findings.number"], name="fk_observations_finding"),
         **_OPTIONS,
     )
-    op.create_index("ix_observations_finding_id", "observations", ["finding_id", "run"])
+    op.create_index("ix_observations_finding", "observations", ["finding", "run"])
 
 
 def _create_accepted() -> None:
     op.create_table(
         "accepted",
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("finding_id", sa.String(64), nullable=False),
+        sa.Column("finding", sa.Integer(), nullable=False),
         sa.Column("accepted_at", _TIME, nullable=False),
         sa.Column("until", _TIME, nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("values_digest", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_accepted"),
-        sa.ForeignKeyConstraint(["finding_id"], ["findings.finding_id"], name="fk_accepted_finding_id"),
+        sa.ForeignKeyConstraint(["finding"], ["findings.number"], name="fk_accepted_finding"),
         **_OPTIONS,
     )
-    op.create_index("ix_accepted_finding_id", "accepted", ["finding_id"])
+    op.create_index("ix_accepted_finding", "accepted", ["finding"])

@@ -1,0 +1,1 @@
+"""The program's own parts: settings, masking, time."""

@@ -1,0 +1,1 @@
+"""The ledger keeps what runs found, on every database, through every accident."""

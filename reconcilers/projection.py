@@ -378,7 +378,7 @@ def live_filter(contract: Contract, replica: Replica | None, side: Side) -> str:
     """
     soft = contract.owner.soft_delete
     flag = (soft.field if soft else None) if replica is None else replica.deletes.column
-    conditions = [f"NOT {flag_sql(side.columns[_flag(flag)])}"] if flag is not None else []
+    conditions = [f"NOT {gone_sql(side, flag)}"] if flag is not None else []
     if replica is not None and replica.select is not None:
         conditions.append(_selected_sql(replica.select, side))
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -386,6 +386,16 @@ def live_filter(contract: Contract, replica: Replica | None, side: Side) -> str:
 
 def _selected_sql(select: Expression, side: Side) -> str:
     return f"coalesce({select.to_sql(side.typed(select.names, selected=True))}, false)"
+
+
+def gone_sql(side: Side, column: str | None) -> str:
+    """SQL condition, never NULL: the row is flagged as deleted."""
+    return "false" if column is None else flag_sql(side.columns[_flag(column)])
+
+
+def scope_sql(where: Expression | None, side: Side) -> str:
+    """SQL condition, never NULL: a replica with this `where` is to hold the owner's row."""
+    return "true" if where is None else _condition(where, side)
 
 
 def _before_within(side: Side, compared: Compared, *, owner: bool) -> str:

@@ -1,0 +1,67 @@
+"""What is read from PostgreSQL, and how: a relation as it was described, and the way to each of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditor.readers.native import quote_name
+from auditor.readers.postgresql_columns import Access, access
+from auditor.readers.postgresql_errors import place
+from auditor.readers.suggestion import did_you_mean
+from contracts.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from auditor.readers.connection import ConnectionParts
+    from auditor.readers.postgresql_catalog import Relation, Server
+    from reconcilers.ports import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One dataset, described before it is read.
+
+    Attributes:
+        dataset: As reports name it.
+        parts: Where the server is.
+        server: What the server says about itself.
+        relation: What it says about the table, view or query.
+    """
+
+    dataset: str
+    parts: ConnectionParts
+    server: Server
+    relation: Relation
+
+    def accesses(self, wanted: Sequence[Wanted], *, by_key: bool = False) -> list[Access]:
+        """How to read each thing; see `postgresql_columns.access`.
+
+        Raises:
+            StoreError: The relation lacks one, or this role may not read it.
+        """
+        return [self._access(thing, by_key=by_key) for thing in wanted]
+
+    def select(self, accesses: Sequence[Access]) -> str:
+        """The statement that reads every row, its columns named c0, c1, …."""
+        columns = ", ".join(f"{access.expression} AS c{number}" for number, access in enumerate(accesses))
+        return f"SELECT {columns} FROM {self.relation.source}"
+
+    def _access(self, wanted: Wanted, *, by_key: bool) -> Access:
+        columns, zone = self.relation.columns, self.parts.timezone
+        found = access(columns, wanted, timezone=zone, version=self.server.version, by_key=by_key)
+        failed = f"reading {self.dataset} failed at {place(self.parts)}"
+        if found is None:
+            names = [column.name for column in columns]
+            raise StoreError(
+                f"{failed}: there is no column {wanted.path} among its {len(names)}",
+                hint=did_you_mean(wanted.path, names) or "check the fields in the contract",
+            )
+        if not found.column.readable:
+            role = quote_name(self.parts.user or "ROLE")
+            raise StoreError(
+                f"{failed}: the role may not read column {found.column.name}",
+                hint=f"GRANT SELECT ({found.name}) ON {self.relation.source} TO {role}",
+            )
+        return found

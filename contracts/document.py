@@ -42,7 +42,12 @@ def _in_quotes(value: Any) -> str:
     return "; a text that looks like a number or boolean needs quotes" if isinstance(value, bool | int | float) else ""
 
 
-def _name(value: Any) -> str:
+def read_name(value: Any) -> str:
+    """A name as contracts may use it.
+
+    Raises:
+        ValueError: It is no text, or one with invisible characters or white space at its ends.
+    """
     text = _text(value, "a name")
     if not text.strip() or text != text.strip():
         raise ValueError(f"{text!r} is no name; expected one without white space at its ends")
@@ -104,7 +109,7 @@ def _named(value: Any) -> Any:
     """A list of names as the mapping of each to itself."""
     if not isinstance(value, list):
         return value
-    names = [_name(item) for item in value]
+    names = [read_name(item) for item in value]
     twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if twice:
         raise ValueError(f"the field `{twice}` stands twice in the list")
@@ -140,7 +145,7 @@ def _zone(value: Any) -> str:
     return text
 
 
-NameText = Annotated[str, BeforeValidator(_name)]
+NameText = Annotated[str, BeforeValidator(read_name)]
 PathText = Annotated[str, BeforeValidator(_path)]
 SentenceText = Annotated[str, BeforeValidator(_sentence)]
 DurationText = Annotated[InstanceOf[timedelta], BeforeValidator(_duration)]

@@ -139,7 +139,7 @@ class _Inspection:
 
     def _take_out_blanks(self, value: Any, location: Location) -> None:
         if isinstance(value, dict):
-            for key in [key for key, part in value.items() if part is None and _is_known(location, key)]:
+            for key in [key for key, part in value.items() if part is None and _may_be_blank(location, key)]:
                 del value[key]
                 self.broken.add((*location, key))
                 self._problem((*location, key), f"`{key}` is left blank; {_decision(location, key)}")
@@ -306,13 +306,19 @@ def _description(location: Location) -> str:
     return f": {description}" if description else ""
 
 
-def _is_known(location: Location, key: str) -> bool:
-    """Whether a key is one of the language, rather than a name that the contract gives."""
-    names = location == ("fields",) or (len(location) == 3 and location[2] in ("fields", "key"))  # noqa: PLR2004
-    return not names and key in _model_at(location).model_fields
+def _may_be_blank(location: Location, key: str) -> bool:
+    """Whether a blank here is a missing decision, rather than below a key that is unknown anyway."""
+    return _maps_names(location) or key in _model_at(location).model_fields
+
+
+def _maps_names(location: Location) -> bool:
+    """Whether the keys here are names that the contract gives, rather than keys of the language."""
+    return location == ("fields",) or (len(location) == 3 and location[2] in ("fields", "key"))  # noqa: PLR2004
 
 
 def _decision(location: Location, key: str) -> str:
+    if _maps_names(location):
+        return "give its type, as in {type: text}" if location == ("fields",) else "write the replica's own name of it"
     field = _model_at(location).model_fields[key]
     described = f"decide on it ({field.description})" if field.description else "give it a value"
     return described if field.is_required() else f"{described}, or remove the line for the default"

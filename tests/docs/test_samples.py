@@ -1,0 +1,69 @@
+"""What the documentation shows as a contract, as settings or as a report is one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from auditor.settings import load_settings
+from contracts.catalog import parse_catalog
+from tests.docs.pages import Block, blocks, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EVERY_BLOCK = [block for page in pages() for block in blocks(page)]
+VARIABLES = dict.fromkeys(("ORDERS_PASSWORD", "AUDITOR_HASH_KEY", "SALT", "SHOP_URL", "REPORTING_URL"), "x")
+
+
+def _place(block: Block) -> str:
+    return block.place
+
+
+def _with_role(role: str) -> list[Block]:
+    return [block for block in EVERY_BLOCK if block.role == role]
+
+
+@pytest.mark.parametrize("block", [b for b in EVERY_BLOCK if b.language == "yaml"], ids=_place)
+def test_yaml_can_be_read(block: Block) -> None:
+    assert yaml.safe_load(block.text) is not None
+
+
+@pytest.mark.parametrize("block", _with_role("contract"), ids=_place)
+def test_contracts_have_no_error(block: Block) -> None:
+    catalog = parse_catalog({block.place: block.text}, expand=lambda text: text)
+    assert len(catalog.contracts) == 1
+    assert not catalog.warnings
+
+
+@pytest.mark.parametrize("block", _with_role("settings"), ids=_place)
+def test_settings_have_no_error(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "auditor.yaml").write_text(block.text.replace("/run/secrets/reporting", "secret"), "utf-8")
+    (tmp_path / "secret").write_text("x", "utf-8")
+    assert load_settings(tmp_path / "auditor.yaml", VARIABLES).connections
+
+
+def _paths(value: Any, above: str = "") -> Iterator[str]:
+    """Every member of a document, as a path; what is named freely (fields, keys, datasets) is one path."""
+    free = {"fields", "key", "loads", "fields_differing"}
+    if isinstance(value, dict):
+        for name, part in value.items():
+            path = f"{above}.*" if above.rpartition(".")[2] in free else f"{above}.{name}"
+            yield path
+            yield from _paths(part, path)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _paths(part, above)
+
+
+def test_the_report_that_is_shown_has_the_members_of_a_real_one(demo_report: dict[str, Any]) -> None:
+    """Optional members that the demo's report lacks are named here; all others are shown, and none is made up."""
+    (shown,) = (json.loads(block.text) for block in _with_role("report"))
+    real = set(_paths(demo_report))
+    only_sometimes = {".findings.rows", ".entities.fields.*.sensitive"}
+    assert set(_paths(shown)) - real == set()
+    assert real - set(_paths(shown)) == only_sometimes

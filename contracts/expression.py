@@ -14,8 +14,8 @@ What values mean in it:
 
 * Decimals and integers are computed exactly with up to 38 digits.  What needs more is unknown (NULL), as is x / 0: it
   never stops a run.  A comparison is right whatever the sizes.  One float in an operation makes it a float operation.
-* `+`, `-` keep the larger number of digits after the point, `*` adds them up, `/` has ten of them (more where its
-  operands have more, fewer where 38 digits in all would not do), rounded half away from zero, as `round` does.
+* `+`, `-` keep the larger number of digits after the point, `*` adds them up, `/` has six to ten of them, as the
+  declared widths leave room (more where its operands have more), rounded half away from zero, as `round` does.
 * A text literal takes the type of what it is compared with.  A timestamp without a zone is in UTC.
 * Text compares by code point; `lower` and `upper` map each code point by itself; `trim` takes off white space at both
   ends; `length` counts code points, of bytes the bytes.

@@ -277,6 +277,52 @@ def test_a_quotient_is_exact_and_rounded_once(
     assert found == true.quantize(Decimal(1).scaleb(found.as_tuple().exponent), ROUND_HALF_UP, EXACT)
 
 
+DIGITS = st.integers(1, 20).flatmap(lambda width: st.tuples(st.just(width), st.integers(0, width)))
+
+
+@st.composite
+def _declared_values(draw: st.DrawFn) -> tuple[str, Decimal]:
+    """A decimal type, and one of its values, the largest among them."""
+    width, scale = draw(DIGITS)
+    largest = 10**width - 1
+    value = draw(st.one_of(st.integers(-largest, largest), st.sampled_from([largest, -largest, 1])))
+    return f"decimal({width},{scale})", EXACT.scaleb(Decimal(value), -scale)
+
+
+@settings(max_examples=300)
+@given(one=_declared_values(), other=_declared_values(), sign=st.sampled_from("+-*/"))
+def test_every_width_is_computed_exactly(
+    duck: duckdb.DuckDBPyConnection, one: tuple[str, Decimal], other: tuple[str, Decimal], sign: str
+) -> None:
+    """In 64 bits or 128, up to the largest values of the declared types: the same exact number."""
+    columns = {name: TypedSql(name, parse_logical_type(kind)) for name, (kind, _) in {"a": one, "b": other}.items()}
+    try:
+        sql = _expression(f"a {sign} b").to_sql(columns)
+    except ContractError:
+        return  # more digits after the point than any decimal has
+    row = f"CAST('{one[1]:f}' AS {one[0]}) AS a, CAST('{other[1]:f}' AS {other[0]}) AS b"
+    (found,) = duck.sql(f"SELECT {sql} FROM (SELECT {row})").fetchone() or ()
+    if sign == "/" and other[1] == 0:
+        assert found is None
+    elif sign == "/":
+        whole, fine = parse_logical_type(one[0]), parse_logical_type(other[0])
+        crowded = whole.precision - whole.scale + fine.scale > 31  # then there is no room for six digits more
+        assert found is not None or crowded
+        if found is None:
+            return
+        last = Decimal(1).scaleb(found.as_tuple().exponent)
+        assert last <= Decimal("0.000001") or crowded
+        assert found == EXACT.divide(one[1], other[1]).quantize(last, ROUND_HALF_UP, EXACT)
+    else:
+        exact = {"+": EXACT.add, "-": EXACT.subtract, "*": EXACT.multiply}[sign](one[1], other[1])
+        assert found == exact or (found is None and abs(exact) >= Decimal(10) ** (38 - _scale(one, other, sign)))
+
+
+def _scale(one: tuple[str, Decimal], other: tuple[str, Decimal], sign: str) -> int:
+    scales = [parse_logical_type(kind).scale for kind, _ in (one, other)]
+    return sum(scales) if sign == "*" else max(scales)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [

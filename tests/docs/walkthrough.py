@@ -101,3 +101,8 @@ class Walkthrough:
 def copied(example: Path, target: Path) -> Path:
     """A copy of an example, so that running it leaves the example as it is."""
     return Path(shutil.copytree(example, target))
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a script, each of which ends with a semicolon at the end of a line."""
+    return [statement for part in re.split(r";[ \t]*$", text, flags=re.MULTILINE) if (statement := part.strip())]

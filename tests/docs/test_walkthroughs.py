@@ -1,0 +1,87 @@
+"""What the documentation shows is done step by step, and prints what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import DOCS, ROOT
+from tests.docs.walkthrough import Walkthrough, copied, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.services import MariaDB, PostgreSQL
+    from tests.services.database import Database
+
+
+def _runner(server: Database, database: str) -> Callable[[str], object]:
+    """Runs the statements of a block in one database."""
+    return lambda text: server.admin(*statements(text), database=database)
+
+
+def test_the_tutorial_works_from_top_to_bottom(tmp_path: Path, postgres: PostgreSQL, mariadb: MariaDB) -> None:
+    shop, reporting = postgres.fresh_database("shop"), mariadb.fresh_database("reporting")
+    walk = Walkthrough(
+        tmp_path,
+        variables={"SHOP_URL": shop, "REPORTING_URL": reporting},
+        servers={"postgres": _runner(postgres, shop), "mariadb": _runner(mariadb, reporting)},
+    )
+    assert walk.walk(DOCS / "tutorial.md") > 20
+
+
+def test_the_example_of_files_works(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "files"
+    assert Walkthrough(copied(example, tmp_path / "files")).walk(example / "README.md") == 2
+
+
+def test_the_example_of_servers_works(tmp_path: Path, postgres: PostgreSQL, mariadb: MariaDB) -> None:
+    example = ROOT / "examples" / "postgresql-mariadb"
+    accounts, support = postgres.fresh_database("accounts"), mariadb.fresh_database("support")
+    _runner(postgres, accounts)((example / "owner.sql").read_text("utf-8"))
+    _runner(mariadb, support)((example / "replica.sql").read_text("utf-8"))
+    walk = Walkthrough(
+        copied(example, tmp_path / "example"), variables={"ACCOUNTS_URL": accounts, "SUPPORT_URL": support}
+    )
+    assert walk.walk(example / "README.md") == 2
+
+
+OWNER = """
+CREATE TABLE orders (id bigint PRIMARY KEY, status text NOT NULL, total numeric(10, 2) NOT NULL,
+                     updated_at timestamptz NOT NULL);
+INSERT INTO orders SELECT n, CASE WHEN n % 3 = 0 THEN 'shipped' ELSE 'paid' END, n * 1.10, now()
+  FROM generate_series(1, 500) AS n;
+"""
+REPLICA = """
+CREATE TABLE order_copies (order_id BIGINT PRIMARY KEY, status VARCHAR(20) NOT NULL, total DECIMAL(10, 2) NOT NULL);
+INSERT INTO order_copies SELECT seq, IF(seq % 3 = 0, 'shipped', 'paid'), seq * 1.10 FROM seq_1_to_500 WHERE seq <> 77;
+UPDATE order_copies SET total = 1 WHERE order_id = 42;
+"""
+
+
+def test_the_readme_leads_to_a_report_on_two_databases_of_ones_own(
+    tmp_path: Path, postgres: PostgreSQL, mariadb: MariaDB
+) -> None:
+    """The databases are somebody's own: the README says nothing of how they came to be."""
+    orders, reporting = postgres.fresh_database("orders"), mariadb.fresh_database("reporting")
+    _runner(postgres, orders)(OWNER)
+    _runner(mariadb, reporting)(REPLICA)
+    walk = Walkthrough(
+        tmp_path,
+        instead={
+            "postgresql://auditor@db.example:5432/orders": orders,
+            "mysql://auditor@db2.example:3306/reporting": reporting,
+            "password:": "# password:",
+        },
+        variables={"ORDERS_PASSWORD": "unused", "REPORTING_PASSWORD": "unused"},
+    )
+    assert walk.walk(ROOT / "README.md") > 5
+
+
+@pytest.mark.parametrize("name", ["owner.sql", "replica.sql"])
+def test_statements_are_told_apart(name: str) -> None:
+    """Each ends with a semicolon at the end of a line, and so do the texts of the examples."""
+    text = (ROOT / "examples" / "postgresql-mariadb" / name).read_text("utf-8")
+    assert [statement.split()[0] for statement in statements(text)] == ["CREATE", "INSERT"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -447,8 +447,10 @@ class Looker:
                 state = states.get(candidate.key, "absent")
                 yield Sight(self._finding(replica, candidate.key, Divergence.ORPHAN), state, candidate.replica_digest)
 
-    def _finding(self, replica: Replica, key: KeyText, divergence: Divergence) -> Finding:
-        return Finding(self._contract.entity, replica.name, key, divergence, Verdict.SUSPECT)
+    def _finding(
+        self, replica: Replica, key: KeyText, divergence: Divergence, fields: tuple[FieldDifference, ...] = ()
+    ) -> Finding:
+        return Finding(self._contract.entity, replica.name, key, divergence, Verdict.SUSPECT, fields=fields)
 
     def _mismatches(
         self, owner: _Opened, copy: _Opened, pair: rows.Pair, both: Sequence[rows.Candidate]
@@ -475,7 +477,7 @@ class Looker:
         for candidate in both:
             differing = found.get(candidate.key)
             if differing:
-                finding = replace(self._finding(pair.replica, candidate.key, Divergence.MISMATCH), fields=differing)
+                finding = self._finding(pair.replica, candidate.key, Divergence.MISMATCH, differing)
                 yield Sight(
                     finding,
                     candidate.owner_digest or _values_digest(differing),

@@ -25,7 +25,7 @@ Limits: no look is worth waiting for beyond `max_wait`; what needs longer stays 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconcilers.finding import Cause, Divergence, Evidence, Finding, Read, Verdict
@@ -123,7 +123,7 @@ def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: d
         "hot: the owner's row changed again at every look" if _hot(looks) and verdict is Verdict.UNDECIDED else ""
     )
     evidence = Evidence(judgement.proof, reads, finding.evidence.changes, note)
-    return replace(finding, verdict=verdict, cause=judgement.cause, evidence=evidence, judge_after=judge_after)
+    return finding.judged(verdict, judgement.cause, evidence, judge_after)
 
 
 def _hot(looks: Sequence[Look]) -> bool:

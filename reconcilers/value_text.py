@@ -427,5 +427,10 @@ def _register(
         4: lambda a, b, c, d: batch(a, b, c, d),
     }
     cursor.create_function(
-        name, by_arity[len(types)], [*types], returns, type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+        name,
+        by_arity[len(types)],
+        [*types],
+        returns,
+        type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,
     )

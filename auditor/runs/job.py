@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from auditor.reports.collector import collector_paused
 from auditor.reports.document import finding_document, finding_order, instant_text, run_document
 from auditor.run_id import new_run_id
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, exit_code, in_scope, reconcile
@@ -85,7 +86,7 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     try:
         masker = _masker(wiring, catalog, ledger)
         run_id = new_run_id(clock.now())
-        with wiring.workspace() as workspace:
+        with wiring.workspace() as workspace, collector_paused():
             around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say, listener.progress)
             result = reconcile(request.reconcile, around, run_id)
         return _recorded(request, result, _Books(catalog, masker, ledger, ledger_error, wiring.settings.digest))
@@ -123,9 +124,10 @@ def _masker(wiring: Wiring, catalog: Catalog, ledger: Ledger | None) -> Masker:
 
 
 def _recorded(request: JobRequest, result: RunResult, books: _Books) -> Job:
-    findings = sorted(
-        (finding_document(books.masker.finding(finding)) for finding in result.findings), key=finding_order
-    )
+    with collector_paused():
+        findings = sorted(
+            (finding_document(books.masker.finding(finding)) for finding in result.findings), key=finding_order
+        )
     document = run_document(result, books.catalog.contracts)
     if request.fail_on_new and books.ledger is not None:
         _forgive_known(document, findings, books.ledger)

@@ -52,7 +52,7 @@ class Block:
 def pages() -> list[Path]:
     """Every page of the documentation that people read."""
     beside = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "tests/README.md")]
-    return [page for page in (*beside, *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md")))]
+    return [*beside, *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 
 
 def blocks(page: Path) -> Iterator[Block]:

@@ -32,7 +32,7 @@ EVERY_PAGE = pytest.mark.parametrize("page", pages(), ids=_named)
 def _anchors(page: Path) -> set[str]:
     """The fragments that headings have on a forge."""
     found: set[str] = set()
-    for heading in _HEADING.findall(re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)):
+    for heading in _HEADING.findall(prose(page)):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
         found.add(re.sub(r"[^\w\- ]", "", text).replace(" ", "-"))
     return found

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.services import MariaDB, PostgreSQL
-    from tests.services.database import Database
+    from tests.services.database import DatabaseServer
 
 
-def _runner(server: Database, database: str) -> Callable[[str], object]:
+def _runner(server: DatabaseServer, database: str) -> Callable[[str], object]:
     """Runs the statements of a block in one database."""
     return lambda text: server.admin(*statements(text), database=database)
 

@@ -4,7 +4,8 @@
 `mysql_columns` decides how each type is read; `mysql_keys` finds rows by key.
 
 A table of an engine without transactions (MyISAM, Aria, MEMORY, …) has no snapshot: its watermark says `none`.
-Reading holds the table's metadata lock, as every SELECT does, until the snapshot is let go: an ALTER TABLE waits for it.
+Reading holds the table's metadata lock, as every SELECT does, until the snapshot is let go: an ALTER TABLE waits for
+it.
 """
 
 from __future__ import annotations
@@ -12,25 +13,29 @@ from __future__ import annotations
 import difflib
 import itertools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from auditor.readers.mysql_catalog import SNAPSHOT_ENGINES, Table, find_query, find_table
+from auditor.readers.documents import inner_text
+from auditor.readers.mysql_catalog import Table, find_query, find_table, shows_one_moment
+from auditor.readers.mysql_cells import Cell, read_rows
 from auditor.readers.mysql_columns import Access, access
-from auditor.readers.mysql_keys import conditions
+from auditor.readers.mysql_keys import EVERY_ROW, conditions
 from auditor.readers.mysql_position import open_snapshot
 from auditor.readers.mysql_query import reading_only
 from auditor.readers.mysql_session import MySqlSession
 from auditor.readers.native import NativeSnapshot, quote_name
 from contracts.errors import StoreError
-from reconcilers.ports import Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.ports import Keys, RawRelation, Shape, Wanted
 from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
     from auditor.readers.connection import ConnectionParts
-    from auditor.readers.mysql_rows import Cell
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -73,8 +78,7 @@ class MySqlReader:
         """See `reconcilers.ports.Reader.snapshot`."""
         with self._session() as session:
             table = self.table(session)
-            consistent = table.engine in SNAPSHOT_ENGINES or not table.engine
-            watermark = open_snapshot(session, consistent=consistent)
+            watermark = open_snapshot(session, consistent=shows_one_moment(session, table))
             snapshot = MySqlSnapshot(workspace, self, session, table, watermark)
             try:
                 yield snapshot
@@ -107,14 +111,14 @@ class MySqlReader:
         return [self._access(table, thing) for thing in wanted]
 
     def changed_since(self, before: Table) -> bool:
-        """Whether the relation was altered, truncated or made anew, as seen by a connection of its own."""
+        """Whether the relation was altered or made anew, as seen by a connection of its own."""
         if not before.identity:
             return False
         with self._session() as session:
             return self.table(session).identity != before.identity
 
     def _access(self, table: Table, wanted: Wanted) -> Access:
-        found = access(table.columns, wanted, timezone=self._parts.timezone)
+        found = access(table.columns, wanted, timezone=self._parts.timezone, keeps_digits=table.keeps_digits)
         if found is not None:
             return found
         names = [column.name for column in table.columns]
@@ -151,17 +155,24 @@ class MySqlSnapshot(NativeSnapshot):
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
         accesses = self._reader.accesses(self._table, wanted)
-        return self._relation(accesses, [select(accesses, self._table)])
+        return self._stream(accesses, [select(accesses, self._table)])
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
         accesses = self._reader.accesses(self._table, wanted)
         key = self._reader.accesses(self._table, keys.columns)
         scan = select(accesses, self._table)
-        return self._relation(accesses, [f"{scan} WHERE {condition}" for condition in conditions(key, keys.values)])
+        names = {part.column.name for part in key}
+        indexed = any(index[0] in names for index in self._table.indexed)
+        found = list(conditions(key, keys.values, indexed=indexed))
+        bring = self._table_of if self._few and found != [EVERY_ROW] else self._stream
+        return bring(accesses, [f"{scan} WHERE {condition}" for condition in found])
 
     def load(self, sql: str, table: str) -> int:
-        """See `reconcilers.ports.Snapshot.load`; rows go straight into the table, since no DuckDB transaction holds the view."""
+        """See `reconcilers.ports.Snapshot.load`.
+
+        Rows go straight into the table: the view is the server's, and no transaction of DuckDB must stay open for it.
+        """
         try:
             self.cursor.execute(f"CREATE OR REPLACE TABLE {quote_name(table)} AS {sql}")
             row = self.cursor.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
@@ -179,60 +190,56 @@ class MySqlSnapshot(NativeSnapshot):
         return None
 
     def incomplete(self) -> str:
-        """See `reconcilers.ports.Snapshot.incomplete`."""
+        """See `reconcilers.ports.Snapshot.incomplete`.
+
+        A TRUNCATE leaves no trace here, and needs none: reading a table that was truncated after the snapshot began is
+        an error at the server, and once we read, it waits for us.
+        """
         if self._reader.changed_since(self._table):
-            return "the table was altered, truncated or made anew while it was read"
+            return "the table was altered or made anew while it was read"
         return ""
 
-    def failed(self, failure: StoreError) -> None:
-        """Keep what broke a stream, which DuckDB passes on as a text only."""
+    def _table_of(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
+        """The same for a few rows: read now, as a table, without the weight of Arrow."""
+        cells = _cells(accesses)
+        name = f"mysql_rows_{next(self._numbers)}"
+        columns = ", ".join(f"{cell.name} {'BLOB' if cell.binary else 'VARCHAR'}" for cell in cells)
+        self.cursor.execute(f"CREATE TEMP TABLE {name} ({columns})")
+        for rows in self._session.results(statements, partial(read_rows, cells=cells)):
+            self.cursor.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(cells))})", rows)
+        return _cast(accesses, cells, name)
+
+    def _stream(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
+        """Offer the rows of these statements to DuckDB; nothing is sent before DuckDB asks for rows."""
+        from auditor.readers.mysql_stream import RowStream
+
+        cells = _cells(accesses)
+        name = f"mysql_rows_{next(self._numbers)}"
+        self.cursor.register(name, RowStream(self._session, statements, cells, self._failed))
+        return _cast(accesses, cells, name)
+
+    def _failed(self, failure: StoreError) -> None:
         self._failure = failure
 
-    def _relation(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
-        """Offer the rows of these statements to DuckDB; nothing is sent before DuckDB asks for rows."""
-        from auditor.readers.mysql_rows import Cell
 
-        number = next(self._numbers)
-        cells = [Cell(f"c{index}", binary=found.binary) for index, found in enumerate(accesses)]
-        self.cursor.register(f"mysql_rows_{number}", RowStream(self, self._session, statements, cells))
-        casts = [f"{found.cast.format(cell.name)} AS {cell.name}" for found, cell in zip(accesses, cells, strict=True)]
-        columns = tuple(_named(found.raw, cell.name) for found, cell in zip(accesses, cells, strict=True))
-        return RawRelation(f"(SELECT {', '.join(casts)} FROM mysql_rows_{number})", columns)
+def _cells(accesses: Sequence[Access]) -> list[Cell]:
+    """How each thing arrives, under a name of its own."""
+    cells = []
+    for index, found in enumerate(accesses):
+        inner = partial(inner_text, path=found.path, logical=found.logical) if found.path else None
+        cells.append(Cell(f"c{index}", binary=found.binary, inner=inner))
+    return cells
 
 
-class RowStream:
-    """Rows that DuckDB can select from, as often as it likes: each time the statements run again, in the same view."""
-
-    def __init__(
-        self, snapshot: MySqlSnapshot, session: MySqlSession, statements: Sequence[str], cells: Sequence[Cell]
-    ) -> None:
-        self._snapshot = snapshot
-        self._session = session
-        self._statements = statements
-        self._cells = cells
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Arrow's way to hand over a stream; DuckDB asks for one more than once, only to see its columns."""
-        import pyarrow as pa
-
-        from auditor.readers.mysql_rows import arrow_schema
-
-        reader = pa.RecordBatchReader.from_batches(arrow_schema(self._cells), self._batches())
-        stream: object = reader.__arrow_c_stream__(requested_schema)
-        return stream
-
-    def _batches(self) -> Iterator[Any]:
-        try:
-            yield from self._session.batches(self._statements, self._cells)
-        except StoreError as failure:
-            self._snapshot.failed(failure)
-            raise
+def _cast(accesses: Sequence[Access], cells: Sequence[Cell], name: str) -> RawRelation:
+    """Rows as they arrive, with each column as the comparison is to see it."""
+    casts, columns = [], []
+    for found, cell in zip(accesses, cells, strict=True):
+        casts.append(f"{found.cast.format(cell.name)} AS {cell.name}")
+        columns.append(replace(found.raw, sql=cell.name))
+    return RawRelation(f"(SELECT {', '.join(casts)} FROM {name})", tuple(columns))
 
 
 def select(accesses: Sequence[Access], table: Table) -> str:
     """The statement that reads every row."""
     return f"SELECT {', '.join(found.expression for found in accesses)} FROM {table.from_clause}"
-
-
-def _named(raw: RawColumn, name: str) -> RawColumn:
-    return RawColumn(name, raw.duckdb_type, raw.timezone, raw.exact, raw.char_padded, raw.nan_hidden)

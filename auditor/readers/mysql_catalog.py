@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SNAPSHOT_ENGINES = frozenset({"innodb", "rocksdb", "tokudb", "ndbcluster", "ndb"})
 """Storage engines that show one moment; the others (MyISAM, Aria, MEMORY, CSV) show each row as it is just then."""
 
+_NOT_THE_SERVERS_OWN = "table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
 _BINARY_CHARSET = 63
 _SPELLED_TYPE = re.compile(r"([a-z0-9]+)")
 _ENUM_FLAG, _SET_FLAG, _NOT_NULL_FLAG, _UNSIGNED_FLAG = 256, 2048, 1, 32
@@ -36,7 +37,9 @@ class Table:
         engine: The storage engine in lower case; empty for views and queries.
         rows: The server's estimate, or None.
         size: Bytes of data, the server's estimate, or None.
-        identity: Changes when the relation is altered, truncated or made anew.
+        keeps_digits: JSON_EXTRACT gives numbers in documents kept as text as they are written (MariaDB) rather than
+            as binary floating point (MySQL).
+        identity: Changes when the relation is altered or made anew.
         unique: See `Shape.unique_keys`.
         indexed: See `Shape.indexed`.
     """
@@ -46,6 +49,7 @@ class Table:
     engine: str = ""
     rows: int | None = None
     size: int | None = None
+    keeps_digits: bool = False
     identity: str = ""
     unique: tuple[tuple[str, ...], ...] = ()
     indexed: tuple[tuple[str, ...], ...] = ()
@@ -90,6 +94,7 @@ def find_table(session: MySqlSession, relation: str, database: str) -> Table:
         engine=(engine or "").lower(),
         rows=rows,
         size=size,
+        keeps_digits=session.is_mariadb,
         identity=f"{created} {columns}",
         unique=unique,
         indexed=indexed,
@@ -104,7 +109,37 @@ def find_query(session: MySqlSession, query: str) -> Table:
     """
     from_clause = f"(\n{query}\n) AS `owner_query`"
     fields = session.describe(f"SELECT * FROM {from_clause} LIMIT 0")
-    return Table(from_clause, tuple(_described(field) for field in fields))
+    return Table(from_clause, tuple(_described(field) for field in fields), keeps_digits=session.is_mariadb)
+
+
+def shows_one_moment(session: MySqlSession, table: Table) -> bool:
+    """Whether every table behind the relation has an engine with snapshots.
+
+    What a view or a query reads is found by name: one that happens to hold the name of a table without snapshots
+    counts as reading it.
+    """
+    if table.engine:
+        return table.engine in SNAPSHOT_ENGINES
+    engines = ", ".join(f"'{engine}'" for engine in sorted(SNAPSHOT_ENGINES))
+    unsteady = session.ask(
+        "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+        f" AND lower(engine) NOT IN ({engines}) AND {_NOT_THE_SERVERS_OWN}"
+    )
+    if not unsteady:
+        return True
+    views = session.ask(
+        f"SELECT table_name, view_definition FROM information_schema.views WHERE {_NOT_THE_SERVERS_OWN}"
+    )
+    text = table.from_clause
+    seen: set[str] = set()
+    while found := {name for name, _ in views if name not in seen and _names(text, name)}:
+        seen |= found
+        text += " ".join(_plain(definition) for name, definition in views if name in found)
+    return not any(_names(text, name) for (name,) in unsteady)
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _missing(session: MySqlSession, schema: str, name: str) -> StoreError:
@@ -116,16 +151,17 @@ def _missing(session: MySqlSession, schema: str, name: str) -> StoreError:
     lower = [other for other in seen if other.lower() == name.lower()]
     guess = (lower or close or [""])[0]
     question = f"; did you mean {guess}?" if guess else ""
-    among = f"{len(seen)} other tables and views" if seen else "nothing"
+    among = f"{len(seen)} others" if seen else "nothing at all"
     return StoreError(
-        f"reading {session.dataset}: the user sees no table or view {name} in database {schema}, but {among} there{question}",
+        f"reading {session.dataset}: in database {schema} the user sees no table or view {name}, but {among}{question}",
         hint="check the relation's spelling, and that the user may SELECT from it",
     )
 
 
 def _columns(session: MySqlSession, schema: str, name: str) -> tuple[MySqlColumn, ...]:
     rows = session.ask(
-        "SELECT column_name, data_type, column_type, is_nullable, numeric_precision, numeric_scale, character_octet_length"
+        "SELECT column_name, data_type, column_type, is_nullable, numeric_precision,"
+        " numeric_scale, character_octet_length, character_set_name, collation_name"
         " FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
         (schema, name),
     )
@@ -134,7 +170,7 @@ def _columns(session: MySqlSession, schema: str, name: str) -> tuple[MySqlColumn
 
 
 def _column(row: tuple[Any, ...], checked: frozenset[str]) -> MySqlColumn:
-    name, base, declared, nullable, precision, scale, octets = row
+    name, base, declared, nullable, precision, scale, octets, charset, collation = row
     found = _SPELLED_TYPE.match(_plain(base))
     spelled = found[1] if found else ""
     digits = octets if spelled in BINARIES else precision
@@ -143,8 +179,10 @@ def _column(row: tuple[Any, ...], checked: frozenset[str]) -> MySqlColumn:
         spelled,
         _plain(declared),
         nullable == "YES",
-        int(digits or 0),
-        int(scale or 0),
+        digits=int(digits or 0),
+        scale=int(scale or 0),
+        charset=charset or "",
+        collation=collation or "",
         holds_json=name in checked,
     )
 

@@ -1,14 +1,13 @@
-"""How each type of MySQL and MariaDB is read, so that no value is bent; the whole table stands in docs/types/mysql.md."""
+"""How each type of MySQL and MariaDB is read, so that no value is bent; docs/types/mysql.md has the whole table."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from auditor.readers.native import quote_text
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.ports import Column, RawColumn, Wanted
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +57,8 @@ class MySqlColumn:
         declared: The whole type, such as `decimal(10,2) unsigned`.
         digits: All digits of a decimal, bits of a BIT, bytes of a BINARY or VARBINARY; else 0.
         scale: Digits after the point of a decimal, else 0.
+        charset: The character set of a text column; empty where it is not known.
+        collation: How a text column compares; empty where it is not known.
         holds_json: The server checks that the text is JSON (MariaDB's JSON).
     """
 
@@ -67,6 +68,8 @@ class MySqlColumn:
     nullable: bool = True
     digits: int = 0
     scale: int = 0
+    charset: str = ""
+    collation: str = ""
     holds_json: bool = False
 
     @property
@@ -109,6 +112,8 @@ class Access:
         cast: SQL that makes DuckDB's value of the arriving text; `{}` stands for the text.
         raw: How the comparison sees it; its `sql` is filled in by the relation.
         inside: It is a part of a document.
+        path: Where in a document that Python must take apart; empty where the server does it.
+        logical: The contract's type, if it names one.
     """
 
     column: MySqlColumn
@@ -117,6 +122,8 @@ class Access:
     binary: bool = False
     cast: str = "{}"
     inside: bool = False
+    path: tuple[str, ...] = ()
+    logical: LogicalType | None = None
 
 
 def quote_name(name: str) -> str:
@@ -124,13 +131,16 @@ def quote_name(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def access(columns: Sequence[MySqlColumn], wanted: Wanted, *, timezone: str) -> Access | None:
+def access(
+    columns: Sequence[MySqlColumn], wanted: Wanted, *, timezone: str, keeps_digits: bool = False
+) -> Access | None:
     """How to read one wanted thing, or None where no column has it.
 
     Args:
         columns: All columns of the relation.
         wanted: What to read.
         timezone: IANA zone of columns without one, where the contract names none.
+        keeps_digits: See `mysql_catalog.Table`.
     """
     zone = wanted.timezone or timezone
     kind = wanted.logical.kind if wanted.logical else None
@@ -139,7 +149,9 @@ def access(columns: Sequence[MySqlColumn], wanted: Wanted, *, timezone: str) -> 
             return _whole(column, kind, zone)
     for column in columns:
         if wanted.path.startswith(f"{column.name}.") and (column.base == "json" or column.base in TEXTS):
-            return _inside(column, wanted.path[len(column.name) + 1 :], kind, zone)
+            path = tuple(wanted.path[len(column.name) + 1 :].split("."))
+            exact = (keeps_digits or column.base == "json") and not any(part.isdecimal() for part in path)
+            return _inside(column, path, kind, zone) if exact else _inside_text(column, path, wanted.logical, zone)
     return None
 
 
@@ -159,9 +171,7 @@ def _whole(column: MySqlColumn, kind: Kind | None, zone: str) -> Access:
         return Access(column, f"{name} + 0e0", RawColumn("", narrow, exact=base == "double"), cast=cast)
     if base in BINARIES:
         return _bytes(column, name, kind)
-    if base in GEOMETRIES:
-        return _geometry(column, name, kind)
-    return _text(column, name, kind, zone)
+    return _geometry(column, name, kind) if base in GEOMETRIES else _text(column, name, kind, zone)
 
 
 def _decimal(column: MySqlColumn, name: str) -> Access:
@@ -174,7 +184,8 @@ def _decimal(column: MySqlColumn, name: str) -> Access:
 def _bytes(column: MySqlColumn, name: str, kind: Kind | None) -> Access:
     if kind is Kind.UUID and not (column.base in ("binary", "varbinary") and column.digits == UUID_BYTES):
         # 16 bytes, or the text of one: which of them, only each value knows
-        cast = f"CASE WHEN octet_length({{0}}) = {UUID_BYTES} THEN lower(hex({{0}})) ELSE coalesce(TRY(decode({{0}})), hex({{0}})) END"
+        text = "coalesce(TRY(decode({0})), hex({0}))"
+        cast = f"CASE WHEN octet_length({{0}}) = {UUID_BYTES} THEN lower(hex({{0}})) ELSE {text} END"
         return Access(column, name, RawColumn("", "VARCHAR", exact=False), binary=True, cast=cast)
     return Access(column, name, RawColumn("", "BLOB", exact=kind is not Kind.JSON), binary=True)
 
@@ -204,23 +215,32 @@ def _text(column: MySqlColumn, name: str, kind: Kind | None, zone: str) -> Acces
     return Access(column, expression, raw)
 
 
-def _inside(column: MySqlColumn, path: str, kind: Kind | None, zone: str) -> Access:
-    """A part of a document, as JSON text so that numbers keep their digits; a document that is no JSON shows itself."""
+def _inside(column: MySqlColumn, path: tuple[str, ...], kind: Kind | None, zone: str) -> Access:
+    """A part of a document, as JSON text so that numbers keep their digits; a document that is no JSON shows itself.
+
+    As in `documents.at_path`, a member whose own name has dots in it comes before members within members.
+    """
     name = quote_name(column.name)
-    keys = "".join("." + _json_key(key) for key in path.split("."))
-    part = f"JSON_EXTRACT({name}, {literal('$' + keys)})"
+    places = [(*path[:depth], ".".join(path[depth:])) for depth in range(len(path))]
+    parts = [f"JSON_EXTRACT({name}, {literal('$' + ''.join(map(_json_key, place)))})" for place in places]
+    part = parts[0] if len(parts) == 1 else f"COALESCE({', '.join(parts)})"
     expression = part if column.base == "json" else f"IF(JSON_VALID({name}), {part}, {name})"
     cast = "nullif({0}, 'null')"
-    if kind not in (Kind.JSON, Kind.LIST):
-        cast = f"CASE WHEN starts_with({{0}}, {quote_text(chr(34))}) THEN coalesce(TRY({{0}}->>'$'), {{0}}) ELSE {cast} END"
+    if kind is not Kind.JSON:
+        cast = f"CASE WHEN starts_with({{0}}, '\"') THEN coalesce(TRY({{0}}->>'$'), {{0}}) ELSE {cast} END"
+    return Access(column, expression, RawColumn("", "VARCHAR", timezone=zone, exact=False), cast=cast, inside=True)
+
+
+def _inside_text(column: MySqlColumn, path: tuple[str, ...], logical: LogicalType | None, zone: str) -> Access:
+    """A part of a document that MySQL would bend (it reads 1.10 in a text as a binary number) or cannot find."""
     raw = RawColumn("", "VARCHAR", timezone=zone, exact=False)
-    return Access(column, expression, raw, cast=cast, inside=True)
+    return Access(column, quote_name(column.name), raw, inside=True, path=path, logical=logical)
 
 
 def _json_key(key: str) -> str:
-    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def literal(text: str) -> str:
-    """A text literal for MySQL that no quoting rule can touch."""
+    """A text literal for the server that no quoting rule can touch."""
     return f"_utf8mb4 x'{text.encode(errors='surrogatepass').hex()}'"

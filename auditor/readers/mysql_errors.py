@@ -9,7 +9,6 @@ from pymysql.constants import CR, ER
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
-    import pymysql
     from auditor.readers.connection import ConnectionParts
 
 _HINTS = {
@@ -33,10 +32,11 @@ _HINTS = {
 _CHANGED = 1412
 
 
-def store_error(error: pymysql.MySQLError, *, doing: str, parts: ConnectionParts) -> StoreError:
+def store_error(error: Exception, *, doing: str, parts: ConnectionParts) -> StoreError:
     """One message for one error of the server or the driver.
 
     Args:
+        error: What PyMySQL raised.
         doing: What was being done with which dataset.
         parts: The connection, of which place, user and database are shown, the password never.
     """
@@ -48,7 +48,7 @@ def store_error(error: pymysql.MySQLError, *, doing: str, parts: ConnectionParts
     return StoreError(message, hint=_HINTS.get(code, "see what the server says, and run again"))
 
 
-def _code_and_text(error: pymysql.MySQLError) -> tuple[int, str]:
+def _code_and_text(error: Exception) -> tuple[int, str]:
     match error.args:
         case (int(code), str(text), *_):
             return code, text.strip()

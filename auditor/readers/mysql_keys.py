@@ -1,11 +1,11 @@
 """Look-ups by key: the conditions that find rows through an index, in statements of limited size.
 
-A key arrives as text and must meet its column as the column's own type.  MySQL would compare a number with a text as two binary
-floating point numbers (`0 = 'abc'` is true), without an index.  So each candidate becomes a literal of the column's type, and one
-that the type cannot hold is dropped: no row can have it.
+A key arrives as text and must meet its column as the column's own type.  MySQL would compare a number with a text as
+two binary floating point numbers (`0 = 'abc'` is true), without an index.  So each candidate becomes a literal of the
+column's type, and one that the type cannot hold is dropped: no row can have it.
 
-Text is compared twice: under the column's collation, which the index serves and which may find more ('a' and 'A'), and byte for
-byte, so that no row comes back for two keys of different statements.
+Text is compared twice: under the column's collation, which the index serves and which may find more ('a' and 'A'), and
+byte for byte, so that no row comes back for two keys of different statements.
 """
 
 from __future__ import annotations
@@ -14,16 +14,23 @@ import itertools
 import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from auditor.readers.mysql_columns import BINARIES, INTEGERS, TEXTS, Access, literal
-from typing import TYPE_CHECKING
+from auditor.readers.mysql_columns import BINARIES, INTEGERS, TEXTS, Access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 STATEMENT_BYTES = 256 << 10
-"""Most bytes of keys in one look-up: below every server's `max_allowed_packet` (1 MiB at the least), and about 5,000 keys."""
+"""Most bytes of keys in one look-up: below every server's `max_allowed_packet` (1 MiB at the least)."""
+
+COMPOSITE_KEYS = 100
+"""Most keys of several columns in one look-up through an index: the time that MySQL's optimizer takes for them grows
+with their square (100 take 1.5 ms, 5,000 take 5 s)."""
+
+SCANS = 4
+"""A key that no index serves costs one scan a statement; beyond this many, one scan that delivers all is cheaper."""
 
 NUMBER_CHARACTERS = 100
 """Longer digits are no number of MySQL's (65 digits, or a double in its shortest text)."""
@@ -31,7 +38,6 @@ NUMBER_CHARACTERS = 100
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)
 _HEX = re.compile(r"(\\x)?((?:[0-9a-fA-F]{2})*)\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{32}\Z")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _DATE_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?))?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII
 )
@@ -39,40 +45,47 @@ _TIME = re.compile(r"-?\d{2,3}:[0-5]\d:[0-5]\d(\.\d{1,6})?\Z", re.ASCII)
 _BOOLEANS = {"true": "1", "t": "1", "false": "0", "f": "0"}
 _COMPARED_AS_TEXT = TEXTS | {"enum", "set"}
 
+EVERY_ROW = "TRUE"
+"""The condition of a look-up that the server cannot narrow down."""
 
-def conditions(key: Sequence[Access], values: Sequence[tuple[tuple[str, ...], ...]]) -> Iterator[str]:
-    """Conditions after WHERE that together find each row with one of the keys once.
+
+def conditions(key: Sequence[Access], values: Iterable[tuple[tuple[str, ...], ...]], *, indexed: bool) -> Iterator[str]:
+    """Conditions after WHERE that together find each row with one of the keys once, and no row twice.
 
     Args:
         key: The key's columns.
         values: See `reconcilers.ports.Keys`.
+        indexed: An index serves the key.
 
     Yields:
         One condition a statement; none where no key can exist.
     """
-    readers = [_literals_of(part) for part in key]
-    if any(reader is None for reader in readers):
-        yield "TRUE"  # the server cannot tell; the caller filters
+    readers = [reader for part in key if (reader := _literals_of(part)) is not None]
+    if len(readers) < len(key):
+        yield EVERY_ROW  # the server cannot tell; the caller filters
         return
     found: dict[tuple[str, ...], None] = {}
     for candidates in values:
         parts = [
-            [text for candidate in options if (text := reader(candidate)) is not None]
+            [literal for candidate in options if (literal := reader(candidate)) is not None]
             for reader, options in zip(readers, candidates, strict=True)
-            if reader is not None
         ]
         found.update(dict.fromkeys(itertools.product(*parts)))
-    for batch in _batches(found):
+    batches = list(_batches(found, COMPOSITE_KEYS if indexed and len(key) > 1 else len(found)))
+    if not indexed and len(batches) > SCANS:
+        yield EVERY_ROW
+        return
+    for batch in batches:
         yield _condition(key, batch)
 
 
-def _batches(keys: dict[tuple[str, ...], None]) -> Iterator[list[tuple[str, ...]]]:
+def _batches(keys: Iterable[tuple[str, ...]], most: int) -> Iterator[list[tuple[str, ...]]]:
     batch: list[tuple[str, ...]] = []
     size = 0
     for key in keys:
         size += sum(map(len, key)) + 2 * len(key)
         batch.append(key)
-        if size >= STATEMENT_BYTES:
+        if size >= STATEMENT_BYTES or len(batch) == most:
             yield batch
             batch, size = [], 0
     if batch:
@@ -80,37 +93,59 @@ def _batches(keys: dict[tuple[str, ...], None]) -> Iterator[list[tuple[str, ...]
 
 
 def _condition(key: Sequence[Access], batch: list[tuple[str, ...]]) -> str:
-    found = _is_one_of([part.expression for part in key], batch)
-    if not any(part.column.base in _COMPARED_AS_TEXT for part in key):
-        return found
-    exact = [_bytes_of(part) if part.column.base in _COMPARED_AS_TEXT else part.expression for part in key]
-    spelled = [tuple(_bytes_literal(text) for text in literals) for literals in batch]
-    return f"{found} AND {_is_one_of(exact, spelled)}"
+    """What is true for rows with one of these keys; a literal of a text column is the hex of its UTF-8 bytes."""
+    is_text = [part.column.base in _COMPARED_AS_TEXT for part in key]
+    if not any(is_text):
+        return _is_one_of([part.expression for part in key], batch)
+    found, spelled = [], []
+    for place, part in enumerate(key):
+        literals = [literals[place] for literals in batch]
+        expression, written = _spelled(part, literals) if is_text[place] else (part.expression, literals)
+        found.append(expression)
+        spelled.append(written)
+    exact = [_bytes_of(part) if text else part.expression for part, text in zip(key, is_text, strict=True)]
+    raw = [
+        tuple(f"x'{literal}'" if text else literal for literal, text in zip(literals, is_text, strict=True))
+        for literals in batch
+    ]
+    return f"{_is_one_of(found, list(zip(*spelled, strict=True)))} AND {_is_one_of(exact, raw)}"
 
 
-def _is_one_of(expressions: list[str], batch: list[tuple[str, ...]]) -> str:
+def _is_one_of(expressions: Sequence[str], batch: Sequence[tuple[str, ...]]) -> str:
     if len(expressions) == 1:
         return f"{expressions[0]} IN ({','.join(literals[0] for literals in batch)})"
     rows = ",".join(f"({','.join(literals)})" for literals in batch)
     return f"({','.join(expressions)}) IN ({rows})"
 
 
+def _spelled(part: Access, literals: list[str]) -> tuple[str, list[str]]:
+    """The column and its texts, so that the server compares them in the column's own character set and collation.
+
+    A text that the character set lacks would otherwise make the server refuse; converted, it has question marks
+    instead, and the comparison of bytes sorts out what they find.
+    """
+    column = part.column
+    plain = [f"_utf8mb4 x'{literal}'" for literal in literals]
+    if column.charset == "utf8mb4" or all(bytes.fromhex(literal).isascii() for literal in literals):
+        return part.expression, plain
+    if not column.charset:
+        return f"CONVERT({part.expression} USING utf8mb4)", plain
+    written = [f"CONVERT({text} USING {column.charset}) COLLATE {column.collation}" for text in plain]
+    return part.expression, written
+
+
 def _bytes_of(part: Access) -> str:
     return f"CAST(CONVERT({part.expression} USING utf8mb4) AS BINARY)"
-
-
-def _bytes_literal(text: str) -> str:
-    return text.removeprefix("_utf8mb4 ")
 
 
 def _literals_of(part: Access) -> Callable[[str], str | None] | None:
     """What turns a candidate into a literal of the column's type; None where no literal can be trusted."""
     base = part.column.base
-    if part.inside:
+    if part.inside or part.column.holds_json:
         return None
     if base in INTEGERS or base in ("year", "bit"):
         return _integer
-    if base in _COMPARED_AS_TEXT and not part.column.holds_json:
+    if base in _COMPARED_AS_TEXT:
         return _text
     if base in BINARIES:
         return _bytes
@@ -131,7 +166,10 @@ def _decimal(candidate: str) -> str | None:
 
 def _double(candidate: str) -> str | None:
     number = _number(candidate)
-    return None if number is None else f"{float(number)!r}e0" if "e" not in repr(float(number)) else repr(float(number))
+    if number is None:
+        return None
+    text = repr(float(number))
+    return text if "e" in text else f"{text}e0"  # without an exponent it would be a decimal
 
 
 def _number(candidate: str) -> Decimal | None:
@@ -144,7 +182,7 @@ def _number(candidate: str) -> Decimal | None:
 
 
 def _text(candidate: str) -> str:
-    return literal(candidate)
+    return candidate.encode(errors="surrogatepass").hex()
 
 
 def _bytes(candidate: str) -> str | None:

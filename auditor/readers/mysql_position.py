@@ -1,9 +1,9 @@
 """Where in a server's history a snapshot stands.
 
-MariaDB says it exactly: within `START TRANSACTION WITH CONSISTENT SNAPSHOT` the status variables `binlog_snapshot_file` and
-`binlog_snapshot_position` are the snapshot's own.  MySQL does not: there the position is read before and after the snapshot is
-opened, and the snapshot stands somewhere in between (mostly both are the same).
-A server without a binary log, or a user who may not ask, has no position; the watermark then has the server's time alone.
+MariaDB says it exactly: within `START TRANSACTION WITH CONSISTENT SNAPSHOT` the status variables
+`binlog_snapshot_file` and `binlog_snapshot_position` are the snapshot's own.  MySQL does not: there the position is
+read before and after the snapshot is opened, and the snapshot stands somewhere in between (mostly both are the same).
+Where the server has no binary log, or the user may not ask, the watermark has the server's time alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
     """Open the session's one consistent view and stamp it.
 
     Args:
+        session: An open connection.
         consistent: The relation's engine shows one moment.
 
     Raises:

@@ -1,15 +1,16 @@
-"""Whether an owner's query only reads.  The server has the last word (READ ONLY); this says no earlier, and more clearly.
+"""Whether an owner's query only reads.  The server has the last word; this says no earlier, and more clearly.
 
-The server's read-only transaction refuses writes to tables, but not everything that a SELECT can do: files (`INTO OUTFILE`), locks
-(`FOR UPDATE`), sequences.  And a text can hide what it does: `/*! … */` is a comment everywhere but on this server.
+The server's read-only transaction refuses writes to tables, but not everything that a SELECT can do: files
+(`INTO OUTFILE`), locks (`FOR UPDATE`), sequences.  And a text can hide what it does: `/*! … */` is a comment
+everywhere but on this server.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from contracts.errors import StoreError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

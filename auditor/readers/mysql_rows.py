@@ -1,13 +1,14 @@
 """Rows of MySQL's text protocol, from the bytes of the connection to Arrow, many thousand at a time.
 
 MySQL sends each row as one packet (3 bytes length, 1 byte sequence number) of cells, each cell a length and its text.
-A driver makes a Python object of every cell; here a cell is never touched alone.  One pass in Python finds where the rows of a
-buffer begin.  Then NumPy walks all rows of the buffer at once, cell by cell: read the length byte of every row, remember where
-the cells begin, step over them.  What comes out is one Arrow *view* array a column: for each cell 16 bytes that point into the
-buffer as it came from the network.  The text itself is never copied; DuckDB casts it, on all its threads.
+A driver makes a Python object of every cell; here a cell is never touched alone.  One pass in Python finds where the
+rows of a buffer begin.  Then NumPy walks all rows of the buffer at once, cell by cell: read the length byte of every
+row, remember where the cells begin, step over them.  What comes out is one Arrow *view* array a column: for each cell
+16 bytes that point into the buffer as it came from the network.  The text itself is never copied; DuckDB casts it, on
+all its threads.
 
-DuckDB's own MySQL scanner needs three to four times as long for the same rows, keeps the whole result in memory before the first
-row can be used, and can be told neither isolation level nor time zone.  In the tests it is the oracle.
+DuckDB's own MySQL scanner needs three to four times as long for the same rows, and keeps the whole result in memory
+before the first row can be used.  In the tests it is the oracle, beside `mysql_cells`.
 
 Limits: a buffer holds at least one row; MySQL's own limit for a row is 1 GiB (`max_allowed_packet`).
 """
@@ -21,30 +22,34 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from auditor.readers.mysql_cells import (
+    END,
+    END_MAX,
+    ERROR,
+    HEADER_BYTES,
+    NULL,
+    PACKET_MAX,
+    WIDE_LENGTHS,
+    Cell,
+    ServerError,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
     import numpy.typing as npt
+
+    from auditor.readers.mysql_cells import ReadInto
 
     Bytes: TypeAlias = npt.NDArray[np.uint8]
     Places: TypeAlias = npt.NDArray[np.int64]
     Flags: TypeAlias = npt.NDArray[np.bool_]
 
 BUFFER_BYTES = 4 << 20
-"""Bytes of rows that become one Arrow batch: enough that NumPy's cost per call vanishes, few enough to stay in the cache."""
-
-HEADER_BYTES = 4
-PACKET_MAX = 0xFFFFFF
-"""A packet of this length is continued by the next one."""
-
-END_MAX = 9
-"""An end packet is shorter than this; a row that begins with the same byte is longer than `PACKET_MAX`."""
+"""Bytes of rows that become one Arrow batch: enough that NumPy's cost per call vanishes, few enough for the cache."""
 
 INLINE_BYTES = 12
 """Arrow keeps cells up to this length in the view itself."""
-
-_END, _ERROR, _NULL = 0xFE, 0xFF, 0xFB
-_WIDE_LENGTHS = ((0xFC, 2), (0xFD, 3), (0xFE, 8))
-"""A length that does not fit one byte: its mark, and how many bytes follow (least significant first)."""
 
 _unpack_header = struct.Struct("<I").unpack_from
 _WINDOW = np.dtype(f"V{INLINE_BYTES}")
@@ -58,35 +63,12 @@ _KEPT = np.array(
 """For each inline length the bits of its text; what follows must be zero."""
 
 
-class ServerError(Exception):
-    """The server broke a result off; `packet` is its error packet."""
-
-    def __init__(self, packet: bytes) -> None:
-        super().__init__("the server reports an error")
-        self.packet = packet
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One column of a result.
-
-    Attributes:
-        name: Its name in the relation.
-        binary: Bytes rather than text.
-    """
-
-    name: str
-    binary: bool = False
-
-
 def arrow_schema(cells: Sequence[Cell]) -> Any:
     """The Arrow schema of a result with these columns."""
     return pa.schema([(cell.name, pa.binary_view() if cell.binary else pa.string_view()) for cell in cells])
 
 
-def read_batches(
-    read_into: Callable[[memoryview], int], cells: Sequence[Cell], *, buffer_bytes: int = BUFFER_BYTES
-) -> Iterator[Any]:
+def read_batches(read_into: ReadInto, cells: Sequence[Cell], *, buffer_bytes: int = BUFFER_BYTES) -> Iterator[Any]:
     """Read the rows of one result as Arrow record batches.
 
     Args:
@@ -106,9 +88,7 @@ def read_batches(
         yield pa.RecordBatch.from_arrays(_columns(buffer, begins, cells), schema=schema)
 
 
-def read_packets(
-    read_into: Callable[[memoryview], int], *, buffer_bytes: int = BUFFER_BYTES
-) -> Iterator[tuple[Bytes, Places]]:
+def read_packets(read_into: ReadInto, *, buffer_bytes: int = BUFFER_BYTES) -> Iterator[tuple[Bytes, Places]]:
     """Read the row packets of one result, until its end.
 
     Yields:
@@ -130,14 +110,14 @@ def read_packets(
             yield row, np.zeros(1, dtype=np.int64)
 
 
-def _fill(read_into: Callable[[memoryview], int], rest: bytes, buffer_bytes: int) -> tuple[Bytes, int, list[int], int]:
+def _fill(read_into: ReadInto, rest: bytes, buffer_bytes: int) -> tuple[Bytes, int, list[int], int]:
     """Read until the buffer is nearly full, the result ends, or a packet comes that goes on in the next one.
 
     Returns:
-        The buffer, how much of it is filled, where its complete packets' contents begin, and where the last of them ends.
+        The buffer, how much of it is filled, where its complete packets' contents begin, and where the last one ends.
     """
     buffer = np.empty(max(buffer_bytes, 2 * len(rest)) + INLINE_BYTES, dtype=np.uint8)
-    room = memoryview(buffer)[: len(buffer) - INLINE_BYTES]  # a window at the last byte must not leave the buffer
+    room = memoryview(buffer.data)[: len(buffer) - INLINE_BYTES]  # a window at the last byte must not leave the buffer
     room[: len(rest)] = rest
     filled, parsed = len(rest), 0
     begins: list[int] = []
@@ -150,7 +130,7 @@ def _fill(read_into: Callable[[memoryview], int], rest: bytes, buffer_bytes: int
         if filled == len(room):  # one row is larger than the buffer
             larger = np.empty(2 * len(room) + INLINE_BYTES, dtype=np.uint8)
             larger[:filled] = buffer[:filled]
-            buffer, room = larger, memoryview(larger)[: len(larger) - INLINE_BYTES]
+            buffer, room = larger, memoryview(larger.data)[: len(larger) - INLINE_BYTES]
         read = read_into(room[filled:])
         if not read:
             raise EOFError
@@ -186,12 +166,12 @@ def _is_end(buffer: Bytes, begins: list[int], *, filled: int) -> bool:
     if not begins or begins[-1] >= filled:
         return False
     mark = buffer[begins[-1]]
-    if mark == _ERROR:
+    if mark == ERROR:
         raise ServerError(bytes(buffer[begins[-1] : filled]))
-    return bool(mark == _END and filled - begins[-1] < END_MAX)
+    return bool(mark == END and filled - begins[-1] < END_MAX)
 
 
-def _long_row(read_into: Callable[[memoryview], int], rest: bytes) -> tuple[Bytes, bytes]:
+def _long_row(read_into: ReadInto, rest: bytes) -> tuple[Bytes, bytes]:
     """Put a row together that spans several packets; `rest` begins with the first one's header."""
     parts: list[bytes] = []
     length = PACKET_MAX
@@ -205,7 +185,7 @@ def _long_row(read_into: Callable[[memoryview], int], rest: bytes) -> tuple[Byte
     return np.frombuffer(row, dtype=np.uint8), rest
 
 
-def _at_least(read_into: Callable[[memoryview], int], rest: bytes, size: int) -> bytes:
+def _at_least(read_into: ReadInto, rest: bytes, size: int) -> bytes:
     if len(rest) >= size:
         return rest
     whole = bytearray(size)
@@ -230,19 +210,19 @@ def _columns(buffer: Bytes, begins: Places, cells: Sequence[Cell]) -> list[Any]:
     for cell in cells:
         begin, length, null = _measure(buffer, at)
         at = begin + length
-        arrays.append(_array(cell, _Cells(windows, begin, length, null), content, buffer))
+        arrays.append(_array(cell, _Cells(windows, begin, length, null), content))
     return arrays
 
 
 def _measure(buffer: Bytes, at: Places) -> tuple[Places, Places, Flags | None]:
     """Where one column's cells begin, how long they are, and which are NULL."""
     lead = buffer[at]
-    if lead.max() < _NULL:
+    if lead.max() < NULL:
         return at + 1, lead.astype(np.int64), None
-    null = lead == _NULL
+    null = lead == NULL
     length = np.where(null, 0, lead).astype(np.int64)
     begin = at + 1
-    for mark, width in _WIDE_LENGTHS:
+    for mark, width in WIDE_LENGTHS:
         wide = lead == mark
         if wide.any():
             where = begin[wide]
@@ -261,7 +241,7 @@ class _Cells:
     null: Flags | None
 
 
-def _array(cell: Cell, cells: _Cells, content: Any, buffer: Bytes) -> Any:
+def _array(cell: Cell, cells: _Cells, content: Any) -> Any:
     kind = pa.binary_view() if cell.binary else pa.string_view()
     nulls, validity = 0, None
     if cells.null is not None:
@@ -269,8 +249,8 @@ def _array(cell: Cell, cells: _Cells, content: Any, buffer: Bytes) -> Any:
         validity = pa.py_buffer(np.packbits(~cells.null, bitorder="little"))
     buffers = [validity, pa.py_buffer(_views(cells)), content]
     array = pa.Array.from_buffers(kind, len(cells.begin), buffers, null_count=nulls)
-    if not cell.binary and not _is_utf8(array):
-        return _repaired(cells, buffer)
+    if cell.inner is not None or not (cell.binary or _is_utf8(array)):
+        return _one_by_one(cell, array)
     return array
 
 
@@ -298,18 +278,7 @@ def _is_utf8(array: Any) -> bool:
     return True
 
 
-def _repaired(cells: _Cells, buffer: Bytes) -> Any:
-    """The texts with each byte that is no UTF-8 written out, so that it shows and equals no honest text."""
-    texts = []
-    for index, (begin, length) in enumerate(zip(cells.begin.tolist(), cells.length.tolist(), strict=True)):
-        if cells.null is not None and cells.null[index]:
-            texts.append(None)
-        else:
-            texts.append(readable(buffer[begin : begin + length].tobytes()))
-    return pa.array(texts, type=pa.string_view())
-
-
-def readable(raw: bytes) -> str:
-    """Bytes that should have been UTF-8 as text: U+FFFD and the hex of each byte that is not."""
-    text = raw.decode(errors="surrogateescape")
-    return "".join(f"\ufffd{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in text)  # noqa: PLR2004
+def _one_by_one(cell: Cell, array: Any) -> Any:
+    """Values that only Python can tell."""
+    raw = array.view(pa.binary_view()).to_pylist()
+    return pa.array([None if value is None else cell.value(value) for value in raw], type=pa.string_view())

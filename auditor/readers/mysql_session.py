@@ -2,9 +2,10 @@
 
 PyMySQL connects and authenticates; results of any size are read by `mysql_rows` from the same connection.
 
-Why not DuckDB's MySQL scanner: its transaction is a plain `START TRANSACTION READ ONLY`, its pool resets the session before each
-use, and no setting of it reaches the isolation level.  Under a server default of READ COMMITTED every statement would see another
-moment.  Here the view is one `START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY` under REPEATABLE READ, whatever the default.
+Why not DuckDB's MySQL scanner: its transaction is a plain `START TRANSACTION READ ONLY`, its pool resets the session
+before each use, and no setting of it reaches the isolation level.  Under a server default of READ COMMITTED every
+statement would see another moment.  Here the view is one `START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY` under
+REPEATABLE READ, whatever the default.
 """
 
 from __future__ import annotations
@@ -12,26 +13,35 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import pymysql
-from pymysql.constants import COMMAND, ER
+from pymysql.constants import COMMAND, CR, ER
 from pymysql.protocol import FieldDescriptorPacket
 
+from auditor.readers.mysql_cells import ServerError
 from auditor.readers.mysql_errors import store_error
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
     from auditor.readers.connection import ConnectionParts
-    from auditor.readers.mysql_rows import Cell
+    from auditor.readers.mysql_cells import ReadInto
+
+Part = TypeVar("Part")
+TakeApart: TypeAlias = "Callable[[ReadInto], Iterator[Part]]"
+
+DRIVER_BUFFER_BYTES = 1 << 20
+"""More than PyMySQL's own buffer ever holds."""
 
 CONNECT_SECONDS = 10
 """A server that has not answered by then counts as down."""
 
 STALL_SECONDS = 86_400
-"""How long the server waits for us: we pause reading while the workspace spills or the other side catches up, and the usual
-60 seconds (`net_write_timeout`) would break the result off in the middle."""
+"""How long the server waits for us: we pause reading while the workspace spills or the other side catches up, and the
+usual 60 seconds (`net_write_timeout`) would break the result off in the middle."""
 
 _KNOWN_OPTIONS = frozenset({"charset", "unix_socket"})
 
@@ -71,8 +81,8 @@ class MySqlSession:
         self.dataset = dataset
         self._parts = parts
         self._lock = threading.RLock()
-        self._reading: _Result | None = None
-        self._wire = self._connect()
+        self._reading: Result[Any] | None = None
+        self._wire: Any = self._connect()
         try:
             self.version = str(self.ask("SELECT version()")[0][0])
             self._configure()
@@ -118,7 +128,7 @@ class MySqlSession:
             self._let_go()
             try:
                 fields = self._send(sql)
-                while not self._wire._read_packet().is_eof_packet():  # type: ignore[attr-defined]  # noqa: SLF001
+                while not self._wire._read_packet().is_eof_packet():  # noqa: SLF001
                     pass
             except pymysql.MySQLError as error:
                 raise self.error("reading", error) from error
@@ -132,48 +142,49 @@ class MySqlSession:
         """
         self.ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
-    def batches(self, statements: Sequence[str], cells: Sequence[Cell]) -> Iterator[Any]:
-        """The rows of several statements with the same columns, one after the other, as Arrow record batches.
+    def results(self, statements: Iterable[str], take_apart: TakeApart[Part]) -> Iterator[Part]:
+        """The rows of several statements with the same columns, one after the other.
 
         Another statement may start meanwhile: what is left of this result is then kept in memory first, since a
         connection has one result at a time.
+
+        Args:
+            statements: SELECTs.
+            take_apart: Makes parts of the result's bytes.
 
         Raises:
             StoreError: The server breaks off.
         """
         for statement in statements:
-            result = self._start(statement, cells)
+            result = self._start(statement, take_apart)
             try:
-                while (batch := result.take()) is not None:
-                    yield batch
+                while (part := result.take()) is not None:
+                    yield part
             finally:
                 result.wanted = False
 
     def close(self) -> None:
         """End the view and the connection, at once, even in the middle of a result."""
-        self._wire._force_close()  # type: ignore[attr-defined]  # noqa: SLF001 - `close` would first wait for the result
+        self._wire._force_close()  # noqa: SLF001 - `close` would first wait for the result
 
-    def error(self, doing: str, error: pymysql.MySQLError) -> StoreError:
+    def error(self, doing: str, error: Exception) -> StoreError:
         """What went wrong, told so that a person can act on it."""
         return store_error(error, doing=f"{doing} {self.dataset}", parts=self._parts)
 
-    def _start(self, statement: str, cells: Sequence[Cell]) -> _Result:
-        from auditor.readers.mysql_rows import read_batches  # heavy, and small commands do without
-
+    def _start(self, statement: str, take_apart: TakeApart[Part]) -> Result[Part]:
         with self._lock:
             self._let_go()
             try:
-                fields = self._send(statement)
+                self._send(statement)
             except pymysql.MySQLError as error:
                 raise self.error("reading", error) from error
-            if len(fields) != len(cells):
-                raise StoreError(f"reading {self.dataset} gave {len(fields)} columns, expected {len(cells)}")
-            self._reading = _Result(read_batches(_following(self._wire), cells), self._lock, self.error)
-            return self._reading
+            result = Result(take_apart(_following(self._wire)), self._lock, self.error)
+            self._reading = result
+            return result
 
     def _send(self, sql: str) -> list[FieldDescriptorPacket]:
         """Send a statement and read what its columns are; its rows come next."""
-        wire: Any = self._wire
+        wire = self._wire
         wire._execute_command(COMMAND.COM_QUERY, sql.encode())  # noqa: SLF001 - PyMySQL's public way makes objects
         head = wire._read_packet()  # noqa: SLF001
         if head.is_ok_packet() or head.is_load_local_packet():
@@ -195,12 +206,14 @@ class MySqlSession:
             self.ask(sql)
         if lock is not None:
             self.ask(f"SET SESSION lock_wait_timeout = {max(1, round(lock))}")
-        if self.is_mariadb:
-            optional = (*_MARIADB_SESSION, f"SET SESSION max_statement_time = {statement or 0}")
-        else:
-            optional = (*_MYSQL_SESSION, f"SET SESSION max_execution_time = {round((statement or 0) * 1000)}")
-        for sql in optional:
+        for sql in self._optional(statement or 0):
             self._set_if_known(sql)
+
+    def _optional(self, statement_timeout: float) -> tuple[str, ...]:
+        """Settings of one of the two servers; 0 seconds are no limit."""
+        if self.is_mariadb:
+            return (*_MARIADB_SESSION, f"SET SESSION max_statement_time = {statement_timeout}")
+        return (*_MYSQL_SESSION, f"SET SESSION max_execution_time = {round(statement_timeout * 1000)}")
 
     def _set_if_known(self, sql: str) -> None:
         """Set a variable that older versions lack."""
@@ -217,7 +230,7 @@ class MySqlSession:
                 host=parts.host or "localhost",
                 port=parts.port or 3306,
                 user=parts.user or None,
-                password=(parts.password or "").encode(),  # type: ignore[arg-type]  # text would be encoded as Latin-1
+                password=parts.password.encode(),  # as text it would have to be Latin-1
                 database=parts.database or None,
                 charset="utf8mb4",
                 autocommit=True,
@@ -228,70 +241,64 @@ class MySqlSession:
             )
         except pymysql.MySQLError as error:
             raise self.error("connecting to", error) from error
-        except (
-            RuntimeError,
-            OSError,
-            ValueError,
-        ) as error:  # a missing package for the password; unreadable certificates
+        except (RuntimeError, OSError, ValueError) as error:  # a package is missing, a certificate cannot be read
             raise StoreError(
                 f"connecting to {self.dataset} at {parts.host}:{parts.port or 3306} failed: {error}",
                 hint="check tls: and the installed extra consistency-auditor[mysql]",
             ) from error
 
 
-class _Result:
+class Result(Generic[Part]):
     """The rows of one statement, which must all be read before the connection can do anything else."""
 
     def __init__(
-        self,
-        batches: Iterator[Any],
-        lock: threading.RLock,  # type: ignore[valid-type]  # a function to the type checker
-        error: Callable[[str, pymysql.MySQLError], StoreError],
+        self, parts: Iterator[Part], lock: AbstractContextManager[Any], error: Callable[[str, Exception], StoreError]
     ) -> None:
-        self._batches = batches
-        self._lock: Any = lock
+        self._parts = parts
+        self._lock = lock
         self._error = error
-        self._kept: deque[Any] = deque()
+        self._kept: deque[Part] = deque()
         self.wanted = True
 
-    def take(self) -> Any | None:
-        """The next batch, or None after the last."""
+    def take(self) -> Part | None:
+        """The next part, or None after the last."""
         with self._lock:
             return self._kept.popleft() if self._kept else self._next()
 
     def finish(self) -> None:
         """Read to the end, and keep what somebody still wants."""
-        while (batch := self._next()) is not None:
+        while (part := self._next()) is not None:
             if self.wanted:
-                self._kept.append(batch)
+                self._kept.append(part)
 
-    def _next(self) -> Any | None:
-        from auditor.readers.mysql_rows import ServerError
-
+    def _next(self) -> Part | None:
         try:
-            return next(self._batches, None)
+            return next(self._parts, None)
         except ServerError as broken:
             raise self._error("reading", _error_of(broken.packet)) from broken
         except (EOFError, OSError) as broken:
-            lost = pymysql.OperationalError(2013, "the connection was lost in the middle of the result")
+            lost = pymysql.OperationalError(CR.CR_SERVER_LOST, "the connection was lost in the middle of the result")
             raise self._error("reading", lost) from broken
 
 
-def _following(wire: Any) -> Callable[[memoryview], int]:
+def _following(wire: Any) -> ReadInto:
     """What reads on behind the driver's last packet: first what its buffer holds already, then the socket itself.
 
     Its own `readinto1` will not do: with room to spare it waits for more although it has something to give.
     """
     file = wire._rfile  # noqa: SLF001
-    buffered: bytes | None = None
+    held: bytes | None = None
 
     def read_into(room: memoryview) -> int:
-        nonlocal buffered
-        if buffered is not None:
-            return int(file.raw.readinto(room) or 0)
-        buffered = file.read1(len(room))
-        room[: len(buffered)] = buffered
-        return len(buffered)
+        nonlocal held
+        if held is None:
+            held = file.read1(DRIVER_BUFFER_BYTES)
+        if not held:
+            return file.raw.readinto(room) or 0
+        count = min(len(held), len(room))
+        room[:count] = held[:count]
+        held = held[count:]
+        return count
 
     return read_into
 
@@ -301,14 +308,14 @@ def _error_of(packet: bytes) -> pymysql.MySQLError:
         pymysql.err.raise_mysql_exception(packet)
     except pymysql.MySQLError as error:
         return error
-    return pymysql.InternalError(0, "the server broke off")
 
 
 def _socket_options(options: Mapping[str, str]) -> dict[str, Any]:
     unknown = sorted(set(options) - _KNOWN_OPTIONS)
     if unknown:
         raise StoreError(
-            f"the URL has the option {unknown[0]}, which means nothing here; known are {', '.join(sorted(_KNOWN_OPTIONS))}",
+            f"the URL has the option {unknown[0]}, which means nothing here;"
+            f" known are {', '.join(sorted(_KNOWN_OPTIONS))}",
             hint="encryption is set under `tls`, time-outs under `limits`",
         )
     return {"unix_socket": options["unix_socket"]} if "unix_socket" in options else {}

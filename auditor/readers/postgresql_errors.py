@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 PORT = 5432
 
-_SEVERITY = re.compile(r"\b[^\W\d_]{3,}:  (?=\S)")
-"""`ERROR:  `, `FATAL:  `, in whatever language the server speaks: libpq puts two blanks behind it."""
+_SEVERITY = re.compile(r"(?<=: )[^\W\d_]{3,}:  (?=\S)")
+"""`: ERROR:  `, in whatever language the server speaks; `DETAIL:  ` and the like begin lines of their own."""
 
 _CONNECTING = re.compile(r'Unable to connect to Postgres at "[^"]*": ')
 _CLASS = re.compile(r"\A[A-Z][A-Za-z ]* Error: ")
 """How DuckDB begins its messages."""
 
+_ADDRESS = re.compile(r"\Aconnection to server (?:at|on) .*? failed: ")
+"""How libpq begins; the place is in our own message already."""
+
 _OWN_LINES = re.compile(r"\n+LINE \d+: ")
-"""Where DuckDB begins to show its own statement, with ours inside."""
+"""Where PostgreSQL or DuckDB begins to show a part of the statement."""
 
 _NO_SELECT = "must be a SELECT statement"
 _CLOSED = "server closed the connection"
@@ -55,7 +58,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ("Ident authentication failed", "", "let pg_hba.conf admit this user with a password"),
     ("Peer authentication failed", "", "let pg_hba.conf admit this user with a password"),
     (
-        "no pg_hba.conf entry",
+        "pg_hba.conf",
         "",
         "let pg_hba.conf admit this user from here; where it wants TLS, set tls: {mode: require}",
     ),
@@ -63,10 +66,9 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ("certificate verify failed", "", "point tls.ca at the authority that signed the server's certificate"),
     ("root certificate file", "", "point tls.ca at the authority that signed the server's certificate"),
     ("server certificate for", "", "connect by a name that the certificate has, or set tls: {mode: verify-ca}"),
-    ("could not load private key file", "", "check tls.key: readable, and by its owner only"),
+    ("private key file", "", "check tls.key: readable, and by its owner only"),
     ("could not read certificate file", "", "check tls.cert"),
     ("certificate", "", "check tls of the connection in the settings"),
-    ("private key file", "", "check tls.key: readable, and by its owner only"),
     ("could not translate host name", "", "check the host in the settings"),
     ("Connection refused", "", "see whether the server is up, and check host and port in the settings"),
     (
@@ -101,7 +103,7 @@ _MISSING = re.compile(r'^(role|database) ".*" does not exist')
 
 def answer(error: BaseException) -> str:
     """The server's own first line, without the statement and without the values that it quotes."""
-    text = str(error).strip()
+    text = _OWN_LINES.split(str(error).strip(), maxsplit=1)[0]
     severities = list(_SEVERITY.finditer(text))
     if severities:
         line = text[severities[-1].end() :]
@@ -110,8 +112,8 @@ def answer(error: BaseException) -> str:
     elif _NO_SELECT in text:
         line = _NO_SELECT
     else:  # libpq's own words, behind the statement
-        line = _OWN_LINES.split(_CLASS.sub("", text), maxsplit=1)[0].rpartition('": ')[2]
-    line = line.partition("\n")[0].strip()
+        line = _CLASS.sub("", text).rpartition('": ')[2]
+    line = _ADDRESS.sub("", line.partition("\n")[0].strip())
     for quoted in _QUOTED_VALUES:
         line = quoted.sub("", line)
     return line[:_TEXT_LENGTH_MAX] or type(error).__name__

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.readers.native import quote_text
 from auditor.readers.postgresql_columns import INTEGERS, STAMPS, TEXTS, Access, array_literal
+from reconcilers.value_text import interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,10 +43,13 @@ _SPECIAL = {
     "-inf": "-Infinity", "-infinity": "-Infinity",
 }  # fmt: skip
 _HEX = re.compile(r"(?:\\x)?((?:[0-9a-fA-F]{2})*)\Z")
+_SHOWN_BYTE = re.compile(r"\\x([0-9A-F]{2})")
+_SHOWN_BYTES = re.compile(r"(?:[ -\[\]-~]|\\x[0-9A-F]{2})*\Z")
+_LONG_NUMBER = re.compile(r"\d{9}")
 _UUID = re.compile(r"[0-9a-f]{32}\Z")
 _TIME = re.compile(r"(?:([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?|24:00(:00(\.0{1,6})?)?)\Z", re.ASCII)
 _MOMENT = re.compile(
-    r"(\d{4,6})-(\d{2})-(\d{2})(?P<early> \(BC\))?"
+    r"(\d{4,6}|-\d{1,4})-(\d{2})-(\d{2})(?P<early> \(BC\))?"
     r"(?:[T ](?P<clock>(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?))?"
     r"(?P<zone>Z|[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)?(?P<late> BC)?\Z",
     re.ASCII,
@@ -145,6 +149,8 @@ def _matcher(part: Access, encoding: str) -> Matcher:
         return _text_matcher(part, encoding)
     if base in STAMPS:
         return Matcher(name, base, _Moments(base, part.raw.timezone).literals)
+    if base == "bytea":
+        return Matcher(name, base, _bytes)
     if base in _SCALARS:
         return Matcher(name, base, _one(_SCALARS[base]))
     return _odd_matcher(part, encoding)
@@ -223,7 +229,8 @@ def _numeric(text: str) -> str | None:
     number = _decimal(text)
     if number is None:
         return "NaN" if text.lower() == "nan" else None
-    return format(number.normalize(), "f") if number else "0"
+    plain = format(number, "f") if number else "0"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def _float(form: str) -> Callable[[str], str | None]:
@@ -248,9 +255,19 @@ def _uuid(text: str) -> str | None:
     return digits if _UUID.match(digits) else None
 
 
-def _bytes(text: str) -> str | None:
-    match = _HEX.match(text)
-    return rf"\x{match[1].lower()}" if match else None
+def _bytes(text: str) -> Sequence[str]:
+    """What hex digits mean, and what the same characters mean as DuckDB shows bytes: printable ones as themselves."""
+    found = [match[1].lower()] if (match := _HEX.match(text)) else []
+    if _SHOWN_BYTES.match(text):
+        shown = _SHOWN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), text)
+        found.append(shown.encode("latin-1").hex())
+    return [rf"\x{digits}" for digits in found]
+
+
+def _interval(text: str) -> str | None:
+    """As ISO 8601, which PostgreSQL reads; none beyond what its months and days can count."""
+    written = interval_text(text)
+    return written if written and not _LONG_NUMBER.search(written) else None
 
 
 def _moment(base: str) -> Callable[[str], str | None]:
@@ -260,9 +277,11 @@ def _moment(base: str) -> Callable[[str], str | None]:
         match = _MOMENT.match(text)
         if match is None:
             return None
-        early = bool(match["early"] or match["late"])
         year, month, day = int(match[1]), int(match[2]), int(match[3])
-        if not _is_date(base, -year if early else year, month, day):
+        early = bool(match["early"] or match["late"])
+        if year <= 0 and not early:  # canonical text counts through zero: the year -43 is 44 BC
+            year, early = 1 - year, True
+        if year <= 0 or not _is_date(base, -year if early else year, month, day):
             return None
         clock = f" {match['clock']}" if match["clock"] and base != "date" else ""
         return f"{year:04}-{month:02}-{day:02}{clock}{match['zone'] or '' if clock else ''}{' BC' if early else ''}"
@@ -321,7 +340,7 @@ _SCALARS: dict[str, Callable[[str], str | None]] = {
     "float8": _float("<d"),
     "bool": lambda text: _BOOLEANS.get(text.lower()),
     "uuid": _uuid,
-    "bytea": _bytes,
+    "interval": _interval,
     "date": _moment("date"),
     "time": lambda text: text if _TIME.match(text) else None,
 }

@@ -53,11 +53,8 @@ class Plan:
         found = access(columns, wanted, timezone=zone, version=self.server.version, by_key=by_key)
         failed = f"reading {self.dataset} failed at {place(self.parts)}"
         if found is None:
-            names = [column.name for column in columns]
-            raise StoreError(
-                f"{failed}: there is no column {wanted.path} among its {len(names)}",
-                hint=did_you_mean(wanted.path, names) or "check the fields in the contract",
-            )
+            message = f"{failed}: there is no column {wanted.path} among its {len(columns)}"
+            raise StoreError(message, hint=self._suggestion(wanted.path))
         if not found.column.readable:
             role = quote_name(self.parts.user or "ROLE")
             raise StoreError(
@@ -65,3 +62,10 @@ class Plan:
                 hint=f"GRANT SELECT ({found.name}) ON {self.relation.source} TO {role}",
             )
         return found
+
+    def _suggestion(self, path: str) -> str:
+        for column in self.relation.columns:
+            if path.startswith(f"{column.name}."):
+                return f"column {column.name} is {column.declared}; paths lead into json and jsonb alone"
+        names = [column.name for column in self.relation.columns]
+        return did_you_mean(path, names) or "check the fields in the contract"

@@ -100,7 +100,7 @@ def test_a_statement_that_scans_twice_sees_one_moment(postgres: PostgreSQL, work
 
 
 def test_the_watermark(postgres: PostgreSQL, workspace: Workspace) -> None:
-    """The position is PostgreSQL's own snapshot, of the transaction that reads; the clocks are ours and the server's."""
+    """The position is PostgreSQL's own snapshot, that of the reading transaction; both clocks are told."""
     url = postgres.fresh_database("watermark")
     postgres.admin("CREATE TABLE t (id int)", database=url)
     with postgres.connect(url) as writer, writer.transaction():

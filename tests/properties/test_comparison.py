@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -161,12 +162,12 @@ def _copy(draw: st.DrawFn, row: Mapping[str, str | None], fields: Mapping[str, s
     return copied
 
 
-def look_at(world: World, *, exact: bool = True) -> EntityLook:
+def look_at(world: World, *, exact: bool = True, threads: int = 1) -> EntityLook:
     """One look by the real comparison; everything arrives as text."""
     owner = MemoryReader("a/t", dict.fromkeys(world.contract.fields, "VARCHAR"), world.owner, exact=exact)
     columns = [f"r_{name}" for name in world.contract.fields] + ["gone"]
     copy = MemoryReader("b/t", dict.fromkeys(columns, "VARCHAR"), world.copies, exact=exact)
-    with tempfile.TemporaryDirectory() as directory, Workspace(Path(directory), threads=1) as workspace:
+    with tempfile.TemporaryDirectory() as directory, Workspace(Path(directory), threads=threads) as workspace:
         return Looker(workspace, world.contract, owner, {"copy": copy}, {}).look()
 
 
@@ -192,3 +193,13 @@ def test_comparison_equals_the_naive_oracle(world: World, exact: bool) -> None: 
     """Whatever the rows and the contract: the same findings, with the same fields, and nothing else."""
     expected = Oracle(world.contract, world.holds, world.where).findings(world.owner, world.copies)
     assert found_by(look_at(world, exact=exact)) == expected
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.randoms(use_true_random=False), st.integers(1, 4))
+def test_order_of_rows_and_threads_never_matter(world: World, random: Random, threads: int) -> None:
+    """The same rows in another order, on another number of threads: the same findings."""
+    before = found_by(look_at(world))
+    random.shuffle(world.owner)
+    random.shuffle(world.copies)
+    assert found_by(look_at(world, threads=threads)) == before

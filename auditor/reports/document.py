@@ -74,10 +74,11 @@ class FindingDocument(TypedDict):
 
 
 class CoverageDocument(TypedDict):
-    """What was compared and what was not: `skipped` names each part left out, with its reason."""
+    """What was compared and what was not: `skipped` names each part left out, `notes` say why, a sentence each."""
 
     complete: bool
     skipped: list[str]
+    notes: NotRequired[list[str]]
 
 
 class WatermarksDocument(TypedDict):
@@ -340,7 +341,10 @@ def _field(field: Field) -> FieldDocument:
 
 
 def _coverage(coverage: Coverage) -> CoverageDocument:
-    return {"complete": coverage.complete, "skipped": list(coverage.skipped)}
+    document: CoverageDocument = {"complete": coverage.complete, "skipped": list(coverage.skipped)}
+    if coverage.notes:
+        document["notes"] = list(coverage.notes)
+    return document
 
 
 def owner_coverage(owner: OwnerDocument) -> CoverageDocument:

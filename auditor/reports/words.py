@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from auditor.reports.document import EntityReport, FindingDocument, ReplicaDocument, RunDocument, VerdictCounts
+    from auditor.reports.document import (
+        CoverageDocument,
+        EntityReport,
+        FindingDocument,
+        ReplicaDocument,
+        RunDocument,
+        VerdictCounts,
+    )
 
 OWNER = "owner"
 """How a finding about the owner alone is called where others carry their replica's name."""
@@ -238,18 +245,21 @@ def skipped(run: RunDocument) -> list[tuple[str, str, bool]]:
     for entity in run["entities"]:
         owner = entity["owner"].get("coverage")
         if owner is not None:
-            parts.extend(_skipped(f"{entity['entity']} ({OWNER})", owner["complete"], owner["skipped"]))
+            parts.extend(_skipped(f"{entity['entity']} ({OWNER})", owner, run))
         for replica in entity["replicas"]:
-            coverage = replica["coverage"]
-            where = f"{entity['entity']} → {replica['replica']}"
-            parts.extend(_skipped(where, coverage["complete"], coverage["skipped"]))
+            parts.extend(_skipped(f"{entity['entity']} → {replica['replica']}", replica["coverage"], run))
     return parts
 
 
-def _skipped(where: str, complete: bool, reasons: list[str]) -> list[tuple[str, str, bool]]:  # noqa: FBT001
-    if not complete and not reasons:
-        return [(where, "not compared as a whole", True)]
-    return [(where, reason, not complete) for reason in reasons]
+def _skipped(where: str, coverage: CoverageDocument, run: RunDocument) -> list[tuple[str, str, bool]]:
+    """One line a part; a store's message, which the report tells in full elsewhere, becomes a few words."""
+    incomplete = not coverage["complete"]
+    told = tuple(run.get("errors", ()))
+    reasons = [
+        "could not be read" if any(error.endswith(note) for error in told) else note
+        for note in coverage.get("notes") or coverage["skipped"]
+    ]
+    return [(where, reason, incomplete) for reason in reasons or ["not compared as a whole"] * incomplete]
 
 
 def outcome(run: RunDocument) -> str:

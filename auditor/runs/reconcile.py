@@ -397,4 +397,5 @@ def _watermark(mark: Watermark | None) -> str:
         return ""
     position = mark.display or mark.position
     moment = mark.read_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return f"{position} at {moment}" if position else moment
+    text = f"{position} at {moment}" if position else moment
+    return text if mark.isolation == "snapshot" else f"{text}, rows of different moments"

@@ -109,3 +109,19 @@ def test_no_command_is_proposed_for_a_key_whose_values_are_hidden() -> None:
     entities = tallied([finding], hidden, {"order": 1})
     result = RunResult("r", "reconcile", STARTED, FINISHED, 1, ("drift",), entities, [finding])
     assert words.entity_command(finding_document(finding), run_document(result, hidden)) == ""
+
+
+def test_what_was_not_compared_is_told_with_its_reason() -> None:
+    """A store's message, which stands among the errors in full, becomes a few words here."""
+    run = clean_report()
+    entity = run["entities"][0]
+    changed, status = "orders.csv changed while it was read", "status: not known without history"
+    entity["owner"]["coverage"] = {"complete": False, "skipped": [], "notes": [changed]}
+    entity["replicas"][0]["coverage"] = {"complete": False, "skipped": [], "notes": ["no route to host"]}
+    entity["replicas"][1]["coverage"] = {"complete": True, "skipped": ["status"], "notes": [status]}
+    run["errors"] = ["customer at reporting: no route to host"]
+    assert [(reason, incomplete) for _, reason, incomplete in words.skipped(run)] == [
+        (changed, True),
+        ("could not be read", True),
+        (status, False),
+    ]

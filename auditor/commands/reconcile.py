@@ -97,6 +97,8 @@ def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
     from auditor.wiring import Wiring
 
     wiring = Wiring(invocation.settings())
+    for name in wiring.settings.without_effect():
+        invocation.say(f"{wiring.settings.path}: warning: `{name}` has no effect in this version")
     catalog = wiring.catalog()
     for warning in catalog.warnings:
         invocation.say(str(warning))
@@ -119,7 +121,7 @@ def write_job(job: Job, invocation: Invocation, form: str, limit: int | None = N
     from auditor.reports.formats import format_named
 
     if not job.compared:
-        for error in job.document.get("errors", ()):
+        for error in job.document.get("errors", ()) if invocation.quiet else ():  # else they were told already
             tell(f"audit: {error}")
         tell(f"audit: {NOTHING_COMPARED}")
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconcilers.ports import Keys
 from reconcilers.projection import Projection, compared_fields, compile_side, gone_sql, scope_sql, select_filter
-from reconcilers.rows import Pair, differences, row_stage, same_sql
+from reconcilers.rows import Pair, differences, row_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,8 @@ class OneRow:
         side: The side, compiled.
         table: The workspace's table with the live rows, made by `rows.row_stage` over `fields`.
         fields: Contract fields in the order of the table's columns.
-        texts: Canonical text of each field of the row, of the first where there are several; empty where there is none.
+        texts: Canonical text of each field of the row, of a live one before one that is flagged as deleted; empty where
+            there is none.
         count: How many live rows have this key.
         gone: There are rows, and each is flagged as deleted.
         scopes: Of the owner's row: replica name to whether that replica is to hold it.
@@ -86,6 +87,8 @@ class Subject:
 def fetch(snapshot: Snapshot, workspace: Workspace, subject: Subject) -> OneRow:
     """Read one side's row: by key, and where that cannot find every spelling of it, by a scan.
 
+    The workspace must know its functions before the snapshot begins, which would not see them otherwise.
+
     Raises:
         StoreError: The store failed while it was read.
     """
@@ -107,19 +110,18 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
     scopes = [f'{scope_sql(replica.where, side)} AS "w{i}"' for i, replica in enumerate(replicas)]
     gone = f'{gone_sql(side, subject.flag)} AS "gone"'
     sql = row_stage(contract, side, fields, _matching(subject, side), [gone, *scopes])
-    _know_functions(workspace, sql)
     every = f"{subject.table}_every"
     snapshot.load(sql, every)
     cursor = workspace.cursor()
     cursor.execute(f'CREATE OR REPLACE VIEW "{subject.table}" AS SELECT * FROM "{every}" WHERE NOT gone')
     columns = [f"t{i}" for i in range(len(fields))] + [f"w{i}" for i in range(len(replicas))]
     rows = cursor.execute(f'SELECT {", ".join(["gone", *columns])} FROM "{every}" ORDER BY ALL').fetchall()
-    live = [row[1:] for row in rows if not row[0]]
-    texts = dict(zip(fields, live[0], strict=False)) if live else {}
-    in_scope = live[0][len(fields) :] if live else ()
-    names = [replica.name for replica in replicas]
+    live = sum(1 for row in rows if not row[0])  # they come first
+    texts = dict(zip(fields, rows[0][1:], strict=False)) if rows else {}
+    in_scope = rows[0][1 + len(fields) :] if rows else ()
+    names = [replica.name for replica in replicas] if rows else []
     return OneRow(
-        side, subject.table, fields, texts, len(live), bool(rows) and not live, dict(zip(names, in_scope, strict=False))
+        side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True))
     )
 
 
@@ -127,17 +129,13 @@ def _matching(subject: Subject, side: Side) -> str:
     """The WHERE clause: exactly this key, and within the replica's `select`."""
     conditions = [f"{side.of(name).text} = {_literal(text or '')}" for name, text in subject.key]
     selected = select_filter(subject.replica, side) if subject.replica is not None else ""
-    return f"{selected} AND {' AND '.join(conditions)}" if selected else f" WHERE {' AND '.join(conditions)}"
+    if selected:
+        conditions.append(f"({selected.removeprefix(' WHERE ')})")
+    return f" WHERE {' AND '.join(conditions)}"
 
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _know_functions(workspace: Workspace, sql: str) -> None:
-    """Our functions take a fifth of a second to load, and most types need none of them."""
-    if "au_" in sql:
-        workspace.know_functions()
 
 
 def compare_rows(
@@ -152,8 +150,6 @@ def compare_rows(
     projection = Projection("", len(contract.key), spelled=False, bad_keys=False, gone=False, issues=False, zeros=False)
     pair = Pair(contract, replica, aligned, projection, copy.table, projection)
     constants = {name: _literal(text) for name, text in copy.texts.items() if text is not None}
-    for i, compared in enumerate(compared_fields(contract, replica)):
-        _know_functions(workspace, same_sql(i, compared, owner.side, copy.side, constants))
     found = differences(cursor, pair, aligned, copy.table, owner.side, copy.side, constants)
     return next(iter(found.values()), ())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,8 +17,8 @@ from contracts.logical_types import Kind, LogicalType, parse_logical_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     import duckdb
-    import pyarrow as pa
 
 JSON_EXPONENT_MAX = 400
 """Powers of ten up to which a JSON number is written out; beyond, it keeps an exponent.  Above double's range (308)."""
@@ -265,7 +265,7 @@ def _stamp(text: str) -> tuple[datetime, bool] | None:
     if zone and zone != "Z":
         minutes = int(zone[1:3]) * 60 + int(zone[3:].lstrip(":") or 0)
         moment = moment.replace(tzinfo=timezone(timedelta(minutes=minutes if zone[0] == "+" else -minutes)))
-        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment, bool(zone)
 
 
@@ -365,19 +365,21 @@ def call(function: str, *arguments: str) -> str:
     return f"({function}({', '.join(arguments)}) || '')"
 
 
-def register(cursor: duckdb.DuckDBPyConnection) -> None:
+def register(cursor: duckdb.DuckDBPyConnection, *, few: bool = False) -> None:
     """Make the functions below known to a workspace's database; every cursor of it then sees them.
+
+    With `few` they are called row by row, which spares loading Arrow where there are only a few rows.
 
     `au_decimal(text, precision, scale)`, `au_json(text)`, `au_list(text, element type, ordered)`, `au_interval(text)`,
     `au_casefold(text)`: canonical text, or NULL.
     """
-    one = ["VARCHAR"]
-    _register(cursor, "au_json", one, json_text)
-    _register(cursor, "au_interval", one, interval_text)
-    _register(cursor, "au_casefold", one, str.casefold)
-    _register(cursor, "au_decimal", ["VARCHAR", "INTEGER", "INTEGER"], decimal_text)
-    _register(cursor, "au_list", ["VARCHAR", "VARCHAR", "BOOLEAN"], _typed_list())
-    _register(cursor, "au_within", ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN"], is_within, "BOOLEAN")
+    one, make = ["VARCHAR"], _register_for_rows if few else _register
+    make(cursor, "au_json", one, json_text)
+    make(cursor, "au_interval", one, interval_text)
+    make(cursor, "au_casefold", one, str.casefold)
+    make(cursor, "au_decimal", ["VARCHAR", "INTEGER", "INTEGER"], decimal_text)
+    make(cursor, "au_list", ["VARCHAR", "VARCHAR", "BOOLEAN"], _typed_list())
+    make(cursor, "au_within", ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN"], is_within, "BOOLEAN")
 
 
 def _typed_list() -> Callable[[str, str, bool], str | None]:
@@ -422,9 +424,9 @@ def _register(
         return pa.array([None if row[0] is None else function(*row) for row in rows], kind)
 
     by_arity: dict[int, Callable[..., Any]] = {  # DuckDB counts the parameters
-        1: lambda a: batch(a),
-        3: lambda a, b, c: batch(a, b, c),
-        4: lambda a, b, c, d: batch(a, b, c, d),
+        1: batch,
+        3: batch,
+        4: batch,
     }
     cursor.create_function(
         name,
@@ -432,5 +434,32 @@ def _register(
         [*types],
         returns,
         type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,
+    )
+
+
+def _register_for_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    types: list[str],
+    function: Callable[..., str | bool | None],
+    returns: str = "VARCHAR",
+) -> None:
+    from duckdb.func import FunctionNullHandling, PythonUDFType
+
+    def one(*values: Any) -> str | bool | None:
+        return None if values[0] is None else function(*values)
+
+    by_arity: dict[int, Callable[..., Any]] = {  # DuckDB counts the parameters
+        1: lambda a: one(a),
+        3: lambda a, b, c: one(a, b, c),
+        4: lambda a, b, c, d: one(a, b, c, d),
+    }
+    cursor.create_function(
+        name,
+        by_arity[len(types)],
+        [*types],
+        returns,
+        type=PythonUDFType.NATIVE,
         null_handling=FunctionNullHandling.SPECIAL,
     )

@@ -80,7 +80,7 @@ class Workspace:
         """
         with self._registering:
             if not self._functions_known:
-                value_text.register(self._connection)
+                value_text.register(self._connection, few=self.few)
                 self._functions_known = True
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -130,6 +130,7 @@ def look_at_entity(
             f"{contract.entity}: the owner is known only by its feed, which cannot be asked for a row",
             hint="give the owner a dataset",
         )
+    around.workspace.know_functions()
     read_at = around.clock.now()
     answers = _answers(_questions(contract, key, reference, around), around.clock, seconds)
     owner = answers[0]
@@ -289,6 +290,6 @@ def add_known(sight: EntitySight, glance: LedgerGlance) -> None:
 
 def row_texts(answer: Answer, key: KeyText) -> Mapping[str, str | None] | None:
     """The row as documents show it, key first; None where there is none."""
-    if answer.row is None or not answer.row.live:
+    if answer.row is None or not answer.row.texts:
         return None
     return dict(key) | dict(answer.row.texts)

@@ -10,6 +10,7 @@ Reading holds the lock that every SELECT holds until the snapshot is let go: an 
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
     from reconcilers.ports import Shape, Wanted
     from reconcilers.workspace import Workspace
+
+
+@cache
+def _own_database() -> duckdb.DuckDBPyConnection:
+    """A DuckDB database for looking at shapes outside of any run, one for the whole process."""
+    return duckdb.connect(config={"threads": 1})
 
 
 class PostgresReader:
@@ -61,7 +68,7 @@ class PostgresReader:
         """See `reconcilers.ports.Reader.shape`.
 
         Args:
-            workspace: Saves loading the scanner into a DuckDB of our own, which takes a tenth of a second.
+            workspace: Saves loading the scanner into a database of our own, which takes a tenth of a second.
         """
         with self._planned(workspace) as (session, plan):
             return shape_of(session, plan.relation)
@@ -86,7 +93,7 @@ class PostgresReader:
     @contextmanager
     def _planned(self, workspace: Workspace | None) -> Iterator[tuple[PostgresSession, Plan]]:
         """The dataset, described within a transaction that is still open."""
-        cursor = workspace.cursor() if workspace is not None else duckdb.connect(config={"threads": 1})
+        cursor = workspace.cursor() if workspace is not None else _own_database().cursor()
         with closing(cursor), closing(PostgresSession(cursor, self._parts, self._dataset)) as session:
             session.begin()
             yield session, self._plan(session)

@@ -283,19 +283,19 @@ def _inside(column: PostgresColumn, path: str, kind: Kind | None, zone: str) -> 
 
 def _finds_all(column: PostgresColumn, kind: Kind | None) -> bool:
     """Whether equality in the server finds every spelling of a value of this kind."""
-    numbers = (Kind.INT, Kind.DECIMAL)
-    lawful: tuple[Kind, ...] = ()
+    own = _LOGICAL.get(column.base)
+    numbers, words = (Kind.INT, Kind.DECIMAL), (Kind.TEXT, Kind.ENUM)
+    lawful: tuple[Kind, ...] = words  # compared as the server writes it
     if column.base in INTEGERS or column.base == "oid":
-        lawful = (*numbers, Kind.FLOAT, Kind.TEXT, Kind.ENUM)
-    elif column.base in TEXTS or column.labels:
-        lawful = (Kind.TEXT, Kind.ENUM)
+        lawful = (*numbers, Kind.FLOAT, *words)
+    elif column.base == "money":
+        lawful = numbers
     elif column.base in STAMPS:
         lawful = (Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL)
     elif column.base in ("uuid", "bool"):
-        lawful = (_LOGICAL[column.base], Kind.TEXT, Kind.ENUM)
-    else:
-        own = _LOGICAL.get(column.base)
-        lawful = (own,) if own and own not in (Kind.JSON, Kind.INTERVAL) else numbers if column.base == "money" else ()
+        lawful = (_LOGICAL[column.base], *words)
+    elif column.base in _PLAIN and own not in (None, Kind.JSON):
+        lawful = (own, *words) if own is Kind.TEXT else (own,)
     return kind is None or kind in lawful
 
 

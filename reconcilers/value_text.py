@@ -424,9 +424,9 @@ def _register(
         return pa.array([None if row[0] is None else function(*row) for row in rows], kind)
 
     by_arity: dict[int, Callable[..., Any]] = {  # DuckDB counts the parameters
-        1: batch,
-        3: batch,
-        4: batch,
+        1: lambda a: batch(a),  # noqa: PLW0108 - `batch` itself counts as one
+        3: lambda a, b, c: batch(a, b, c),  # noqa: PLW0108
+        4: lambda a, b, c, d: batch(a, b, c, d),  # noqa: PLW0108
     }
     cursor.create_function(
         name,

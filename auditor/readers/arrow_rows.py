@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from auditor.readers.native import NativeSnapshot, quote_name
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import pyarrow as pa
 
     from reconcilers.workspace import Workspace
 
@@ -47,8 +47,6 @@ class ArrowRows:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """A new pass over the rows, as the Arrow PyCapsule interface asks for it."""
-        import pyarrow as pa
-
         reader = pa.RecordBatchReader.from_batches(self._schema, self._watched())
         return reader.__arrow_c_stream__(requested_schema)
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pyarrow as pa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -21,8 +25,6 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 def texts(array: pa.Array) -> list[str | None]:
     """The text of every value."""
-    from pyarrow import types
-
     kind = array.type
     if types.is_nested(kind):
         return json_texts(array)
@@ -32,9 +34,6 @@ def texts(array: pa.Array) -> list[str | None]:
 
 def json_texts(array: pa.Array) -> list[str | None]:
     """Every value as JSON text; None where there is no value."""
-    import pyarrow as pa
-    from pyarrow import types
-
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     kind = array.type
     if types.is_nested(kind):
@@ -62,8 +61,6 @@ def _structs(array: pa.Array) -> list[str | None]:
 
 def _ranges(array: pa.Array) -> list[tuple[int, int] | None]:
     """Where in the flattened children each list lies."""
-    import pyarrow.compute as pc
-
     lengths = pc.list_value_length(array).to_pylist()
     found: list[tuple[int, int] | None] = []
     start = 0
@@ -101,9 +98,6 @@ def _maps(array: pa.Array) -> list[str | None]:
 
 def _plain(array: pa.Array) -> list[Any]:
     """Values as Python has them; times as counts of their own unit, which Python's types could not hold."""
-    import pyarrow as pa
-    from pyarrow import types
-
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         return _plain(array.storage if isinstance(array, pa.ExtensionArray) else pa.chunked_array(array).storage)
@@ -119,17 +113,11 @@ def _plain(array: pa.Array) -> list[Any]:
 
 
 def _narrow(kind: pa.DataType) -> Callable[[float], Any]:
-    import numpy as np
-    from pyarrow import types
-
     return np.float16 if types.is_float16(kind) else np.float32
 
 
 def _writer(kind: pa.DataType) -> Callable[[Any], str]:
     """How a plain value of an Arrow type is written."""
-    import pyarrow as pa
-    from pyarrow import types
-
     if isinstance(kind, pa.BaseExtensionType):
         return _uuid_text if kind.extension_name == "arrow.uuid" else _writer(kind.storage_type)
     if types.is_dictionary(kind):
@@ -163,8 +151,6 @@ def _bytes_text(value: bytes) -> str:
 
 
 def _uuid_text(value: Any) -> str:
-    from uuid import UUID
-
     return str(value if isinstance(value, UUID) else UUID(bytes=value))
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import pyarrow as pa
+
 from auditor.readers.csv_check import CsvFacts, check_csv
 from auditor.readers.documents import inner_text
 from auditor.readers.file_snapshot import FileSnapshot
@@ -141,8 +143,6 @@ class CsvSnapshot(FileSnapshot):
 
     def _opened_documents(self, sql: str, paths: Sequence[tuple[str, ...]], wanted: Sequence[Wanted]) -> str:
         """The same rows with documents opened at their paths, in Python: DuckDB's JSON loses digits."""
-        import pyarrow as pa
-
         schema = pa.schema([pa.field(f"c{i}", pa.string()) for i in range(len(wanted))])
 
         def batches() -> Iterator[pa.RecordBatch]:

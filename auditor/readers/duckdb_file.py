@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from auditor.readers.arrow_rows import StreamingSnapshot
 from auditor.readers.arrow_text import texts
@@ -33,8 +34,6 @@ from reconcilers.workspace import first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from reconcilers.workspace import Workspace
 
@@ -365,8 +364,6 @@ class DuckDbSnapshot(StreamingSnapshot):
 
     def _through_arrow(self, sql: str, places: Sequence[Place], wanted: Sequence[Wanted]) -> str:
         """The same rows, structures as JSON text and documents opened at their paths."""
-        import pyarrow as pa
-
         kinds = described(self.cursor, sql, self.dataset)
         as_text = [
             not place.is_native or kind in ("HUGEINT", "UHUGEINT")
@@ -398,8 +395,6 @@ class DuckDbSnapshot(StreamingSnapshot):
 
 
 def _opened(column: pa.Array, place: Place, logical: LogicalType | None) -> pa.Array:
-    import pyarrow as pa
-
     if not place.rest:
         return pa.array(texts(column), pa.string())
     return pa.array([inner_text(text, place.rest, logical) for text in texts(column)], pa.string())

@@ -10,6 +10,8 @@ import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+import pyarrow as pa
+
 from auditor.readers.arrow_rows import chunks
 from auditor.readers.documents import Digits, NotJsonError, Repeated, at_path, parse_document, value_text
 from auditor.readers.file_snapshot import FileSnapshot
@@ -21,8 +23,6 @@ from reconcilers.ports import Column, RawColumn, RawRelation, Shape, Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from auditor.readers.files import Files
     from reconcilers.workspace import Workspace
@@ -87,8 +87,6 @@ class JsonLinesSnapshot(FileSnapshot):
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
-        import pyarrow as pa
-
         schema = pa.schema(
             [pa.field(f"c{i}", pa.string()) for i in range(len(wanted))] or [pa.field("none", pa.null())]
         )
@@ -100,8 +98,6 @@ class JsonLinesSnapshot(FileSnapshot):
         return RawRelation(name, columns)
 
     def _batches(self, schema: pa.Schema, wanted: Sequence[Wanted]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         rows = documents(self.files, self.files.one())
         paths = [(thing.path, tuple(thing.path.split(".")), thing.logical) for thing in wanted]
         for some in chunks(lambda count: list(itertools.islice(rows, count)), _size_of):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
 from auditor.readers.arrow_text import stamp_text, texts
 from auditor.readers.documents import inner_text
 from contracts.logical_types import Kind
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from auditor.readers.parquet_columns import Place
     from reconcilers.ports import Wanted
 
@@ -63,8 +65,6 @@ class Carried:
     @property
     def arrow_type(self) -> pa.DataType:
         """The type in which it reaches DuckDB."""
-        import pyarrow as pa
-
         if self.way == "instant":
             return pa.timestamp("ns")
         if self.place is None or self.way != "plain":
@@ -74,8 +74,6 @@ class Carried:
 
     def array(self, batch: Batch) -> pa.Array:
         """Its values in some rows."""
-        import pyarrow as pa
-
         if self.place is None:
             return pa.array([batch.directories.get(self.wanted.path)] * batch.rows.num_rows, pa.string())
         values = _descend(batch.rows, self.place)
@@ -93,14 +91,10 @@ class Carried:
 
 
 def _is_fine_instant(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
     return bool(types.is_timestamp(kind) and kind.unit == "ns" and kind.tz is not None)
 
 
 def _descend(batch: pa.RecordBatch | None, place: Place) -> pa.Array:
-    import pyarrow.compute as pc
-
     if batch is None:
         raise AssertionError("INT96 needs both readings")
     values = batch.column(batch.schema.get_field_index(place.column))
@@ -115,8 +109,6 @@ def _int96_texts(fine: pa.Array, micros: pa.Array) -> list[str | None]:
     Nanoseconds in 64 bits wrap around outside the years 1677 to 2262; their difference to the microseconds, modulo
     2^64, is right nevertheless, and below 1,000.
     """
-    import pyarrow as pa
-
     found: list[str | None] = []
     for nano, micro in zip(fine.cast(pa.int64()).to_pylist(), micros.cast(pa.int64()).to_pylist(), strict=True):
         last = None if nano is None or micro is None else (nano - micro * 1000) % _WRAP

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from auditor.readers.file_snapshot import FileSnapshot
 from auditor.readers.native import quote_name, quote_text
@@ -24,8 +28,6 @@ from reconcilers.ports import Column, RawColumn, RawRelation, Shape, Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from auditor.readers.files import Files
     from reconcilers.workspace import Workspace
@@ -136,8 +138,6 @@ class ParquetSnapshot(FileSnapshot):
         return self._typed(f"(SELECT {selected or 'NULL'} FROM {source})", wanted)
 
     def _through_arrow(self, wanted: Sequence[Wanted], places: Sequence[Place | None]) -> RawRelation:
-        import pyarrow as pa
-
         carried = [Carried.of(thing, place) for thing, place in zip(wanted, places, strict=True)]
         schema = pa.schema([pa.field(f"c{i}", column.arrow_type) for i, column in enumerate(carried)])
         name = self.relation(schema, lambda: self._batches(schema, carried))
@@ -165,8 +165,6 @@ class ParquetSnapshot(FileSnapshot):
         return RawRelation(sql, columns)
 
     def _batches(self, schema: pa.Schema, carried: Sequence[Carried]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         names = sorted({column.place.column for column in carried if column.place is not None})
         twice = any(column.way == "int96" for column in carried)
         for path in self._paths:
@@ -186,8 +184,6 @@ def _read(path: Path, names: list[str], *, twice: bool) -> Iterator[tuple[pa.Rec
 
     INT96 is read twice: in nanoseconds, for the last digits, and in microseconds, which reach all years.
     """
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(path) as file, pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as again:
         fine = file.iter_batches(BATCH_ROWS, columns=names)
         coarse = again.iter_batches(BATCH_ROWS, columns=names) if twice else itertools.repeat(None)
@@ -219,9 +215,6 @@ def read_schema(files: Files, paths: Sequence[Path]) -> ParquetSchema:
 
 
 def _footer(files: Files, path: Path) -> tuple[pa.Schema, frozenset[str], int]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if path.stat().st_size == 0:
         raise StoreError(f"reading {files.dataset}: {path} is empty", hint="see whether its export went through")
     try:
@@ -248,8 +241,6 @@ def _difference(one: pa.Schema, other: pa.Schema) -> str:
 
 def _hive_values(files: Files, path: Path) -> dict[str, str]:
     """What the directories of a part say, such as `day=2026-01-31`."""
-    from urllib.parse import unquote
-
     if not files.partitioned:
         return {}
     parts = path.relative_to(files.directory.resolve()).parts[:-1]

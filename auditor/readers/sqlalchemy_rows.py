@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from auditor.readers.arrow_rows import BATCH_ROWS_MAX, StreamingSnapshot, chunks
 from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
@@ -25,7 +27,6 @@ from reconcilers.watermark import Watermark
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import pyarrow as pa
     from sqlalchemy import URL, ColumnElement, Connection, Select
 
     from reconcilers.workspace import Workspace
@@ -203,8 +204,6 @@ class SqlAlchemySnapshot(StreamingSnapshot):
         self, wanted: Sequence[Wanted], batches: Sequence[Batch] | None, *, shown: int | None = None
     ) -> RawRelation:
         """A relation of all rows, or of those with the keys of some batches, which the last columns hold."""
-        import pyarrow as pa
-
         located = [locate(self._relation, thing.path, self.dataset) for thing in wanted]
         schema = pa.schema(
             [pa.field(f"c{i}", pa.string()) for i in range(len(wanted))] or [pa.field("none", pa.null())]
@@ -232,8 +231,6 @@ class SqlAlchemySnapshot(StreamingSnapshot):
         located: Sequence[tuple[str, tuple[str, ...]]],
         batches: Sequence[Batch] | None,
     ) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         kinds = [self._relation.kinds[name] for name, _ in located]
         cells = [
             Cell(path, thing.logical, is_padded(kind), is_single(kind, self._connection.dialect.name))

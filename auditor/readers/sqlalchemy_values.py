@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+
 from auditor.readers.documents import inner_text
 from contracts.logical_types import Kind, LogicalType
 
@@ -52,8 +54,6 @@ class Cell:
     def text(self, value: Any) -> str | None:
         """What reaches the comparison."""
         if self.single and isinstance(value, float):
-            import numpy as np
-
             value = float(str(np.float32(value)))
         text = value_text(value, self.logical)
         if text is not None and self.padded:

@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from auditor.readers.arrow_rows import StreamingSnapshot, chunks
 from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
@@ -39,8 +41,6 @@ from reconcilers.watermark import Watermark
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from reconcilers.workspace import Workspace
 
@@ -231,8 +231,6 @@ class SqliteSnapshot(StreamingSnapshot):
 
     def _stream(self, wanted: Sequence[Wanted], ways: Sequence[str], condition: str = "") -> RawRelation:
         """A relation of the rows that fulfil a condition."""
-        import pyarrow as pa
-
         located = [locate(self._relation, thing.path, self.dataset) for thing in wanted]
         cells = [
             Cell(column.name, path, thing.logical, way, f"c{i}")
@@ -254,8 +252,6 @@ class SqliteSnapshot(StreamingSnapshot):
         return RawRelation(f"(SELECT {selected} FROM {name})", columns)
 
     def _batches(self, schema: pa.Schema, cells: Sequence[Cell], sql: str) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         for rows in self._rows(sql):
             columns = list(zip(*rows, strict=True))
             arrays = [array for cell, values in zip(cells, columns, strict=False) for array in cell.arrays(values)]

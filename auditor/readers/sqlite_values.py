@@ -16,14 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from auditor.readers.documents import inner_text
 from auditor.readers.native import quote_name
 from contracts.logical_types import Kind, LogicalType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
 NUMERIC_KINDS = frozenset({Kind.INT, Kind.BOOL, Kind.DECIMAL, Kind.FLOAT})
 """Logical types under which a column of numbers arrives as numbers."""
@@ -62,8 +62,6 @@ class Cell:
 
     def fields(self) -> list[pa.Field]:
         """The Arrow fields that carry it."""
-        import pyarrow as pa
-
         if self.way == "integer":
             return [pa.field(self.name, pa.int64())]
         if self.way == "real":
@@ -82,8 +80,6 @@ class Cell:
 
     def arrays(self, values: Sequence[Any]) -> list[pa.Array]:
         """One batch of values as Arrow arrays, one for each of `fields`."""
-        import pyarrow as pa
-
         if self.way != "mixed":
             return [pa.array(values, pa.int64() if self.way == "integer" else pa.float64())]
         if self.path:
@@ -123,8 +119,6 @@ class Cell:
 
 
 def _as_text(values: Sequence[str | None]) -> list[pa.Array]:
-    import pyarrow as pa
-
     return [pa.nulls(len(values), pa.int64()), pa.nulls(len(values), pa.float64()), pa.array(values, pa.string())]
 
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 @cache
 def _own_database() -> duckdb.DuckDBPyConnection:
     """A DuckDB database for looking at shapes outside of any run, one for the whole process."""
-    return duckdb.connect(config={"threads": 1})
+    never = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}  # nothing is downloaded
+    return duckdb.connect(config={"threads": 1, **never})
 
 
 class PostgresReader:

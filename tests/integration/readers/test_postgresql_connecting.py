@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auditor.readers import postgresql_catalog
 from auditor.readers.connection import ConnectionParts, TlsParts
 from auditor.readers.postgresql import PostgresReader
 from contracts.errors import StoreError
@@ -192,6 +193,13 @@ def test_tls_that_is_not_as_it_should_be(postgres: PostgreSQL, certificates: Pat
     error = refusal(parts(postgres.url, user="guarded", tls=TlsParts("verify-ca", ca=str(foreign))), workspace)
     assert "certificate verify failed" in error.message
     assert "tls.ca" in error.hint
+
+
+def test_a_server_that_is_too_old(postgres: PostgreSQL, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `pg_current_snapshot` nobody can say what a snapshot includes; the message names both versions."""
+    monkeypatch.setattr(postgresql_catalog, "VERSION_MIN", 99)
+    error = refusal(parts(postgres.url), workspace)
+    assert f"the server is PostgreSQL {postgres.version}; expected 99 or newer" in error.message
 
 
 def test_several_servers_are_attached_at_once_from_several_threads(postgres: PostgreSQL, workspace: Workspace) -> None:

@@ -151,6 +151,8 @@ class _Inspection:
 
     def _report(self, detail: ErrorDetails, misspelt: set[Location]) -> None:
         missing = detail["type"] == "missing"
+        if missing and _within(self._data, detail["loc"][:-1]) != detail["loc"][:-1]:
+            return  # what it was missing in has just been taken out
         location = detail["loc"] if missing else _within(self._data, detail["loc"])
         if location not in self.broken and not (missing and location in misspelt):
             self._problem(location, _message(detail, location))

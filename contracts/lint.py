@@ -19,7 +19,7 @@ from contracts.errors import Place, Problem
 from contracts.expression import Expression, check_types
 from contracts.logical_types import Kind, LogicalType
 from contracts.owner_query import query_problem
-from contracts.suggestion import did_you_mean
+from contracts.suggestion import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,9 @@ RULE_NAMES_TAKEN = frozenset(["type", "@ttl"])
 
 _HOLDERS = ("dataset", "query", "feed")
 """What says where an owner's or a replica's rows are."""
-_DELETION_FLAGS = (Kind.BOOL, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL)
+_DELETION_FLAGS = (Kind.BOOL, Kind.INT, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL)
+_SURE_LIKENESS = 0.85
+"""Likeness of two names that differ by a typing mistake; `deleted_at` and `created_at` have 0.8."""
 _CHANGE_MARKS = (Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL, Kind.INT)
 _KEY_KINDS_REFUSED = (Kind.FLOAT, Kind.JSON, Kind.LIST, Kind.INTERVAL)
 
@@ -139,9 +141,13 @@ def _owner_field(one: Assembled, key: str, name: str, kinds: Sequence[Kind]) -> 
     if one.draft.is_broken("owner", key, "field") or one.draft.is_replaced("fields"):
         return
     field = one.contract.fields.get(name)
-    if field is None:  # no field of the contract: the owner's own column, which the store knows or misses by name
-        return
-    if _type_of(one, name) not in (*kinds, None):
+    if field is None:  # the owner's own column, which the store knows or misses by name
+        meant = closest(name, one.contract.fields, likeness=_SURE_LIKENESS)
+        if meant:
+            yield Problem(
+                place, f"`{key}` names the column `{name}`, which is no field; is `{meant}` meant?", "warning"
+            )
+    elif _type_of(one, name) not in (*kinds, None):
         wanted = ", ".join(kind.value for kind in kinds)
         yield Problem(place, f"`{key}` names the field `{name}` of type {field.type}; expected one of {wanted}")
 

@@ -9,10 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def closest(name: str, known: Iterable[str]) -> str:
+LIKENESS_MIN = 0.6
+"""Likeness, from 0 to 1, from which a name is worth suggesting."""
+
+
+def closest(name: str, known: Iterable[str], *, likeness: float = LIKENESS_MIN) -> str:
     """The known name that is nearly this one, or an empty string."""
     lower = {candidate.lower(): candidate for candidate in reversed(list(known))}
-    close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
+    close = get_close_matches(name.lower(), list(lower), n=1, cutoff=likeness)
     return lower[close[0]] if close else ""
 
 

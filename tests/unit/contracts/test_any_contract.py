@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -20,6 +20,8 @@ MODELS = [
     for model in vars(document).values()
     if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == document.__name__
 ]
+UNHURRIED = [HealthCheck.too_slow]
+"""Nested data takes its time on a busy machine."""
 KEYS = sorted(
     {key for model in MODELS for key in model.model_fields} | {"owners", "tenant", "via", "derived", "shards"}
 )
@@ -34,7 +36,7 @@ VALUES = st.recursive(
         st.lists(inner, max_size=3),
         st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=3)), inner, max_size=4),
     ),
-    max_leaves=12,
+    max_leaves=8,
 )
 
 
@@ -46,7 +48,7 @@ def _problems(*texts: str) -> list[str]:
     return []
 
 
-@settings(max_examples=120)
+@settings(max_examples=150, suppress_health_check=UNHURRIED)
 @given(data=st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8))
 def test_any_mapping_is_a_contract_or_a_list_of_problems(data: dict[str, Any]) -> None:
     _problems(yaml.safe_dump(data, allow_unicode=True))
@@ -58,7 +60,7 @@ def _locations(data: Any) -> list[tuple[Any, Any]]:
     return [(data, key) for key, _ in parts] + [spot for _, part in parts for spot in _locations(part)]
 
 
-@settings(max_examples=120)
+@settings(max_examples=150, suppress_health_check=UNHURRIED)
 @given(
     text=st.sampled_from([ORDER, FULL]),
     changes=st.lists(
@@ -83,7 +85,7 @@ def test_any_damage_to_a_contract_is_told(text: str, changes: list[tuple[int, st
     _problems(yaml.safe_dump(data, allow_unicode=True), CUSTOMER)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, suppress_health_check=UNHURRIED)
 @given(
     start=st.integers(0, len(FULL)), length=st.integers(0, 40), put=st.text(alphabet=":{}[],-&*#'\"\n \tx", max_size=4)
 )

@@ -277,7 +277,7 @@ def test_every_mistake_of_every_file_is_told_at_once() -> None:
     """Ten mistakes are ten lines of one look, sorted by file and line, not ten looks."""
     wrong = (
         ORDER.replace("version: 3", 'version: "3"')
-        .replace("changed_at: updated_at", "changed_at: updatd_at")
+        .replace("changed_at: updated_at", "changed_at: net")
         .replace("references: customer", "references: custommer")
         .replace("critical: true", "critical: yes")
         .replace('{type: "decimal(10,2)"}', "{type: money}", 1)
@@ -332,6 +332,12 @@ def test_a_contract_without_its_main_parts_asks_for_each_of_them() -> None:
         "1.yaml:1: `owner` is missing: the one dataset that decides the entity's values",
         "1.yaml:1: `version` is missing: the contract's version, a whole number raised with every breaking change",
     ]
+
+
+def test_a_field_whose_name_is_none_is_told_once() -> None:
+    """It is taken out as a whole: that it has no type either is no news."""
+    (found,) = errors(order("  net: {", '  " ": {}\n  net: {'), CUSTOMER)
+    assert found.startswith("1.yaml:14: ` `: ' ' is no name; expected one without white space at its ends")
 
 
 def test_the_error_holds_every_problem() -> None:

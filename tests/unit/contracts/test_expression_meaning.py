@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import ContractError, Place
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 PLACE = Place("rules.yaml", 7)
+UNHURRIED = [HealthCheck.too_slow]
+"""Nested expressions take their time on a busy machine."""
 TYPES = {
     "i": ("int", "BIGINT"),
     "h": ("int", "HUGEINT"),
@@ -191,7 +193,7 @@ def _conditions(draw: st.DrawFn, depth: int = 2) -> str:
     return draw(st.sampled_from(shapes))()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=UNHURRIED)
 @given(text=_conditions(), row=ROWS)
 def test_a_condition_means_what_the_oracle_says(
     duck: duckdb.DuckDBPyConnection, text: str, row: Mapping[str, Any]
@@ -201,7 +203,7 @@ def test_a_condition_means_what_the_oracle_says(
     assert _ask(duck, _sql(expression), row) == evaluate(expression.tree, row)
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, suppress_health_check=UNHURRIED)
 @given(text=_numbers(depth=3), row=ROWS)
 def test_a_number_is_exact(duck: duckdb.DuckDBPyConnection, text: str, row: Mapping[str, Any]) -> None:
     """No operation on decimals and integers rounds, or passes through a double."""
@@ -223,7 +225,7 @@ SIZES = st.integers(-(10**18), 10**18)
 HUGE = st.integers(-(2**127) + 1, 2**127 - 1)
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, suppress_health_check=UNHURRIED)
 @given(
     text=_numbers(depth=3),
     integer=SIZES,
@@ -239,7 +241,7 @@ def test_size_never_stops_a_run(
     _ask(duck, _sql(_expression(text)), row)
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, suppress_health_check=UNHURRIED)
 @given(
     sign=st.sampled_from(["=", "<>", "<", "<=", ">", ">="]),
     huge=HUGE,
@@ -255,7 +257,7 @@ def test_a_comparison_is_right_at_any_size(
     assert _ask(duck, expression.to_sql(COLUMNS), row) == evaluate(expression.tree, row)
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, suppress_health_check=UNHURRIED)
 @given(
     left=st.sampled_from(["i", "d", "p", "7", "0.125"]),
     right=st.sampled_from(["i", "d", "p", "3", "0.0007"]),
@@ -289,7 +291,7 @@ def _declared_values(draw: st.DrawFn) -> tuple[str, Decimal]:
     return f"decimal({width},{scale})", EXACT.scaleb(Decimal(value), -scale)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=UNHURRIED)
 @given(one=_declared_values(), other=_declared_values(), sign=st.sampled_from("+-*/"))
 def test_every_width_is_computed_exactly(
     duck: duckdb.DuckDBPyConnection, one: tuple[str, Decimal], other: tuple[str, Decimal], sign: str

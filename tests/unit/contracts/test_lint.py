@@ -68,7 +68,7 @@ from tests.unit.contracts.samples import CUSTOMER, ORDER, check, errors, order
         (
             "  changed_at: updated_at",
             "  soft_delete: {field: total}",
-            "1.yaml:7: `soft_delete` names the field `total` of type decimal(10,2); expected one of bool, date,",
+            "1.yaml:7: `soft_delete` names the field `total` of type decimal(10,2); expected one of bool, int,",
         ),
         (
             "dataset: orders_db/public.orders",
@@ -264,6 +264,15 @@ def test_key_columns_are_no_claims() -> None:
 )
 def test_a_doubt_is_a_warning_and_stops_nothing(old: str, new: str, wanted: str) -> None:
     assert [str(warning) for warning in check(order(old, new), CUSTOMER).warnings] == [wanted]
+
+
+def test_an_owner_column_that_is_no_field_may_tell_changes_and_deletes() -> None:
+    """The store knows its columns; only a name that looks like a typing mistake is a doubt."""
+    own = order("changed_at: updated_at", "changed_at: touched\n  soft_delete: {field: created_or_gone}")
+    assert check(own, CUSTOMER).warnings == ()
+    (warning,) = check(order("changed_at: updated_at", "changed_at: updatd_at"), CUSTOMER).warnings
+    told = "1.yaml:7: warning: `changed_at` names the column `updatd_at`, which is no field; is `updated_at` meant?"
+    assert str(warning) == told
 
 
 @pytest.mark.parametrize(

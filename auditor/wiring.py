@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from contracts.contract import Contract
     from reconcilers.ports import Reader
     from reconcilers.workspace import Workspace
+
+DUCKDB_SHARE = 0.6
+"""Of `workspace.memory_limit`: what DuckDB may hold by its own count.  The rest is for what it does not count (drivers'
+buffers, batches on their way) and for Python: with 512MB and five million rows a side the process peaked at 592 MB, with
+all of it for DuckDB at 720 MB."""
 
 READERS_GROUP = "consistency_auditor.readers"
 """Entry point group of readers in other distributions."""
@@ -107,6 +113,18 @@ class Wiring:
 
         return load_catalog(self.settings.contracts, self._expand)
 
+    def contract(self, entity: str) -> Contract:
+        """The contract of one entity, without its invariants, sooner than the whole catalog.
+
+        Raises:
+            ContractError: With every error of every file, where this contract is wrong.
+            UsageError: There is none.
+        """
+        from contracts.catalog import load_contract
+
+        found = load_contract(self.settings.contracts, entity, self._expand)
+        return found if found is not None else self.catalog().contract(entity)
+
     def _expand(self, text: str) -> str:
         """What `${NAME}` in a contract stands for; it is a secret, or it would stand there itself."""
         from auditor.interpolation import Interpolation
@@ -131,11 +149,41 @@ class Wiring:
         wanted = self.settings.workspace
         return Workspace(
             wanted.directory,
-            memory_limit=f"{wanted.memory_limit}B",
+            memory_limit=f"{int(wanted.memory_limit * DUCKDB_SHARE)}B",
             threads=wanted.threads,
             max_disk=f"{wanted.max_disk}B",
             few=few,
         )
+
+    @contextmanager
+    def workspace_at_hand(self) -> Iterator[Callable[[], Workspace]]:
+        """Make a workspace for a few rows while other things are done; what the context gives waits for it.
+
+        DuckDB checks the signature of a scanner for a quarter of a second, in which contracts can be read.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(self._warm_workspace)
+            try:
+                yield made.result
+            finally:
+                if made.exception() is None:
+                    made.result().close()
+
+    def _warm_workspace(self) -> Workspace:
+        from auditor.readers.native import load_scanner
+
+        workspace = self.workspace(few=True)
+        try:
+            dialects = {connection.url.dialect for connection in self.settings.connections.values()}
+            if "postgresql" in dialects:
+                load_scanner(workspace.cursor(), "postgres")
+            workspace.know_functions()
+        except BaseException:
+            workspace.close()
+            raise
+        return workspace
 
     def ledger(self, *, read_only: bool = False) -> Ledger:
         """The ledger, open.
@@ -229,6 +277,7 @@ def connection_parts(connection: Connection) -> ConnectionParts:
         timezone=connection.timezone,
         statement_timeout=limits.statement_timeout.total_seconds() if limits.statement_timeout else None,
         lock_timeout=limits.lock_timeout.total_seconds() if limits.lock_timeout else None,
+        connections=limits.connections,
     )
 
 

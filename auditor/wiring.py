@@ -8,7 +8,7 @@ the `auditor.settings.Connection`, and a relation or a query (the other is None)
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module

@@ -9,7 +9,7 @@ Every step collects what is wrong and goes on, so that one look shows every mist
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,27 @@ def load_catalog(paths: Sequence[Path], expand: Expand | None = None) -> Catalog
     problems: list[Problem] = []
     texts = [text for file in _files(paths, problems) if (text := _read(file, problems)) is not None]
     return _catalog(texts, problems, expand)
+
+
+def load_contract(paths: Sequence[Path], entity: str, expand: Expand | None = None) -> Contract | None:
+    """One contract without its invariants, for whoever looks at a single row and has no time to lose.
+
+    Nothing but this file is checked, and rules that nobody will evaluate are not parsed.
+
+    Returns:
+        None where there is no such contract, there are several, or it is wrong; `load_catalog` tells which and where.
+    """
+    problems: list[Problem] = []
+    texts = [text for file in _files(paths, problems) if (text := _read(file, problems)) is not None]
+    about = [text for text in texts if text.data.get("entity") == entity]
+    if len(about) != 1:
+        return None
+    data = {name: value for name, value in about[0].data.items() if name != "invariants"}
+    found: list[Problem] = []
+    assembled = _assembled([replace(about[0], data=MappingProxyType(data))], found, expand)
+    found += [problem for one in assembled for problem in lint_alone(one)]
+    wrong = any(problem.severity == "error" for problem in found)
+    return None if wrong or not assembled else assembled[0].contract
 
 
 def parse_catalog(files: Mapping[str, str], expand: Expand | None = None) -> Catalog:

@@ -53,11 +53,11 @@ def entity(
     form = invocation.format_of((TERMINAL, JSON))
     allowed = duration("--deadline", deadline)
     wiring = Wiring(invocation.settings())
-    contract = wiring.catalog().contract(name)
-    wanted = parse_key(contract, key)
-    documents = Documents(wiring, contract, wanted)
-    with wiring.workspace(few=True) as workspace:
-        around = Surroundings({name: contract}, wiring.reader, workspace, SystemClock())
+    with wiring.workspace_at_hand() as workspace:
+        contract = wiring.contract(name)
+        wanted = parse_key(contract, key)
+        documents = Documents(wiring, contract, wanted)
+        around = Surroundings({name: contract}, wiring.reader, workspace(), SystemClock())
         look = _Look(contract, wanted, around, allowed.total_seconds() if allowed else 0.0)
         sight = look()
         _write(documents, sight, invocation, form)

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from reconcilers.workspace import Workspace
 
 DUCKDB_SHARE = 0.6
-"""Of `workspace.memory_limit`: what DuckDB may hold by its own count.  The rest is for what it does not count (drivers'
-buffers, batches on their way) and for Python: with 512MB and five million rows a side the process peaked at 592 MB, with
-all of it for DuckDB at 720 MB."""
+"""Of `workspace.memory_limit`: what DuckDB may hold by its own count.
+
+The rest is for what it does not count (drivers' buffers, batches on their way) and for Python: with 512MB and five
+million rows a side the process peaked at 592 MB, with all of it for DuckDB at 720 MB.
+"""
 
 READERS_GROUP = "consistency_auditor.readers"
 """Entry point group of readers in other distributions."""
@@ -54,11 +56,14 @@ class Plug:
 
 
 _SERVERS = {
-    "postgresql": Plug("auditor.wiring:_postgresql", "psycopg", "postgresql"),
+    "postgresql": Plug("auditor.wiring:_postgresql"),  # DuckDB's scanner brings its own client
     "mysql": Plug("auditor.wiring:_mysql", "pymysql", "mysql"),
     "mariadb": Plug("auditor.wiring:_mysql", "pymysql", "mariadb"),
     "sqlite": Plug("auditor.wiring:_sqlite"),
     "file": Plug("auditor.wiring:_files"),
+    "duckdb": Plug("auditor.wiring:_duckdb"),
+    "mssql": Plug("auditor.wiring:_sqlalchemy", "pymssql", "mssql"),
+    "oracle": Plug("auditor.wiring:_sqlalchemy", "oracledb", "oracle"),
 }
 """By the scheme without a driver."""
 
@@ -253,10 +258,7 @@ def _foreign(connection: Connection) -> ReaderFactory:
             f"reading {connection.name}: this version does not read {connection.url.dialect} stores yet",
             hint=f"it reads {', '.join(_SERVERS)}",
         )
-    raise StoreError(
-        f"reading {connection.name}: no reader for {scheme} is installed",
-        hint=f"this version reads {', '.join(_SERVERS)}",
-    )
+    return _sqlalchemy
 
 
 def connection_parts(connection: Connection) -> ConnectionParts:
@@ -321,3 +323,22 @@ def _files(name: str, connection: Connection, relation: str | None, query: str |
             f"reading {name}: a directory of files takes no query", hint="name a file as the owner's `dataset` instead"
         )
     return file_reader(name, _path(connection), relation or "", timezone=connection.timezone)
+
+
+def _duckdb(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
+    from auditor.readers.duckdb_file import DuckDbReader
+
+    return DuckDbReader(name, _path(connection), relation or "", timezone=connection.timezone, query=query or "")
+
+
+_DRIVERS = {"mssql": "mssql+pymssql", "oracle": "oracle+oracledb"}
+"""Which driver SQLAlchemy is to use where the URL names none: the one that our extra installs."""
+
+
+def _sqlalchemy(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
+    """The way that always works: any dialect of SQLAlchemy, as a stream of rows."""
+    from auditor.readers.sqlalchemy_rows import SqlAlchemyReader
+
+    scheme, colon, rest = connection.url.with_password().partition(":")
+    url = f"{_DRIVERS.get(scheme, scheme)}{colon}{rest}"
+    return SqlAlchemyReader(name, url, relation or "", timezone=connection.timezone, query=query or "")

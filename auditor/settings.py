@@ -158,7 +158,7 @@ class Limits(Group):
 
 
 NO_LIMITS = Limits()
-_IDLE = frozenset({"connections", "rows_per_second", "windows"})
+_IDLE = frozenset({"rows_per_second", "windows"})
 """Limits that no reader keeps yet."""
 
 

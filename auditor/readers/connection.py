@@ -36,6 +36,7 @@ class ConnectionParts:
         timezone: IANA zone of columns that have none.
         statement_timeout: Most seconds one statement may take, or None.
         lock_timeout: Most seconds to wait for a lock, or None.
+        connections: Most connections at once, or None.
     """
 
     scheme: str
@@ -49,3 +50,4 @@ class ConnectionParts:
     timezone: str = "UTC"
     statement_timeout: float | None = None
     lock_timeout: float | None = None
+    connections: int | None = None

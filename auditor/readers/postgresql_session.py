@@ -79,6 +79,8 @@ class PostgresSession:
         load_scanner(cursor, "postgres")
         for setting in ("pg_experimental_filter_pushdown = false", "pg_use_ctid_scan = true"):
             cursor.execute(f"SET SESSION {setting}")
+        if parts.connections is not None:
+            cursor.execute(f"SET SESSION pg_pool_max_connections = {parts.connections}")
         self._attach()
 
     def begin(self) -> None:

@@ -141,7 +141,7 @@ class PostgresSnapshot(NativeSnapshot):
         if self._scanner_types is None:
             relation, server = self._plan.relation, self._plan.server
             worth_it = relation.kind in ("r", "m") and not relation.parent and relation.pages >= PARALLEL_PAGES_MIN
-            able = server.version >= PARALLEL_VERSION_MIN and not server.standby
+            able = server.version >= PARALLEL_VERSION_MIN and not server.standby and self._plan.parts.connections != 1
             self._scanner_types = self._ask_scanner() if worth_it and able else {}
         return all(_as_expected(access, self._scanner_types.get(access.column.name, "")) for access in accesses)
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from psycopg import errors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,6 +57,7 @@ class Bank:
             self._closing.set()
             for teller in tellers:
                 teller.join()
+        assert self.server.admin("SELECT sum(balance) FROM account", database=self.url) == [(TOTAL,)]
 
     def _work(self, seed: int) -> None:
         """Transfers, each one transaction; one in five moves an account to another place in the file."""
@@ -70,6 +73,11 @@ class Bank:
                     f"INSERT INTO account SELECT id, balance - {amount}, pad FROM gone"
                 )
                 first = moved if chosen.random() < 0.2 else taken
-                connection.execute(f"BEGIN; {first}; {given}; COMMIT")
+                try:
+                    # An account that is being moved cannot be found by others: they are to fail, not to find nothing.
+                    connection.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {first}; {given}; COMMIT")
+                except (errors.SerializationFailure, errors.UniqueViolation):
+                    connection.execute("ROLLBACK")
+                    continue
                 with self._counting:
                     self.transfers += 1

@@ -15,6 +15,7 @@ from tests.integration.readers.postgresql_reading import looked_up, reader, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.services import PostgreSQL, PostgreSQLStandby
 
@@ -245,6 +246,21 @@ def test_limits_reach_the_server(postgres: PostgreSQL, workspace: Workspace) -> 
             relation = snapshot.scan(wanted("id"))
             with pytest.raises(StoreError, match=r"somebody holds a lock.*\n  next: .*limits\.lock_timeout"):
                 snapshot.load(f"SELECT * FROM {relation.sql}", "rows")
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_connections_than_allowed(postgres: PostgreSQL, tmp_path: Path, most: int) -> None:
+    """A parallel scan with many threads keeps to `limits.connections`."""
+    bank = Bank.founded(postgres)
+    ours = f"SELECT pid FROM pg_stat_activity WHERE datname = '{postgres.database_name(bank.url)}'"
+    with (
+        Workspace(tmp_path, threads=8) as workspace,
+        reader(bank.url, "account", connections=most).snapshot(workspace) as snapshot,
+    ):
+        relation = snapshot.scan(wanted("id", "balance", "pad"))
+        assert ("postgres_query" in relation.sql) == (most == 1)
+        assert snapshot.load(f"SELECT c0 FROM {relation.sql}", "accounts") == ACCOUNTS
+        assert 1 <= len(postgres.admin(ours)) <= most  # connections are kept until the snapshot is let go
 
 
 def test_two_tables_that_differ_by_case_alone(

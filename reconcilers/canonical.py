@@ -39,10 +39,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.value_text import call
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reconcilers.ports import RawColumn

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from reconcilers.canonical import text_of
 from reconcilers.finding import Divergence, FieldDifference, Finding, KeyText, Verdict
-from reconcilers.projection import _TEXT_KEYS, Projection, Side, invariant_sql, key_sql, live_filter
-from reconcilers.rows import key_text, key_texts
+from reconcilers.projection import TEXT_KEYS, Projection, Side, invariant_sql, key_sql, live_filter
+from reconcilers.row_keys import key_text, key_texts
 
 if TYPE_CHECKING:
-    from contracts.contract import Contract
     from collections.abc import Sequence
+
     import duckdb
+
+    from contracts.contract import Contract
 
 TYPE_RULE = "type"
 
@@ -39,7 +41,7 @@ def issue_rows(contract: Contract, side: Side) -> str:
 def _key_text(contract: Contract, side: Side, name: str) -> str:
     logical = contract.fields[name].type
     key = key_sql(logical, side.of(name))
-    return key if logical.kind in _TEXT_KEYS else text_of(logical, key)
+    return key if logical.kind in TEXT_KEYS else text_of(logical, key)
 
 
 def _present(conditions: Sequence[str]) -> str:
@@ -85,7 +87,7 @@ def reference_findings(
     """
     column = projection.references[field]
     logical = contract.fields[field].type
-    text = f"o.{column}" if logical.kind in _TEXT_KEYS else text_of(logical, f"o.{column}")
+    text = f"o.{column}" if logical.kind in TEXT_KEYS else text_of(logical, f"o.{column}")
     gone = " AND NOT o.gone" * projection.gone + " AND NOT o.outside" * projection.outside
     rows = cursor.execute(
         f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '

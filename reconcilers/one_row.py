@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconcilers.ports import Keys
-from reconcilers.projection import Projection, compared_fields, compile_side, gone_sql, scope_sql, select_filter
-from reconcilers.rows import Pair, differences, row_stage
+from reconcilers.projection import compared_fields, compile_side, gone_sql, scope_sql, select_filter
+from reconcilers.row_stage import Fetched, differences, row_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,10 +147,9 @@ def compare_rows(
     """
     cursor = workspace.cursor()
     aligned = _aligned(cursor, contract, owner, copy)
-    projection = Projection("", len(contract.key), spelled=False, bad_keys=False, gone=False, issues=False, zeros=False)
-    pair = Pair(contract, replica, aligned, projection, copy.table, projection)
     constants = {name: _literal(text) for name, text in copy.texts.items() if text is not None}
-    found = differences(cursor, pair, aligned, copy.table, owner.side, copy.side, constants)
+    rows = (Fetched(aligned, owner.side), Fetched(copy.table, copy.side))
+    found = differences(cursor, contract, replica, rows, constants)
     return next(iter(found.values()), ())
 
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
     from contracts.logical_types import LogicalType
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace

@@ -23,20 +23,21 @@ Columns of an owner's projection (a replica's has the same without `w…`, and `
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from contracts.expression import Expression, TypedSql
 from contracts.logical_types import Kind, LogicalType
-from reconcilers.canonical import Canonical, canonical, is_narrow, storage
+from reconcilers.canonical import Canonical, canonical, is_narrow
 from reconcilers.equality_sql import mapped, replica_type
 from reconcilers.ports import RawColumn, RawRelation, Shape, Wanted
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contracts.equality import Equality, Within
-    from contracts.contract import Contract, FieldMap, Replica
     from collections.abc import Iterable, Mapping, Sequence
 
-_TEXT_KEYS = frozenset({Kind.DECIMAL, Kind.FLOAT, Kind.TIME, Kind.INTERVAL, Kind.JSON, Kind.LIST, Kind.BYTES})
+    from contracts.contract import Contract, FieldMap, Replica
+    from contracts.equality import Equality, Within
+
+TEXT_KEYS = frozenset({Kind.DECIMAL, Kind.FLOAT, Kind.TIME, Kind.INTERVAL, Kind.JSON, Kind.LIST, Kind.BYTES})
 """Key types joined by canonical text: their DuckDB type lacks some values, or has no cheaper form."""
 
 
@@ -176,11 +177,6 @@ def narrow_ints(contract: Contract, sides: Sequence[tuple[Sequence[Item], RawRel
     )
 
 
-def key_type(logical: LogicalType, *, narrow: bool) -> str:
-    """The DuckDB type that keys of this logical type are joined in."""
-    return "VARCHAR" if logical.kind in _TEXT_KEYS else storage(logical, narrow=narrow)
-
-
 @dataclass(slots=True)
 class Projection:
     """SQL of one side's projection, and what it has in it."""
@@ -289,7 +285,7 @@ class _Builder:
 
 def key_sql(logical: LogicalType, form: Canonical) -> str:
     """SQL of a key part as keys are joined; NULL where the part is NULL or bad."""
-    if logical.kind not in _TEXT_KEYS:
+    if logical.kind not in TEXT_KEYS:
         return form.value
     return f"CASE WHEN {form.bad} THEN NULL ELSE {form.text} END" if form.bad else form.text
 

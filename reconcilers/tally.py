@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reconcilers.finding import Finding, Verdict
     from datetime import datetime
+
+    from reconcilers.finding import Finding, Verdict
 
 
 @dataclass(frozen=True, slots=True)

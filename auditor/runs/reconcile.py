@@ -16,11 +16,12 @@ from contracts.errors import AuditorError, StoreError, UsageError
 from contracts.expression import check_types
 from contracts.logical_types import Kind
 from reconcilers.finding import Finding, Verdict
-from reconcilers.look import EntityLook, Looker, ReplicaLook
+from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
     from auditor.clock import Clock
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from contracts.expression import Expression
@@ -208,9 +209,8 @@ def looker(contract: Contract, around: Surroundings, *, where: Expression | None
         target = None if other is None else other.owner.dataset or other.owner.query
         if other is not None and target is not None:
             referenced[entity] = (other, around.reader(target))
-    return Looker(
-        around.workspace, contract, owner, replicas, referenced, where=where, prefix=prefix, progress=around.progress
-    )
+    readers = Readers(owner, replicas, referenced)
+    return Looker(around.workspace, contract, readers, where=where, prefix=prefix, progress=around.progress)
 
 
 def _replica_reader(replica: Replica, around: Surroundings) -> Reader | AuditorError:

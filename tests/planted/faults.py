@@ -45,7 +45,6 @@ def _mismatch(story: str, at: str, statement: str, number: int, *fields: str) ->
     return Fault(story, at, statement, (Found("order", at, (order_id(number),), "mismatch", None, frozenset(fields)),))
 
 
-
 def _reporting() -> list[Fault]:
     table, upper = "copies.orders", lambda number: order_id(number).upper()
     return [

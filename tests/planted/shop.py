@@ -6,12 +6,13 @@ The owner is in PostgreSQL.  Copies have renamed columns and other types; every 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import duckdb
 
     from tests.services import DatabaseServer, MariaDB, MySQL, PostgreSQL

@@ -30,7 +30,7 @@ def shop(
     shop = build(tmp_path_factory.mktemp("shop"), postgres, mariadb, mysql)
     write_project(shop)
     shop.seal()
-    yield shop
+    return shop
 
 
 def reconcile(shop: Shop) -> tuple[int, dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -16,6 +16,9 @@ from reconcilers.canonical import canonical
 from reconcilers.ports import RawColumn
 from tests.properties.test_comparison import NASTY
 from tests.worlds.oracle import BAD, canonical_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,14 +28,14 @@ from contracts.equality import (
 from contracts.errors import Place
 from contracts.expression import parse_expression
 from contracts.logical_types import parse_logical_type
-from reconcilers.look import EntityLook, Looker
+from reconcilers.look import EntityLook, Looker, Readers
 from reconcilers.workspace import Workspace
 from tests.worlds.memory_reader import MemoryReader
 from tests.worlds.oracle import Found, Oracle
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from random import Random
 
 NASTY: Mapping[str, list[str]] = {
     "int": ["0", "-0", "1", "+1", "007", "1.0", "1.5", "9223372036854775808", "abc", "1e3", "", " 1"],
@@ -168,7 +168,7 @@ def look_at(world: World, *, exact: bool = True, threads: int = 1) -> EntityLook
     columns = [f"r_{name}" for name in world.contract.fields] + ["gone"]
     copy = MemoryReader("b/t", dict.fromkeys(columns, "VARCHAR"), world.copies, exact=exact)
     with tempfile.TemporaryDirectory() as directory, Workspace(Path(directory), threads=threads) as workspace:
-        return Looker(workspace, world.contract, owner, {"copy": copy}, {}).look()
+        return Looker(workspace, world.contract, Readers(owner, {"copy": copy})).look()
 
 
 def found_by(look: EntityLook) -> set[Found]:

@@ -6,15 +6,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from reconcilers.ports import Column, Keys, RawColumn, RawRelation, Shape, Wanted
 from reconcilers.watermark import Watermark
 from reconcilers.workspace import Workspace, carry
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contracts.logical_types import LogicalType
     from collections.abc import Iterator, Mapping, Sequence
+
+    from contracts.logical_types import LogicalType
 
 _NUMBERS = count()
 

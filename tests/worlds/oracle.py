@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING
 
 from contracts.equality import (
     CaseInsensitive,
@@ -24,7 +25,6 @@ from contracts.equality import (
 )
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.value_text import decimal_text, json_text, list_text, scalar_text
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contracts.contract import Contract, FieldMap, Replica

@@ -1,0 +1,93 @@
+"""The owner's own look: its rows, its keys, its broken rules, and its references to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts.errors import StoreError
+from reconcilers import row_keys
+from reconcilers.canonical import canonical
+from reconcilers.fetch import batches, fetch_side, spelled_keys
+from reconcilers.invariants import issue_findings, issue_rows, reference_findings
+from reconcilers.key_checks import key_sights
+from reconcilers.projection import key_sql, owner_items
+from reconcilers.sight import Sight, owner_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from contracts.contract import Contract
+    from reconcilers.finding import Finding
+    from reconcilers.opened import Projected
+    from reconcilers.ports import Reader
+    from reconcilers.sight import EntityLook
+    from reconcilers.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLook:
+    """Looks at the owner alone, whatever its replicas hold.
+
+    Attributes:
+        referenced: Readers of the owners that this entity refers to, by entity, each with its contract.
+        prefix: Begins the names of tables.
+    """
+
+    workspace: Workspace
+    cursor: duckdb.DuckDBPyConnection
+    contract: Contract
+    referenced: Mapping[str, tuple[Contract, Reader]]
+    prefix: str
+
+    def look(self, owner: Projected, result: EntityLook) -> None:
+        """Count the owner's rows and name what is wrong with them."""
+        result.owner_rows = row_keys.count_live(self.cursor, owner.table, owner.projection)
+        result.owner_sights += key_sights(self.cursor, self.contract, owner, None)
+        if owner.projection.issues:
+            result.owner_sights += self._issues(owner)
+        for name, entity in self.contract.references().items():
+            if entity in self.referenced:
+                self._look_at_reference(owner, name, entity, result)
+
+    def _issues(self, owner: Projected) -> list[Sight]:
+        """Fetch the rows that the scan flagged and say what is wrong with each."""
+        condition = (
+            f"issue AND {row_keys.live(owner.projection)}"
+            f"{row_keys.without_duplicates(self.cursor, owner.table, owner.projection)}"
+        )
+        sights: list[Sight] = []
+        for batch in batches(spelled_keys(self.cursor, self.contract, owner, condition)):
+            table = f"{owner.table}_issues"
+            owner.opened.bring(issue_rows(self.contract, fetch_side(self.contract, owner.opened, batch)), table)
+            wanted = {key for key, _ in batch}
+            found = issue_findings(self.cursor, self.contract, table)
+            sights += [_sight(finding) for finding in found if finding.key in wanted]
+        return sights
+
+    def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> None:
+        try:
+            table = self._bring_referenced(entity)
+        except StoreError as error:
+            result.notes.append(f"references of {name} to {entity} were not checked: {error}")
+            return
+        found = reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
+        result.owner_sights += [_sight(finding) for finding in found]
+
+    def _bring_referenced(self, entity: str) -> str:
+        """The keys that the referenced entity's owner holds now, as a table."""
+        contract, reader = self.referenced[entity]
+        table = f"{self.prefix}referenced_{entity}"
+        item = next(item for item in owner_items(contract) if item.name == contract.key[0])
+        logical = contract.fields[item.name].type
+        with reader.snapshot(self.workspace) as snapshot:
+            relation = snapshot.scan([item.wanted])
+            key = key_sql(logical, canonical(logical, relation.columns[0]))
+            snapshot.load(f"SELECT DISTINCT {key} AS k0 FROM {relation.sql}", table)
+        return table
+
+
+def _sight(finding: Finding) -> Sight:
+    return Sight(finding, owner_digest(finding.fields), "")

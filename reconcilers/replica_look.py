@@ -1,0 +1,109 @@
+"""One replica's look: its rows beside the owner's, and each difference by name."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts.errors import StoreError
+from reconcilers import rows
+from reconcilers.fetch import fetch_side
+from reconcilers.finding import Divergence, Finding, Verdict
+from reconcilers.key_checks import key_sights
+from reconcilers.projection import compared_fields, live_filter
+from reconcilers.row_stage import Fetched, differences, row_stage
+from reconcilers.sight import Sight, owner_digest, replica_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
+
+    from contracts.contract import Contract, Replica
+    from reconcilers.fetch import SpelledKey
+    from reconcilers.finding import FieldDifference, KeyText
+    from reconcilers.opened import Projected
+    from reconcilers.sight import ReplicaLook
+
+
+@dataclass(frozen=True, slots=True)
+class PairLook:
+    """Looks at one replica beside its owner, both scanned, the owner's keys checked."""
+
+    cursor: duckdb.DuckDBPyConnection
+    contract: Contract
+    replica: Replica
+    owner: Projected
+    copy: Projected
+
+    def look(self, seen: ReplicaLook) -> None:
+        """Check the replica's keys, join it with its owner, and name what differs."""
+        seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name)
+        table = f"{self.copy.table}_diff"
+        seen.counts = rows.compare(self.cursor, self._pair, table)
+        states = rows.owner_states(self.cursor, self._pair, table)
+        try:
+            for batch in rows.candidates(self.cursor, self._pair, table):
+                seen.sights += self._one_sided(batch, states)
+                seen.sights += self._mismatches([candidate for candidate in batch if candidate.kind == "mismatch"])
+        except StoreError as error:
+            seen.error = str(error)
+
+    @property
+    def _pair(self) -> rows.Pair:
+        return rows.Pair(
+            self.contract,
+            self.replica,
+            self.owner.table,
+            self.owner.projection,
+            self.copy.table,
+            self.copy.projection,
+        )
+
+    def _one_sided(self, batch: Sequence[rows.Candidate], states: Mapping[KeyText, str]) -> Iterator[Sight]:
+        for candidate in batch:
+            if candidate.kind == "missing":
+                yield Sight(self._finding(candidate.key, Divergence.MISSING), candidate.owner_digest, "absent")
+            elif candidate.kind == "orphan":
+                state = states.get(candidate.key, "absent")
+                yield Sight(self._finding(candidate.key, Divergence.ORPHAN), state, candidate.replica_digest)
+
+    def _mismatches(self, candidates: Sequence[rows.Candidate]) -> Iterator[Sight]:
+        """The row stage: fetch both rows of each candidate and compare them field by field."""
+        if not candidates:
+            return
+        owner, copy = self._fetch(candidates)
+        pair = self._pair
+        constants = {
+            name: rows.redacted_constant(self.cursor, pair, column) for name, column in pair.copy.constants.items()
+        }
+        found = differences(self.cursor, self.contract, self.replica, (owner, copy), constants)
+        for candidate in candidates:
+            if differing := found.get(candidate.key):
+                yield Sight(
+                    self._finding(candidate.key, Divergence.MISMATCH, differing),
+                    candidate.owner_digest or owner_digest(differing),
+                    candidate.replica_digest or replica_digest(differing),
+                )
+
+    def _fetch(self, candidates: Sequence[rows.Candidate]) -> tuple[Fetched, Fetched]:
+        """Both sides' full rows, read at the same time."""
+        owner, owner_sql = self._staged(self.owner, None, [(c.key, c.owner_spelling) for c in candidates])
+        copy, copy_sql = self._staged(self.copy, self.replica, [(c.key, c.replica_spelling) for c in candidates])
+        with ThreadPoolExecutor(2) as pool:
+            left = pool.submit(self.owner.opened.bring, owner_sql, owner.table)
+            right = pool.submit(self.copy.opened.bring, copy_sql, copy.table)
+        left.result()
+        right.result()
+        return owner, copy
+
+    def _staged(self, side: Projected, replica: Replica | None, keys: Sequence[SpelledKey]) -> tuple[Fetched, str]:
+        """Where one side's rows will be, and the SELECT that brings them there."""
+        names = [compared.name for compared in compared_fields(self.contract, self.replica)]
+        fetched = fetch_side(self.contract, side.opened, keys)
+        sql = row_stage(self.contract, fetched, names, live_filter(self.contract, replica, fetched))
+        return Fetched(f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}", fetched), sql
+
+    def _finding(self, key: KeyText, divergence: Divergence, fields: tuple[FieldDifference, ...] = ()) -> Finding:
+        return Finding(self.contract.entity, self.replica.name, key, divergence, Verdict.SUSPECT, fields=fields)

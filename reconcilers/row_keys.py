@@ -1,0 +1,129 @@
+"""The keys of one side's projection: which rows count, and which keys cannot be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconcilers.canonical import text_of
+from reconcilers.projection import TEXT_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from contracts.contract import Contract
+    from reconcilers.finding import KeyText
+    from reconcilers.projection import Projection
+
+
+def key_text(contract: Contract, values: Sequence[str | None]) -> KeyText:
+    """A key's texts with their field names."""
+    return tuple(zip(contract.key, values, strict=True))
+
+
+def key_texts(contract: Contract, prefix: str = "") -> list[str]:
+    """SQL of the canonical text of each key part of a projection's row."""
+    texts = []
+    for i, name in enumerate(contract.key):
+        logical = contract.fields[name].type
+        column = f"{prefix}k{i}"
+        texts.append(column if logical.kind in TEXT_KEYS else text_of(logical, column))
+    return texts
+
+
+def live(projection: Projection) -> str:
+    """SQL condition: the row counts, and its key is whole and lawful."""
+    parts = [f"{key} IS NOT NULL" for key in projection.keys]
+    if projection.gone:
+        parts.append("NOT gone")
+    if projection.outside and projection.of_owner:
+        parts.append("NOT outside")
+    return " AND ".join(parts)
+
+
+def count_live(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, scope: str | None = None) -> int:
+    """Live rows of a projection, those with NULL or bad keys included; in scope where `scope` names a column."""
+    conditions = ["NOT gone"] * projection.gone + ["NOT outside"] * (projection.outside and projection.of_owner)
+    conditions += [] if scope is None else [scope]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return number(cursor, f'SELECT count(*) FROM "{table}"{where}')
+
+
+def find_duplicates(
+    cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool
+) -> str | None:
+    """Keys that stand several times among the live rows, as a new table (`k…`, `n` rows); None when there are none."""
+    if unique:
+        return None
+    keys, target = ", ".join(projection.keys), f"{table}_duplicates"
+    cursor.execute(
+        f'CREATE OR REPLACE TABLE "{target}" AS SELECT {keys}, count(*) AS n FROM "{table}" '
+        f"WHERE {live(projection)} GROUP BY {keys} HAVING count(*) > 1"
+    )
+    return target if number(cursor, f'SELECT count(*) FROM "{target}"') else None
+
+
+def without_duplicates(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection) -> str:
+    """Condition that leaves out the keys that `find_duplicates` found in a table; empty where there are none."""
+    duplicates = duplicates_of(cursor, table)
+    if duplicates is None:
+        return ""
+    keys = ", ".join(projection.keys)
+    return f' AND ({keys}) NOT IN (SELECT ({keys}) FROM "{duplicates}")'
+
+
+def duplicates_of(cursor: duckdb.DuckDBPyConnection, table: str) -> str | None:
+    """The table that `find_duplicates` made of a table; None where it found none."""
+    target = f"{table}_duplicates"
+    rows = cursor.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = ? AND estimated_size > 0", [target]
+    ).fetchall()
+    return target if rows else None
+
+
+def duplicate_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str) -> list[tuple[KeyText, int]]:
+    """The keys of a table made by `find_duplicates`, with how often each stands."""
+    rows = cursor.execute(f'SELECT n, {", ".join(key_texts(contract))} FROM "{table}"').fetchall()
+    return [(key_text(contract, row[1:]), row[0]) for row in rows]
+
+
+def null_keys(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection
+) -> list[tuple[KeyText, int]]:
+    """Live rows with a NULL key part: the key's other parts, and how many rows share them."""
+    if projection.bad_keys or projection.spelled:
+        parts = projection.spellings
+        condition = " OR ".join(f"{part} IS NULL" for part in parts)
+    else:
+        parts = key_texts(contract)
+        condition = " OR ".join(f"{key} IS NULL" for key in projection.keys)
+    if projection.gone:
+        condition = f"({condition}) AND NOT gone"
+    return _counted(cursor, contract, table, parts, condition)
+
+
+def bad_keys(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection
+) -> list[tuple[KeyText, int]]:
+    """Live rows whose key is no value of its type: the raw text, and how many rows share it."""
+    if not projection.bad_keys:
+        return []
+    whole = " AND ".join(f"{part} IS NOT NULL" for part in projection.spellings)
+    gone = " AND NOT gone" if projection.gone else ""
+    return _counted(cursor, contract, table, projection.spellings, f"kb AND {whole}{gone}")
+
+
+def _counted(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, parts: Sequence[str], condition: str
+) -> list[tuple[KeyText, int]]:
+    rows = cursor.execute(
+        f'SELECT count(*), {", ".join(parts)} FROM "{table}" WHERE {condition} GROUP BY ALL'
+    ).fetchall()
+    return [(key_text(contract, row[1:]), row[0]) for row in rows]
+
+
+def number(cursor: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """The one number that a statement returns."""
+    ((value,),) = cursor.execute(sql).fetchall()
+    return int(value)

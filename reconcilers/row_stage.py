@@ -1,0 +1,114 @@
+"""The row stage: full rows of the keys that may differ, compared field by field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contracts.logical_types import Kind
+from reconcilers.canonical import Canonical
+from reconcilers.equality_sql import equal
+from reconcilers.finding import FieldDifference
+from reconcilers.projection import compared_fields, key_sql
+from reconcilers.row_keys import key_text, key_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import duckdb
+
+    from contracts.contract import Contract, Replica
+    from reconcilers.finding import KeyText
+    from reconcilers.projection import Compared, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One side's fetched rows.
+
+    Attributes:
+        table: The workspace's table (or view) made from `row_stage`.
+        side: The side as it was compiled for it.
+    """
+
+    table: str
+    side: Side
+
+
+def row_stage(contract: Contract, side: Side, fields: Sequence[str], where: str = "", extra: Sequence[str] = ()) -> str:
+    """SELECT of full rows: the key, and canonical value, text, odd and bad of each field.
+
+    Args:
+        contract: The entity's.
+        side: The side, compiled for the relation that the rows come from.
+        fields: Contract names, in the order in which they are compared.
+        where: A WHERE clause, or empty.
+        extra: Further columns, each as `sql AS name`.
+    """
+    columns = [f'{key_sql(contract.fields[name].type, side.of(name))} AS "k{i}"' for i, name in enumerate(contract.key)]
+    for i, name in enumerate(fields):
+        form = side.of(name)
+        columns += [f'{form.value} AS "v{i}"', f'{_shown(contract, name, form.text)} AS "t{i}"']
+        columns += [f'{form.odd or "false"} AS "o{i}"', f'{form.bad or "false"} AS "b{i}"']
+    return f"SELECT {', '.join([*columns, *extra])} FROM {side.relation.sql}{where}"
+
+
+def _shown(contract: Contract, name: str, text: str) -> str:
+    """A decimal that was read with more digits than declared shows those beyond only where they are not zero."""
+    declared = contract.fields[name].type
+    if declared.kind is not Kind.DECIMAL:
+        return text
+    kept = f"[.][0-9]{{{declared.scale}}}" if declared.scale else "[.]"
+    trimmed = rf"regexp_replace({text}, '({kept}[0-9]*?)0+$', '\1')"
+    return trimmed if declared.scale else f"rtrim({trimmed}, '.')"
+
+
+def differences(
+    cursor: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    replica: Replica,
+    rows: tuple[Fetched, Fetched],
+    constants: Mapping[str, str],
+) -> dict[KeyText, tuple[FieldDifference, ...]]:
+    """Compare fetched rows field by field; keys that stand on both sides only.
+
+    Args:
+        cursor: Of the workspace.
+        contract: The entity's.
+        replica: Whose copy it is.
+        rows: The owner's and the replica's, with the compared fields in the order of the replica's maps.
+        constants: SQL literal of the constant of each redacted field.
+
+    Returns:
+        The differing fields of each key, empty where the rows are equal.
+    """
+    owner, copy = rows
+    fields = compared_fields(contract, replica)
+    columns = []
+    for i, compared in enumerate(fields):
+        same = same_sql(i, compared, owner.side, copy.side, constants)
+        columns.append(f"CASE WHEN {same} THEN NULL ELSE {{'i': {i}, 'o': o.t{i}, 'r': r.t{i}}} END")
+    differing = f"list_filter([{', '.join(columns)}], lambda x: x IS NOT NULL)" if columns else "[]"
+    on = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(contract.key)))
+    found = cursor.execute(
+        f'SELECT {differing}, {", ".join(key_texts(contract, "o."))} FROM "{owner.table}" o JOIN "{copy.table}" r ON {on}'
+    ).fetchall()
+    return {key_text(contract, row[1:]): _field_differences(fields, row[0]) for row in found}
+
+
+def same_sql(i: int, compared: Compared, owner: Side, replica: Side, constants: Mapping[str, str]) -> str:
+    """SQL condition, never NULL: the i-th field of two fetched rows counts as the same."""
+    left, right = _fetched(f"o.%s{i}", owner, compared.name), _fetched(f"r.%s{i}", replica, compared.name)
+    if compared.equality.mode == "redacted":
+        return f"coalesce(r.t{i} IS NULL OR r.t{i} = {constants.get(compared.name, 'NULL')}, false)"
+    return equal(left, right, compared.logical, compared.equality)
+
+
+def _fetched(pattern: str, side: Side, name: str) -> Canonical:
+    """The canonical form of a column that `row_stage` brought, under its new names."""
+    form = side.of(name)
+    return Canonical(pattern % "v", pattern % "t", pattern % "o" if form.odd else "", pattern % "b" if form.bad else "")
+
+
+def _field_differences(fields: Sequence[Compared], differing: list[dict[str, Any]]) -> tuple[FieldDifference, ...]:
+    return tuple(FieldDifference(fields[item["i"]].name, item["o"], item["r"]) for item in differing)

@@ -1,0 +1,86 @@
+"""What one look saw, before anybody judged it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from reconcilers.finding import FieldDifference, Finding, KeyText
+    from reconcilers.ports import Load
+    from reconcilers.rows import Counts
+    from reconcilers.watermark import Watermark
+
+DIGEST_DIGITS = 16
+"""Hex digits of a digest: 64 bits tell two reads of one row apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One divergence as seen in one look.
+
+    Attributes:
+        finding: The divergence, not judged yet.
+        owner: A digest of what the owner held; `absent`, `deleted` or `out_of_scope` where it held no live row.
+        replica: The same of the replica.
+    """
+
+    finding: Finding
+    owner: str
+    replica: str
+
+
+@dataclass(slots=True)
+class ReplicaLook:
+    """What one look found at one replica."""
+
+    counts: Counts | None = None
+    sights: list[Sight] = field(default_factory=list)
+    watermark: Watermark | None = None
+    notes: list[str] = field(default_factory=list)
+    """Why the replica was not read whole."""
+    error: str = ""
+    """Why it could not be read at all."""
+
+
+@dataclass(slots=True)
+class EntityLook:
+    """What one look found at one entity."""
+
+    owner_rows: int = 0
+    owner_sights: list[Sight] = field(default_factory=list)
+    watermark: Watermark | None = None
+    notes: list[str] = field(default_factory=list)
+    """Why the owner was not read whole, or its references not checked."""
+    replicas: dict[str, ReplicaLook] = field(default_factory=dict)
+    loads: dict[str, Load] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What a recheck looks at again.
+
+    Attributes:
+        keys: Every key of interest.
+        unkeyed: Also rows whose key is NULL or bad, which no key finds.
+    """
+
+    keys: Collection[KeyText]
+    unkeyed: bool = False
+
+
+def owner_digest(fields: Sequence[FieldDifference]) -> str:
+    """A digest of the owner's values in these fields: for rows that have no hash."""
+    return _digest([(difference.name, difference.owner) for difference in fields])
+
+
+def replica_digest(fields: Sequence[FieldDifference]) -> str:
+    """The same of the replica's values."""
+    return _digest([(difference.name, difference.replica) for difference in fields])
+
+
+def _digest(values: Sequence[tuple[str, str | None]]) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:DIGEST_DIGITS]

@@ -41,6 +41,19 @@ _OWN_FORMS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What settings tell of a connection.
+
+    Attributes:
+        zone_declared: They say in which zone columns without one are.
+        keeps_keys: The store can keep keys unique and have indexes.
+    """
+
+    zone_declared: bool
+    keeps_keys: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """One contract field as one side holds it.
 
@@ -71,6 +84,7 @@ class _Side:
 
     who: str
     shape: Shape
+    facts: Facts
     keys: tuple[Held, ...]
     fields: tuple[Held, ...]
     place: Place
@@ -80,22 +94,22 @@ class _Side:
 def check_live(
     contracts: Iterable[Contract],
     reader: Callable[[DatasetRef | QueryRef], Reader],
-    zone_declared: Callable[[str], bool],
+    facts: Callable[[str], Facts],
 ) -> list[Problem]:
     """Everything in which contracts and real schemas do not agree.
 
     Args:
         contracts: Whose datasets are looked at.
         reader: Makes the reader of a dataset.
-        zone_declared: Whether the settings say a connection's time zone.
+        facts: What else is known of a connection, by its name.
     """
-    return sorted(problem for contract in contracts for problem in _check(contract, reader, zone_declared))
+    return sorted(problem for contract in contracts for problem in _check(contract, reader, facts))
 
 
 def _check(
     contract: Contract,
     reader: Callable[[DatasetRef | QueryRef], Reader],
-    zone_declared: Callable[[str], bool],
+    facts: Callable[[str], Facts],
 ) -> Iterator[Problem]:
     reference = contract.owner.dataset or contract.owner.query
     if reference is not None:
@@ -106,12 +120,12 @@ def _check(
         if isinstance(shape, Problem):
             yield shape
         else:
-            zoned = zone_declared(reference.connection)
-            yield from _check_side(_Side(who, shape, keys, tuple(held.values()), contract.place), zoned=zoned)
+            side = _Side(who, shape, facts(reference.connection), keys, tuple(held.values()), contract.place)
+            yield from _check_side(side)
             yield from _flag_exists(contract, shape, who)
     for replica in contract.replicas:
         if replica.dataset is not None:
-            yield from _check_replica(contract, replica, replica.dataset, reader, zone_declared)
+            yield from _check_replica(contract, replica, replica.dataset, reader, facts)
 
 
 def _check_replica(
@@ -119,7 +133,7 @@ def _check_replica(
     replica: Replica,
     reference: DatasetRef,
     reader: Callable[[DatasetRef | QueryRef], Reader],
-    zone_declared: Callable[[str], bool],
+    facts: Callable[[str], Facts],
 ) -> Iterator[Problem]:
     who = f"replica {replica.name} ({reference})"
     shape = _shape(reference, reader, who, replica.place)
@@ -127,8 +141,8 @@ def _check_replica(
         yield shape
         return
     keys, fields = (tuple(_held(contract, mapped) for mapped in maps) for maps in (replica.key, replica.fields))
-    side = _Side(who, shape, keys, fields, replica.place, replica)
-    yield from _check_side(side, zoned=zone_declared(reference.connection))
+    side = _Side(who, shape, facts(reference.connection), keys, fields, replica.place, replica)
+    yield from _check_side(side)
     yield from _selected_exist(side)
 
 
@@ -149,14 +163,14 @@ def _shape(
         return Problem(place, f"{who}: {error.message}")
 
 
-def _check_side(side: _Side, *, zoned: bool) -> Iterator[Problem]:
+def _check_side(side: _Side) -> Iterator[Problem]:
     for held in (*side.keys, *side.fields):
         column = _column(side.shape, held.path)
         if column is None:
             meant = did_you_mean(held.path, [column.name for column in side.shape.columns])
             yield Problem(side.place, f"{side.who}: there is no column {held.path} to hold {held.name}{meant}")
         else:
-            yield from _fits(side, held, column, zoned=zoned)
+            yield from _fits(side, held, column)
     yield from _key_is_kept(side)
 
 
@@ -165,17 +179,14 @@ def _column(shape: Shape, path: str) -> Column | None:
     return shape.column(path) or (shape.column(path.partition(".")[0]) if "." in path else None)
 
 
-def _fits(side: _Side, held: Held, column: Column, *, zoned: bool) -> Iterator[Problem]:
+def _fits(side: _Side, held: Held, column: Column) -> Iterator[Problem]:
     inside = column.name != held.path
     if inside:
         return  # what a document holds only its rows tell
     about = f"{side.who}: column {column.name} ({column.store_type})"
     if not _can_carry(column, held, is_copy=side.replica is not None):
         yield Problem(side.place, f"{about} cannot carry {held.name}, which is {held.logical}")
-    if held in side.keys and column.nullable:
-        message = f"{about} may be NULL, but it holds {held.name}, a part of the key"
-        yield Problem(side.place, message, severity="warning")
-    if held.logical.kind is Kind.TIMESTAMP and column.zone == "local" and not (zoned or held.zoned):
+    if held.logical.kind is Kind.TIMESTAMP and column.zone == "local" and not (side.facts.zone_declared or held.zoned):
         message = f"{about} has no time zone, and none is declared for it; it is read as UTC"
         yield Problem(side.place, message, severity="warning")
 
@@ -192,13 +203,15 @@ def _can_carry(column: Column, held: Held, *, is_copy: bool) -> bool:
 
 
 def _key_is_kept(side: _Side) -> Iterator[Problem]:
-    """Somebody should keep the key unique, and a large relation should find rows by it."""
+    """Somebody should keep the key unique and whole, and a large relation should find rows by it; files cannot."""
+    if not side.facts.keeps_keys:
+        return
     columns = [held.path for held in side.keys]
     if not any(set(unique) <= set(columns) for unique in side.shape.unique_keys):
-        message = (
-            f"{side.who}: nothing keeps the key ({', '.join(columns)}) unique there; duplicates will be looked for"
-        )
-        yield Problem(side.place, message, severity="warning")
+        nullable = [name for name in columns if (column := _column(side.shape, name)) is not None and column.nullable]
+        beside = f", and {', '.join(nullable)} may be NULL" if nullable else ""
+        message = f"{side.who}: nothing keeps the key ({', '.join(columns)}) unique there{beside}"
+        yield Problem(side.place, f"{message}; each run will look for duplicates and gaps", severity="warning")
     rows = side.shape.estimated_rows
     if rows is None or rows < LARGE_ROWS or not side.shape.columns:
         return

@@ -65,11 +65,13 @@ def _live(settings: Settings, catalog: Catalog) -> list[Problem]:
 
 
 def _checked_text(problems: Sequence[Problem], count: int) -> str:
+    from auditor.reports.words import counted
+
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     told = "".join(f"{problem}\n" for problem in sorted(problems))
-    summary = f"{errors} errors, {warnings} warnings" if problems else "no problem"
-    return f"{told}{count} contracts: {summary}\n" if count else f"{told}{summary}\n"
+    found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}" if problems else "no problem"
+    return f"{told}{counted(count, 'contract')}: {found}\n" if count else f"{told}{found}\n"
 
 
 def _checked_json(problems: Sequence[Problem], count: int) -> str:

@@ -27,7 +27,8 @@ def write_sqlite(path: Path, tables: Iterable[Table]) -> None:
     """Make a SQLite file with these tables."""
     with closing(sqlite3.connect(path)) as connection, connection:
         for table in tables:
-            columns = [f"{quote_name(name)} {kind}" for name, kind in table.columns.items()]
+            required = {name: " NOT NULL" for name in table.key}  # SQLite does not take it from a primary key
+            columns = [f"{quote_name(name)} {kind}{required.get(name, '')}" for name, kind in table.columns.items()]
             if table.key:
                 columns.append(f"PRIMARY KEY ({', '.join(map(quote_name, table.key))})")
             connection.execute(f"CREATE TABLE {quote_name(table.name)} ({', '.join(columns)})")

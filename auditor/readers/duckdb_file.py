@@ -309,9 +309,10 @@ class DuckDbSnapshot(StreamingSnapshot):
 
     @contextmanager
     def using(self, catalog: str) -> Iterator[None]:
-        """Names of a query are looked up in the attached `catalog`."""
+        """Names of a query are looked up in the attached `catalog` first; a table's own name needs no looking up."""
         own = _own_catalog(self.cursor)
-        self.cursor.execute(f"USE {catalog}")
+        if self._reader.query:
+            self.cursor.execute(f"SET search_path = '{catalog}.main,{own}.main'")
         try:
             yield
         finally:

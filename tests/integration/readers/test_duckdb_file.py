@@ -121,6 +121,17 @@ def test_two_snapshots_of_one_file_share_it_and_let_it_go(tmp_path: Path) -> Non
             assert third.watermark.position != first.watermark.position
 
 
+@pytest.mark.parametrize("query", ["", "SELECT id FROM t"])
+def test_tables_of_the_workspace_are_seen_beside_the_file(tmp_path: Path, query: str) -> None:
+    """A recheck looks for the keys of its suspects, which are kept in the workspace."""
+    path = database(tmp_path, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1), (2)")
+    with workspace_in(tmp_path) as workspace:
+        workspace.cursor().execute("CREATE TABLE suspects AS SELECT 2 AS id")
+        with reader(path, "" if query else "t", query=query).snapshot(workspace) as snapshot:
+            rows = snapshot.scan(natural("id"))
+            assert snapshot.load(f"SELECT * FROM {rows.sql} WHERE c0 IN (FROM suspects)", "found") == 1
+
+
 def test_a_file_that_somebody_writes_to_is_a_clear_error(tmp_path: Path) -> None:
     path = database(tmp_path, "CREATE TABLE t (id INT)")
     program = f"import duckdb, sys; c = duckdb.connect({str(path)!r}); print('open', flush=True); sys.stdin.read()"

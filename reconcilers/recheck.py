@@ -1,24 +1,25 @@
 """The verdict: when a difference is drift, and when it is replication still under way.
 
-The model.  Two live stores are read at different moments, so a first difference is expected.  A replica read at time t is right when
-it equals the owner's value at some instant in [t − lag bound, t].  A difference is therefore only a *suspect*, until both sides
-have been read again at least the lag bound (and a margin for our own reading) later, measured on the auditor's monotonic clock.
+The model.  Two live stores are read at different moments, so a first difference is expected.  A replica read at time
+t is right when it equals the owner's value at some instant in [t − lag bound, t].  A difference is therefore only a
+*suspect*, until both sides have been read again at least the lag bound (and a margin for our own reading) later,
+measured on the auditor's monotonic clock.
 
 The rules for two or more looks at one key of one replica (`judge`):
 
 | the looks | verdict |
 |---|---|
 | equal now (or lawfully absent now) | healed |
-| the owner is the same in two looks that are the lag bound and the margin apart, the replica differs in the later one | persistent, proof `elapsed` |
+| the owner is the same in looks the lag bound and the margin apart, and they differ now | persistent: `elapsed` |
 | the owner changed since, or not enough time has passed | in flight: look again |
 | the owner changed and nothing else is known | undecided, hot, once no time is left to look again |
 | a side could not be read | undecided |
 
-The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last change: restarting it
-at each change would hide a stuck replica behind a busy key.
+The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last
+change: restarting it at each change would hide a stuck replica behind a busy key.
 
-What it cannot see: a version that came and went between two looks (change streams see it); whether an elapsed time was long
-enough where the declared lag bound is wrong.
+What it cannot see: a version that came and went between two looks (change streams see it); whether an elapsed time was
+long enough where the declared lag bound is wrong.
 
 Limits: no look is worth waiting for beyond `max_wait`; what needs longer stays in flight, with the time to judge it.
 """
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 MARGIN_SECONDS = 1.0
 """Added to every lag bound: what our own two reads may be apart from the moments that we note for them."""
 
+HOT_LOOKS_MIN = 3
+"""Looks with another owner's row each, from which on a key counts as hot: one change between two looks is ordinary."""
+
 ABSENT = "absent"
 
 
@@ -47,9 +51,10 @@ class Look:
     Attributes:
         at: The auditor's monotonic clock, in seconds, when the *earlier* of the two snapshots began.
         wall: The same moment for people, UTC.
-        owner, replica: A digest of the compared fields on each side, or `absent`.
+        owner: A digest of the compared fields at the owner, or `absent`.
+        replica: The same of the replica.
         finding: The divergence seen, None where the two agree (or the absence is lawful).
-        readable: False when a side could not be read.
+        problem: Why a side could not be read, or an empty string.
     """
 
     at: float
@@ -57,7 +62,7 @@ class Look:
     owner: str
     replica: str
     finding: Finding | None
-    readable: bool = True
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +88,14 @@ def judge(looks: Sequence[Look], lag_bound: float) -> Judgement:
         lag_bound: In seconds.
     """
     now = looks[-1]
-    if not now.readable:
-        return Judgement(Verdict.UNDECIDED, note="a side could not be read again")
+    if now.problem:
+        return Judgement(Verdict.UNDECIDED, note=f"a side could not be read again: {now.problem}")
     if now.finding is None:
         return Judgement(Verdict.HEALED)
     needed = lag_bound + MARGIN_SECONDS if lag_bound else 0.0
     since = _stable_since(looks)
     if len(looks) > 1 and now.at - since >= needed:
-        return Judgement(Verdict.PERSISTENT, "elapsed", _cause(now))
+        return Judgement(Verdict.PERSISTENT, "elapsed", now.finding.cause)
     return Judgement(Verdict.SUSPECT, again_in=max(needed - (now.at - since), 0.0))
 
 
@@ -102,12 +107,6 @@ def _stable_since(looks: Sequence[Look]) -> float:
             break
         since = look.at
     return since
-
-
-def _cause(look: Look) -> Cause:
-    """What a first look at the divergence suggests; change streams say more."""
-    assert look.finding is not None
-    return look.finding.cause
 
 
 def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: datetime) -> Finding:
@@ -127,7 +126,7 @@ def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: d
 
 
 def _hot(looks: Sequence[Look]) -> bool:
-    return len(looks) > 2 and len({look.owner for look in looks}) == len(looks)
+    return len(looks) >= HOT_LOOKS_MIN and len({look.owner for look in looks}) == len(looks)
 
 
 def _reads(replica: str, look: Look) -> list[Read]:

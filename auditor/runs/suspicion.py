@@ -79,26 +79,27 @@ class Suspicion:
         wall = clock.now()
         try:
             look = looker.look(Suspects(keys, unkeyed))
-        except StoreError:
-            look = EntityLook(replicas={name: ReplicaLook(error="unreadable") for name in self.lag_bounds})
-            self._add(due, look, now, wall, readable=False)
+        except StoreError as error:
+            look = EntityLook(replicas={name: ReplicaLook(error=error.message) for name in self.lag_bounds})
+            self._add(due, look, now, wall, problem=error.message)
         else:
-            self._add(due, look, now, wall, readable=True)
+            self._add(due, look, now, wall)
         self._settle(due, wall)
 
-    def _add(self, due: Iterable[Suspect], look: EntityLook, now: float, wall: datetime, *, readable: bool) -> None:
+    def _add(self, due: Iterable[Suspect], look: EntityLook, now: float, wall: datetime, *, problem: str = "") -> None:
         seen: dict[_Subject, list[Sight]] = {}
         for sight, replica in _sights(look):
             seen.setdefault((replica, sight.finding.key), []).append(sight)
         for suspect in due:
             finding = suspect.finding
             same = _same(finding, seen.get((finding.replica, finding.key), []))
-            failed = not readable or (finding.replica is not None and bool(look.replicas[finding.replica].error))
+            told = problem or (look.replicas[finding.replica].error if finding.replica is not None else "")
+            failed = next(iter(told.splitlines()), "")
             at = _moment(look, finding.replica) or now
             if same is None:
-                suspect.looks.append(Look(at, wall, "", "", None, readable=not failed))
+                suspect.looks.append(Look(at, wall, "", "", None, problem=failed))
             else:
-                suspect.looks.append(_look(same, at, wall, readable=not failed))
+                suspect.looks.append(_look(same, at, wall, problem=failed))
                 suspect.finding = same.finding
 
     def _settle(self, due: Iterable[Suspect], now: datetime) -> None:
@@ -135,8 +136,8 @@ def _moment(look: EntityLook, replica: str | None) -> float:
     return min((mark.monotonic for mark in marks if mark is not None), default=0.0)
 
 
-def _look(sight: Sight, at: float, wall: datetime, *, readable: bool = True) -> Look:
-    return Look(at, wall, sight.owner, sight.replica, sight.finding, readable=readable)
+def _look(sight: Sight, at: float, wall: datetime, *, problem: str = "") -> Look:
+    return Look(at, wall, sight.owner, sight.replica, sight.finding, problem=problem)
 
 
 def _is_unkeyed(finding: Finding) -> bool:

@@ -1,0 +1,1 @@
+"""What the comparison promises, piece by piece."""

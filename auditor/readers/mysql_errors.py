@@ -51,5 +51,5 @@ def store_error(error: Exception, *, doing: str, parts: ConnectionParts) -> Stor
 def _code_and_text(error: Exception) -> tuple[int, str]:
     match error.args:
         case (int(code), str(text), *_):
-            return code, text.strip()
+            return code, text.strip() or "the connection is closed"
     return 0, str(error) or type(error).__name__

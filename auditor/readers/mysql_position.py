@@ -72,8 +72,8 @@ def _mariadb_snapshot(session: MySqlSession) -> str:
     """The snapshot's own place in the binary log, as transactions where the user may ask."""
     status = {str(name).lower(): str(value) for name, value in session.ask("SHOW STATUS LIKE 'binlog_snapshot_%'")}
     file, place = status.get("binlog_snapshot_file", ""), status.get("binlog_snapshot_position", "")
-    if not file:
-        return ""
+    if not file or _first(session, "SELECT @@global.log_slave_updates OR @@global.gtid_slave_pos = ''") != "1":
+        return ""  # a replica that logs nothing of what it applies stands still in its own log
     gtid = _first(session, f"SELECT BINLOG_GTID_POS('{file}', {int(place)})")
     return gtid or f"{file}:{place}"
 

@@ -6,8 +6,8 @@ of every row, remember where the cells begin, step over them.  What comes out is
 each cell 16 bytes, its length and either its text (up to 12 bytes) or where in the buffer it stands.  Longer text is
 never copied; DuckDB casts it, on all its threads.
 
-DuckDB's own MySQL scanner needs three to four times as long for the same rows, and keeps the whole result in memory
-before the first row can be used.  In the tests it is the oracle, beside `mysql_cells`.
+DuckDB's own MySQL scanner needs more than four times the processor time for the same rows (2 million of 9 columns: 5.8
+against 1.3 seconds).  In the tests it is the oracle, beside `mysql_cells`.
 
 Limits: a buffer holds at least one row; MySQL's own limit for a row is 1 GiB (`max_allowed_packet`).
 """

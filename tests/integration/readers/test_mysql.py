@@ -303,6 +303,33 @@ def test_parts_of_a_document_keep_their_digits(shop: Shop, workspace: Workspace)
     ]
 
 
+def test_members_with_dots_and_places_in_lists_are_found(shop: Shop, workspace: Workspace) -> None:
+    shop.run(
+        "CREATE TABLE t (id int PRIMARY KEY, doc json)",
+        r"""INSERT INTO t VALUES (1, '{"a.b": 1, "a": {"b": 2, "c.d": 3}, "l": [4, {"m": 5.50}], "q\\"t": 6}')""",
+    )
+    things = (wanted(f"doc.{path}", "text") for path in ("a.b", "a.c.d", "l.0", "l.1.m", "l.2", 'q"t', "a.b.c"))
+    found = read(shop.reader(), workspace, *things)
+    assert [value and value.rstrip("0") for value in found[0]] == ["1", "3", "4", "5.5", None, "6", None]
+
+
+def test_a_few_rows_are_read_without_the_weight_of_arrow(shop: Shop, tmp_path: Path) -> None:
+    """As exactly as many: nulls, bytes, digits, parts of documents."""
+    shop.run(
+        "CREATE TABLE t (id int PRIMARY KEY, v varchar(20), b blob, d decimal(65,30), doc json, f float)",
+        """INSERT INTO t VALUES (1, 'é', x'00ff', 0.1, '{"a": [1]}', 0.1), (2, NULL, NULL, NULL, NULL, NULL),"""
+        """ (3, 'x', '', 0, '{}', 0)""",
+    )
+    things = [wanted(name) for name in ("id", "v", "b", "d", "f")] + [wanted("doc.a", "json"), wanted("doc.a.0", "int")]
+    keys = Keys((wanted("id", "int"),), [(("1",),), (("2",),)])
+    with Workspace(tmp_path / "few", few=True) as few, Workspace(tmp_path / "many") as many:
+        found = read(shop.reader(), few, *things, keys=keys)
+        assert found == read(shop.reader(), many, *things, keys=keys)
+        assert found[0][:4] == (1, "é", b"\0\xff", "0." + "1".ljust(30, "0"))
+        none = Keys((wanted("id", "int"),), [(("no number",),)])
+        assert read(shop.reader(), few, *things, keys=none) == []
+
+
 def test_a_column_named_like_a_path_wins_over_the_path(shop: Shop, workspace: Workspace) -> None:
     shop.run("""CREATE TABLE t (doc json, `doc.n` int)""", """INSERT INTO t VALUES ('{"n": 1}', 2)""")
     assert read(shop.reader(), workspace, wanted("doc.n", "int")) == [(2,)]
@@ -785,11 +812,27 @@ def test_a_statement_beyond_its_time_is_one_clear_error(shop: Shop, workspace: W
     assert "statement_timeout" in message(error, shop)
 
 
+def test_a_lock_on_the_table_is_waited_for_no_longer_than_allowed(shop: Shop, workspace: Workspace) -> None:
+    shop.run("CREATE TABLE t (id int PRIMARY KEY)")
+    with (
+        closing(shop.server.connect(shop.database)) as other,
+        other.cursor() as cursor,
+        shop.reader(lock_timeout=1).snapshot(workspace) as snapshot,
+    ):
+        cursor.execute("LOCK TABLES t WRITE")
+        with pytest.raises(StoreError) as error:
+            rows_of(snapshot, workspace, wanted("id"))
+    assert "lock_timeout" in message(error, shop)
+
+
 def test_a_connection_that_breaks_is_one_clear_error(shop: Shop, workspace: Workspace) -> None:
     shop.run("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     with shop.reader().snapshot(workspace) as snapshot:
         number = next(row[0] for row in shop.run("SHOW PROCESSLIST") if row[3] == shop.database and row[4] == "Sleep")
         shop.run(f"KILL {number}")
+        with pytest.raises(StoreError) as error:
+            rows_of(snapshot, workspace, wanted("id"))
+        assert "run again" in message(error, shop)
         with pytest.raises(StoreError) as error:
             rows_of(snapshot, workspace, wanted("id"))
     assert "run again" in message(error, shop)

@@ -261,6 +261,16 @@ def _foreign(connection: Connection) -> ReaderFactory:
     return _sqlalchemy
 
 
+def unserved_settings(connection: Connection) -> list[str]:
+    """Settings of a connection that this version knows and does not act on yet."""
+    given = {
+        "standby": connection.standby is not None,
+        "limits.rows_per_second": connection.limits.rows_per_second is not None,
+        "limits.windows": bool(connection.limits.windows),
+    }
+    return [name for name, is_given in given.items() if is_given]
+
+
 def connection_parts(connection: Connection) -> ConnectionParts:
     """A connection as the readers of servers take it."""
     from auditor.readers.connection import ConnectionParts, TlsParts

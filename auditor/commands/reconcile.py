@@ -94,7 +94,7 @@ def _condition(where: str | None) -> Expression | None:
 
 
 def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
-    from auditor.wiring import Wiring
+    from auditor.wiring import Wiring, unserved_settings
 
     wiring = Wiring(invocation.settings())
     for name in wiring.settings.without_effect():
@@ -102,6 +102,9 @@ def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
     catalog = wiring.catalog()
     for warning in catalog.warnings:
         invocation.say(str(warning))
+    for name in wiring.settings.connections:
+        for setting in unserved_settings(wiring.settings.connection(name)):
+            invocation.say(f"connections.{name}.{setting} is not served by this version and has no effect")
     return wiring, catalog
 
 

@@ -27,7 +27,7 @@ def write_sqlite(path: Path, tables: Iterable[Table]) -> None:
     """Make a SQLite file with these tables."""
     with closing(sqlite3.connect(path)) as connection, connection:
         for table in tables:
-            required = {name: " NOT NULL" for name in table.key}  # SQLite does not take it from a primary key
+            required = dict.fromkeys(table.key, " NOT NULL")  # SQLite does not take it from a primary key
             columns = [f"{quote_name(name)} {kind}{required.get(name, '')}" for name, kind in table.columns.items()]
             if table.key:
                 columns.append(f"PRIMARY KEY ({', '.join(map(quote_name, table.key))})")

@@ -1,0 +1,165 @@
+"""Looks at everything that a run will need, changes nothing, and says what is wrong with it.
+
+Connections are tried with a SELECT of their own, or by looking at their directory.  Servers also tell what our user may do
+there: a user who may write is a warning, since the auditor never does.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditor.wiring import Wiring, unserved_settings
+from contracts.contract import QueryRef
+from contracts.errors import AuditorError, ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from auditor.settings import Connection, Settings
+    from reconcilers.workspace import Workspace
+
+OK, WARNING, ERROR = "ok", "warning", "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One thing that was looked at.
+
+    Attributes:
+        status: `ok`, `warning` or `error`.
+    """
+
+    subject: str
+    status: str
+    message: str
+
+
+# What our user may do, as one row: whether it may write anything, and as whom it is there.
+_POSTGRESQL = """
+SELECT current_user::text AS who, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
+  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')) AS writes
+"""
+_MYSQL = """
+SELECT current_user() AS who, EXISTS (
+  SELECT 1 FROM (
+    SELECT privilege_type, grantee FROM information_schema.user_privileges
+    UNION ALL SELECT privilege_type, grantee FROM information_schema.schema_privileges
+    UNION ALL SELECT privilege_type, grantee FROM information_schema.table_privileges) p
+  WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'DROP', 'ALTER', 'CREATE', 'SUPER')) AS writes
+"""
+_PRIVILEGES = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL}
+_PING = {"oracle": "SELECT 1 AS one FROM dual"}
+
+
+def examine(settings: Settings) -> list[Examined]:
+    """Look at everything."""
+    wiring = Wiring(settings)
+    found = [*_installation(), *_workspace(wiring), *_contracts(wiring), _ledger(wiring)]
+    try:
+        with wiring.workspace() as workspace:
+            for name in settings.connections:
+                found += _connection(settings.connection(name), wiring, workspace)
+    except AuditorError:
+        found.append(Examined("connections", ERROR, "not tried: there is no workspace to read into"))
+    return found
+
+
+def _installation() -> Iterator[Examined]:
+    import duckdb
+
+    from auditor.readers.native import load_scanner
+    from auditor.release import version
+
+    yield Examined("program", OK, f"audit {version()}, Python {sys.version.split()[0]}, DuckDB {duckdb.__version__}")
+    with duckdb.connect(":memory:") as connection:
+        yield _tried("PostgreSQL scanner", lambda: load_scanner(connection, "postgres"), "its extension loads")
+
+
+def _tried(subject: str, attempt: Callable[[], object], message: str) -> Examined:
+    try:
+        attempt()
+    except AuditorError as error:
+        return Examined(subject, ERROR, str(error))
+    return Examined(subject, OK, message)
+
+
+def _workspace(wiring: Wiring) -> Iterator[Examined]:
+    def attempt() -> None:
+        wiring.workspace().close()
+
+    directory = wiring.settings.workspace.directory
+    yield _tried("workspace", attempt, f"{directory} can be written")
+
+
+def _contracts(wiring: Wiring) -> Iterator[Examined]:
+    try:
+        catalog = wiring.catalog()
+    except ContractError as error:
+        yield Examined("contracts", ERROR, str(error))
+        return
+    entities = ", ".join(catalog.contracts)
+    yield Examined("contracts", OK, f"{len(catalog.contracts)} without errors: {entities}")
+    if catalog.warnings:
+        yield Examined("contracts", WARNING, f"{len(catalog.warnings)} warnings; `audit contracts check` lists them")
+
+
+def _ledger(wiring: Wiring) -> Examined:
+    url = wiring.settings.ledger.url
+    if url.path is not None and not url.path.exists():
+        return Examined("ledger", OK, f"{url} is not there yet; the first run makes it")
+    try:
+        with wiring.ledger(read_only=True) as ledger:
+            status = ledger.status()
+    except AuditorError as error:
+        return Examined("ledger", ERROR, str(error))
+    return Examined("ledger", OK, f"{status.place}, schema {status.schema_version}, {status.runs} runs")
+
+
+def _connection(connection: Connection, wiring: Wiring, workspace: Workspace) -> Iterator[Examined]:
+    subject = f"connection {connection.name}"
+    if connection.url.dialect == "file":
+        yield _directory(connection, subject)
+        return
+    dialect = connection.url.dialect
+    question = _PRIVILEGES.get(dialect)
+    try:
+        row = _ask(QueryRef(connection.name, question or _PING.get(dialect, "SELECT 1 AS one")), wiring, workspace)
+    except AuditorError as error:
+        yield Examined(subject, ERROR, str(error))
+        return
+    for setting in unserved_settings(connection):
+        yield Examined(subject, WARNING, f"`{setting}` is not served by this version; it reads as if it were not there")
+    where = connection.url_without_password
+    if question is None:
+        yield Examined(subject, OK, f"{where} answers")
+        return
+    who, writes = row
+    yield Examined(subject, OK, f"{where} answers, as {who}")
+    if str(writes).lower() in ("true", "1", "t"):
+        message = f"{who} may write there; the auditor never does, so give it a user who may only SELECT"
+        yield Examined(subject, WARNING, message)
+
+
+def _directory(connection: Connection, subject: str) -> Examined:
+    path = connection.path
+    if path is None or not path.is_dir():
+        return Examined(subject, ERROR, f"there is no directory {path}")
+    return Examined(subject, OK, f"{path} is a directory")
+
+
+def _ask(question: QueryRef, wiring: Wiring, workspace: Workspace) -> tuple[object, ...]:
+    """The one row of a query, read as any dataset is: in a read-only transaction."""
+    from reconcilers.ports import Wanted
+
+    reader = wiring.reader(question)
+    names = [column.name for column in reader.shape().columns]
+    with reader.snapshot(workspace) as snapshot:
+        relation = snapshot.scan([Wanted(name, None) for name in names])
+        columns = ", ".join(column.sql for column in relation.columns)
+        snapshot.load(f"SELECT {columns} FROM {relation.sql}", "asked")
+    rows = workspace.cursor().execute("SELECT * FROM asked").fetchall()
+    return tuple(rows[0])

@@ -158,8 +158,6 @@ class Limits(Group):
 
 
 NO_LIMITS = Limits()
-_IDLE = frozenset({"rows_per_second", "windows"})
-"""Limits that no reader keeps yet."""
 
 
 class ConnectionSettings(Group):
@@ -364,14 +362,6 @@ class Settings(Group):
     def digest(self) -> str:
         """16 hex digits that change with the file's text, `${…}` not expanded; the ledger keeps them with each run."""
         return self._digest
-
-    def without_effect(self) -> list[str]:
-        """The settings given that this version reads, and does not act upon; saying nothing would be a lie."""
-        given = [f"feeds.{name}" for name in self.feeds]
-        for name, found in self.connections.items():
-            given += [f"connections.{name}.standby"] * (found.standby is not None)
-            given += [f"connections.{name}.limits.{limit}" for limit in sorted(_IDLE & found.limits.model_fields_set)]
-        return given
 
     def connection(self, name: str) -> Connection:
         """The connection of this name.

@@ -97,8 +97,6 @@ def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
     from auditor.wiring import Wiring, unserved_settings
 
     wiring = Wiring(invocation.settings())
-    for name in wiring.settings.without_effect():
-        invocation.say(f"{wiring.settings.path}: warning: `{name}` has no effect in this version")
     catalog = wiring.catalog()
     for warning in catalog.warnings:
         invocation.say(str(warning))

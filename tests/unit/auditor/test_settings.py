@@ -188,15 +188,3 @@ def test_a_window_may_run_over_midnight() -> None:
     assert time(5, 30) not in night
     assert time(12) not in night
     assert str(night) == "22:00-05:30"
-
-
-def test_settings_without_effect_are_named(settings_file: SettingsFile) -> None:
-    """What is read and then ignored must be said: a window that is not kept is worse than none."""
-    settings = settings_file.load("""
-connections:
-  idle: {url: "postgresql://db/x", standby: "postgresql://ro/x", limits: {windows: ["01:00-05:00"], lock_timeout: 1s}}
-  busy: {url: "sqlite:///x.db", limits: {statement_timeout: 1m}}
-feeds:
-  replay: {type: recorded, path: feed.jsonl}
-""")
-    assert settings.without_effect() == ["feeds.replay", "connections.idle.standby", "connections.idle.limits.windows"]

@@ -7,6 +7,8 @@ A command's module is imported when the command is called, so that `audit --help
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -128,8 +130,16 @@ def command_group() -> AuditGroup:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: parse, run, and leave with the exit code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    """The program: parse, run, and leave with the exit code.
+
+    It leaves at once.  Everything of ours is closed by now; what is left are threads of libraries, one of which may wait
+    for a dead server, and taking those down in the middle of their work would end in an abort.
+    """
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a reader who has gone away
+            stream.flush()
+    os._exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Looks at everything that a run will need, changes nothing, and says what is wrong with it.
 
-Connections are tried with a SELECT of their own, or by looking at their directory.  Servers also tell what our user may do
-there: a user who may write is a warning, since the auditor never does.
+Connections are tried with a SELECT of their own, or by looking at their directory.  Servers also tell what our user may
+do there: a user who may write is a warning, since the auditor never does.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
 """The scratch database of one run: a DuckDB database that spills to disk and is thrown away.
 
 Each side of a comparison runs on a cursor of its own, with its own transaction; results are carried into shared tables
-as a stream of Arrow batches, so that a store's snapshot can stay open while the tables are already visible to everybody.
+as a stream of Arrow batches, so that a store's snapshot can stay open while the tables are already visible to
+everybody.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -52,6 +55,7 @@ class Workspace:
         self.few = few
         self._functions_known = False
         self._registering = threading.Lock()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.directory = _private_directory(directory)
         self._path = str(self.directory / "workspace.duckdb") if on_disk else ":memory:"
         config: dict[str, str | int | bool | float | list[str]] = {
@@ -76,7 +80,8 @@ class Workspace:
     def know_functions(self) -> None:
         """Make `reconcilers.value_text`'s functions known to every cursor.
 
-        They are registered on the first connection: DuckDB keeps a Python function only as long as the connection that it came by.
+        They are registered on the first connection: DuckDB keeps a Python function only as long as the connection that
+        it came by.
         """
         with self._registering:
             if not self._functions_known:
@@ -85,7 +90,15 @@ class Workspace:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new cursor with its own transaction; each thread needs its own."""
-        return self._connection.cursor()
+        cursor = self._connection.cursor()
+        self._cursors.add(cursor)
+        return cursor
+
+    def interrupt(self) -> None:
+        """Have every statement that is running now end with an error; from any thread, a signal handler too."""
+        for cursor in list(self._cursors):
+            with contextlib.suppress(duckdb.Error):  # closed already
+                cursor.interrupt()
 
     def close(self) -> None:
         """Drop everything, files too."""
@@ -121,6 +134,10 @@ def carry(
     The reading cursor's transaction stays open, so the store's snapshot outlives the statement.
 
     Args:
+        reading: The cursor that sees the store.
+        sql: The SELECT.
+        writing: Another cursor of the same workspace.
+        table: The table's name; one that is there already is replaced.
         what: The dataset, for the error message.
 
     Returns:
@@ -148,7 +165,7 @@ def carry(
 def carry_few(
     reading: duckdb.DuckDBPyConnection, sql: str, writing: duckdb.DuckDBPyConnection, table: str, *, what: str
 ) -> int:
-    """The same for a few rows, as values: each as the text that DuckDB makes of it and reads back, which loses nothing."""
+    """The same for a few rows, as values: each as the text that DuckDB makes of it, which reads back without loss."""
     try:
         columns = [(name, kind) for name, kind, *_ in reading.execute(f"DESCRIBE {sql}").fetchall()]
         texts = ", ".join(f'CAST("{name}" AS VARCHAR)' for name, _ in columns)

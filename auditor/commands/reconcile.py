@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -108,9 +109,17 @@ def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
 
 def _run(request: JobRequest, invocation: Invocation, wiring: Wiring, catalog: Catalog) -> Job:
     from auditor.clock import SystemClock
+    from auditor.reports.progress import progress
     from auditor.runs.job import Listener, run_job
 
-    return run_job(request, wiring, catalog, SystemClock(), Listener(invocation.say))
+    with progress(sys.stderr, wanted=not invocation.quiet) as shown:
+
+        def read(name: str, rows: int) -> None:
+            shown.start(name, rows)
+            shown.advance(name, rows)
+            shown.done(name)
+
+        return run_job(request, wiring, catalog, SystemClock(), Listener(invocation.say, read))
 
 
 def write_job(job: Job, invocation: Invocation, form: str, limit: int | None = None) -> int:

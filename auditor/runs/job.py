@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from auditor.interruption import interruptible
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import finding_document, finding_order, instant_text, run_document
 from auditor.run_id import new_run_id
@@ -86,7 +87,7 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     try:
         masker = _masker(wiring, catalog, ledger)
         run_id = new_run_id(clock.now())
-        with wiring.workspace() as workspace, collector_paused():
+        with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
             around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say, listener.progress)
             result = reconcile(request.reconcile, around, run_id)
         return _recorded(request, result, _Books(catalog, masker, ledger, ledger_error, wiring.settings.digest))

@@ -1,4 +1,4 @@
-"""`./run bench [postgresql] [mariadb] [parquet] [memory] [startup] [--small] [--rounds N]`: all of them without a name."""
+"""`./run bench [postgresql] [mariadb] [parquet] [memory] [startup] [--small] [--rounds N]`; without a name, all."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ SELECT i AS id, CAST(md5(CAST(i AS VARCHAR)) AS VARCHAR) AS customer_id,
   'user' || (i % 100000) || '@example.com' AS email,
   CAST((i % 10000) / 100.0 AS DECIMAL(10,2)) AS subtotal, CAST((i % 1000) / 100.0 AS DECIMAL(10,2)) AS tax,
   CAST((i % 10000) / 100.0 + (i % 1000) / 100.0 AS DECIMAL(12,2)) AS total,
-  TIMESTAMP '2024-01-01' + to_seconds(i) AS created_at, TIMESTAMP '2024-01-01' + to_microseconds(i * 1500000) AS updated_at
+  TIMESTAMP '2024-01-01' + to_seconds(i) AS created_at,
+  TIMESTAMP '2024-01-01' + to_microseconds(i * 1500000) AS updated_at
 FROM range(1, {rows} + 1) r(i)"""
 
 

@@ -52,7 +52,8 @@ INSERT INTO {table} SELECT i, md5(i::text)::uuid, (array['new','paid','shipped',
   timestamp '2024-01-01' + i * interval '1.5 second' FROM generate_series(1, {rows}) i"""
 
 MARIADB_TABLE = """\
-CREATE TABLE {table} (id bigint PRIMARY KEY, customer_id char(36) NOT NULL, status varchar(20) NOT NULL, email varchar(100),
+CREATE TABLE {table} (id bigint PRIMARY KEY, customer_id char(36) NOT NULL, status varchar(20) NOT NULL,
+  email varchar(100),
   subtotal decimal(10,2), tax decimal(10,2), total decimal(12,2), created_at datetime, updated_at datetime(6))
   CHARACTER SET utf8mb4"""
 

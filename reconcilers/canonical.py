@@ -1,16 +1,17 @@
 """The canonical form: the one form of a value under its declared logical type.
 
-Two values are the same exactly when their canonical forms are.  Stores hold a value in many ways (a decimal as a binary float, a
-uuid as upper-case text, a boolean as 0 or 1); this module compiles, for one logical type and one way of arriving in DuckDB,
-the SQL that brings a value into canonical form.  Both sides of a comparison, the scan and the row stage, and every report use
-what is compiled here and nothing else.
+Two values are the same exactly when their canonical forms are.  Stores hold a value in many ways (a decimal as a
+binary float, a uuid as upper-case text, a boolean as 0 or 1); this module compiles, for one logical type and one way
+of arriving in DuckDB, the SQL that brings a value into canonical form.  Both sides of a comparison, the scan and the
+row stage, and every report use what is compiled here and nothing else.
 
 For each column three pieces of SQL come out:
 
 - `value`: the canonical value with one fixed DuckDB type per logical type, so that equal values hash equally.
   NULL where the raw value is NULL, *or odd*.
-- `odd`: true where the raw value is not NULL but `value` cannot hold it: it is no value of the declared type at all (*bad*),
-  or it is one that DuckDB's type lacks (NaN in a decimal).  Odd rows get no hash and are compared by text, one by one.
+- `odd`: true where the raw value is not NULL but `value` cannot hold it: it is no value of the declared type at all
+  (*bad*), or it is one that DuckDB's type lacks (NaN in a decimal).  Odd rows get no hash and are compared by text,
+  one by one.
 - `text`: canonical text, or the raw text of a bad value, so that a person sees what is really there.
 
 | logical type | DuckDB type of `value` | text |
@@ -30,7 +31,8 @@ For each column three pieces of SQL come out:
 | json | VARCHAR | keys by code point, numbers by value |
 | list<T> | VARCHAR | a JSON array of canonical texts |
 
-Nothing is ever rounded or coerced: 1.239 under decimal(10,2), 2 under bool and a 30th of February are bad, not nearly right.
+Nothing is ever rounded or coerced: 1.239 under decimal(10,2), 2 under bool and a 30th of February are bad, not nearly
+right.
 
 Limits: |int| below 2^127; times to the microsecond (finer ones are bad, not cut); years 0001 to 9999 in text columns.
 """
@@ -45,6 +47,8 @@ from contracts.logical_types import Kind, LogicalType
 from reconcilers.value_text import call
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from reconcilers.ports import RawColumn
 
 DECIMAL_DIGITS_MAX = 38
@@ -54,11 +58,13 @@ _INT_DIGITS = {
     "TINYINT": 3, "UTINYINT": 3, "SMALLINT": 5, "USMALLINT": 5, "INTEGER": 10, "UINTEGER": 10,
     "BIGINT": 19, "UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39,
 }  # fmt: skip
+_DOUBLE_DIGITS = 15
+"""Digits up to which every integer is a double."""
 _NARROW_INTS = frozenset(_INT_DIGITS) - {"UBIGINT", "HUGEINT", "UHUGEINT"}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 _STAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 _TZ = "TIMESTAMP WITH TIME ZONE"
-_PLAIN_DECIMAL = r"[+-]?[0-9]+(\.[0-9]*)?"
+_FLOAT_TEXT = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:[+-]?(nan|inf|infinity))"
 _DATE_TEXT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK_TEXT = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?"
 _ZONE_TEXT = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
@@ -98,7 +104,8 @@ def storage(logical: LogicalType, *, narrow: bool = False) -> str:
     """The DuckDB type of a canonical value.
 
     Args:
-        narrow: Every side delivers this int as a 64-bit integer.
+        logical: The contract's type.
+        narrow: Every side delivers this int in at most 64 bits.
     """
     match logical.kind:
         case Kind.INT:
@@ -122,7 +129,7 @@ def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) 
         narrow: Every side of the comparison delivers this int in at most 64 bits.
     """
     raw, arrives = column.sql, column.duckdb_type.upper()
-    value = _value(logical, raw, arrives, column.timezone, narrow=narrow)
+    value = _VALUES[logical.kind](logical, _Raw(raw, arrives, column.timezone, narrow=narrow))
     if value is None:  # this DuckDB type can never be a value of the logical type
         return Canonical(
             f"CAST(NULL AS {storage(logical)})",
@@ -131,13 +138,13 @@ def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) 
             f"({raw} IS NOT NULL)",
         )
     if value.exact:
-        return Canonical(value.sql, _text(logical, value.sql))
+        return Canonical(value.sql, text_of(logical, value.sql))
     odd = f"({raw} IS NOT NULL AND ({value.sql}) IS NULL)"
     special = _special(logical, raw, arrives)
     bad = f"({odd} AND ({special}) IS NULL)" if special else odd
     raw_text = f"CAST({raw} AS VARCHAR)"
     fallback = f"coalesce({special}, {raw_text})" if special else raw_text
-    return Canonical(value.sql, f"coalesce({_text(logical, value.sql)}, {fallback})", odd, bad)
+    return Canonical(value.sql, f"coalesce({text_of(logical, value.sql)}, {fallback})", odd, bad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,51 +155,49 @@ class _Value:
     exact: bool
 
 
-def _value(logical: LogicalType, raw: str, arrives: str, zone: str, *, narrow: bool) -> _Value | None:
-    match logical.kind:
-        case Kind.INT:
-            return _int(raw, arrives, storage(logical, narrow=narrow))
-        case Kind.DECIMAL:
-            return _decimal(logical, raw, arrives)
-        case Kind.FLOAT:
-            return _float(raw, arrives)
-        case Kind.TEXT:
-            return _textual(raw, arrives)
-        case Kind.ENUM:
-            members = ", ".join(_literal(member) for member in logical.members)
-            inner = f"CAST({raw} AS VARCHAR)"
-            return _Value(f"CASE WHEN {inner} IN ({members}) THEN {inner} END", exact=False)
-        case Kind.BOOL:
-            return _bool(raw, arrives)
-        case Kind.UUID:
-            return _uuid(raw, arrives)
-        case Kind.DATE:
-            return _date(raw, arrives)
-        case Kind.TIME:
-            return _time(raw, arrives)
-        case Kind.TIMESTAMP:
-            return _instant(raw, arrives, zone)
-        case Kind.TIMESTAMP_LOCAL:
-            return _local(raw, arrives, zone)
-        case Kind.BYTES:
-            return _bytes(raw, arrives)
-        case Kind.INTERVAL:
-            return _Value(call("au_interval", f"CAST({raw} AS VARCHAR)"), exact=False)
-        case Kind.JSON:
-            return _Value(call("au_json", _as_json(raw, arrives)), exact=False)
-        case Kind.LIST:
-            return _Value(call("au_list", _as_json(raw, arrives), _literal(str(logical.element)), "true"), exact=False)
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A value as it arrives: its SQL, its DuckDB type in capitals, and what else decides how it is read."""
+
+    sql: str
+    arrives: str
+    zone: str
+    narrow: bool
+
+    @property
+    def text(self) -> str:
+        """SQL of the value as DuckDB writes it."""
+        return f"CAST({self.sql} AS VARCHAR)"
+
+    @property
+    def json(self) -> str:
+        """SQL of the value as JSON text."""
+        return self.text if self.arrives in ("VARCHAR", "JSON") else f"CAST(to_json({self.sql}) AS VARCHAR)"
+
+
+def _enum(logical: LogicalType, raw: _Raw) -> _Value:
+    members = ", ".join(_literal(member) for member in logical.members)
+    return _Value(f"CASE WHEN {raw.text} IN ({members}) THEN {raw.text} END", exact=False)
+
+
+def _interval(_logical: LogicalType, raw: _Raw) -> _Value:
+    return _Value(call("au_interval", raw.text), exact=False)
+
+
+def _json(_logical: LogicalType, raw: _Raw) -> _Value:
+    return _Value(call("au_json", raw.json), exact=False)
+
+
+def _list(logical: LogicalType, raw: _Raw) -> _Value:
+    return _Value(call("au_list", raw.json, _literal(str(logical.element)), "true"), exact=False)
 
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _as_json(raw: str, arrives: str) -> str:
-    return f"CAST({raw} AS VARCHAR)" if arrives in ("VARCHAR", "JSON") else f"CAST(to_json({raw}) AS VARCHAR)"
-
-
-def _int(raw: str, arrives: str, target: str) -> _Value | None:
+def _int(logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives, target = given.sql, given.arrives, storage(logical, narrow=given.narrow)
     if arrives in _NARROW_INTS or (arrives in ("UBIGINT", "HUGEINT") and target == "HUGEINT"):
         return _Value(f"CAST({raw} AS {target})", exact=True)
     if arrives in _INT_DIGITS:
@@ -213,8 +218,8 @@ def _int_of_text(raw: str, target: str) -> str:
     )
 
 
-def _decimal(logical: LogicalType, raw: str, arrives: str) -> _Value | None:
-    p, s = logical.precision, logical.scale
+def _decimal(logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives, p, s = given.sql, given.arrives, logical.precision, logical.scale
     if p > DECIMAL_DIGITS_MAX:
         text = call("au_decimal", f"CAST({raw} AS VARCHAR)", str(p), str(s))
         return _Value(f"CASE WHEN {text} NOT IN ('NaN', 'infinity', '-infinity') THEN {text} END", exact=False)
@@ -246,14 +251,15 @@ def _decimal_of_text(text: str, target: str, p: int, s: int) -> str:
     return f"CASE WHEN {plain} THEN TRY_CAST({text} AS {target}) ELSE {rest} END"
 
 
-def _float(raw: str, arrives: str) -> _Value | None:
+def _float(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives = given.sql, given.arrives
     if arrives == "DOUBLE":
         return _Value(f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE {raw} END", exact=True)
     if arrives == "FLOAT":  # by its shortest text, so that 0.1 kept in 32 bits is 0.1 kept in 64
         return _Value(
             f"CASE WHEN {raw} = 0 THEN CAST(0 AS DOUBLE) ELSE CAST(CAST({raw} AS VARCHAR) AS DOUBLE) END", exact=True
         )
-    if arrives in _INT_DIGITS and _INT_DIGITS[arrives] <= 10:
+    if arrives in _INT_DIGITS and _INT_DIGITS[arrives] <= _DOUBLE_DIGITS:
         return _Value(f"CAST({raw} AS DOUBLE)", exact=True)
     if arrives in _INT_DIGITS:
         return _Value(
@@ -261,7 +267,7 @@ def _float(raw: str, arrives: str) -> _Value | None:
         )
     if arrives == "VARCHAR" or _DECIMAL.match(arrives):
         text = f"CAST({raw} AS VARCHAR)"
-        number = rf"regexp_full_match(trim({text}), '[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:[+-]?(nan|inf|infinity))')"
+        number = f"regexp_full_match(trim({text}), '{_FLOAT_TEXT}')"
         cast = f"TRY_CAST(trim({text}) AS DOUBLE)"
         return _Value(
             f"CASE WHEN {number} THEN CASE WHEN {cast} = 0 THEN CAST(0 AS DOUBLE) ELSE {cast} END END", exact=False
@@ -269,7 +275,8 @@ def _float(raw: str, arrives: str) -> _Value | None:
     return None
 
 
-def _textual(raw: str, arrives: str) -> _Value:
+def _textual(_logical: LogicalType, given: _Raw) -> _Value:
+    raw, arrives = given.sql, given.arrives
     if arrives == "BLOB":
         return _Value(f"TRY(decode({raw}))", exact=False)
     if arrives == "VARCHAR":
@@ -277,7 +284,8 @@ def _textual(raw: str, arrives: str) -> _Value:
     return _Value(f"CAST({raw} AS VARCHAR)", exact=True)
 
 
-def _bool(raw: str, arrives: str) -> _Value | None:
+def _bool(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives = given.sql, given.arrives
     if arrives == "BOOLEAN":
         return _Value(raw, exact=True)
     if arrives in _INT_DIGITS or _DECIMAL.match(arrives) or arrives in ("FLOAT", "DOUBLE"):
@@ -291,7 +299,8 @@ def _bool(raw: str, arrives: str) -> _Value | None:
     return None
 
 
-def _uuid(raw: str, arrives: str) -> _Value | None:
+def _uuid(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives = given.sql, given.arrives
     if arrives == "UUID":
         return _Value(raw, exact=True)
     if arrives == "VARCHAR":
@@ -301,7 +310,8 @@ def _uuid(raw: str, arrives: str) -> _Value | None:
     return None
 
 
-def _date(raw: str, arrives: str) -> _Value | None:
+def _date(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives = given.sql, given.arrives
     if arrives == "DATE":
         return _Value(raw, exact=True)
     if arrives in _STAMPS or arrives == _TZ:
@@ -320,7 +330,8 @@ def _date(raw: str, arrives: str) -> _Value | None:
     return None
 
 
-def _time(raw: str, arrives: str) -> _Value | None:
+def _time(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives = given.sql, given.arrives
     if arrives == "TIME":
         return _Value(raw, exact=True)
     if arrives == "VARCHAR":
@@ -330,7 +341,8 @@ def _time(raw: str, arrives: str) -> _Value | None:
     return None
 
 
-def _instant(raw: str, arrives: str, zone: str) -> _Value | None:
+def _instant(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives, zone = given.sql, given.arrives, given.zone
     if arrives == _TZ:  # by its microseconds: the calendar of timezone() costs twenty times as much
         return _Value(
             f"CASE WHEN isinf({raw}) THEN timezone('UTC', {raw}) ELSE make_timestamp(epoch_us({raw})) END", exact=True
@@ -345,7 +357,8 @@ def _instant(raw: str, arrives: str, zone: str) -> _Value | None:
     return None
 
 
-def _local(raw: str, arrives: str, zone: str) -> _Value | None:
+def _local(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives, zone = given.sql, given.arrives, given.zone
     if arrives == _TZ:
         return _Value(f"timezone({_literal(zone)}, {raw})", exact=True)
     if arrives in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"):
@@ -369,13 +382,15 @@ def _micros_only(raw: str) -> str:
 def _stamp_of_text(raw: str, zoned: str, local: str) -> str:
     pattern = f"{_DATE_TEXT}[T ]{_CLOCK_TEXT}"
     return (
-        f"CASE WHEN regexp_full_match({raw}, '{pattern}') THEN {local} WHEN regexp_full_match({raw}, '{pattern}{_ZONE_TEXT}') THEN {zoned} "
+        f"CASE WHEN regexp_full_match({raw}, '{pattern}') THEN {local} "
+        f"WHEN regexp_full_match({raw}, '{pattern}{_ZONE_TEXT}') THEN {zoned} "
         f"WHEN regexp_full_match({raw}, '{_DATE_TEXT}') THEN {local} "
         f"WHEN lower({raw}) IN {_INFINITE} THEN CAST(lower({raw}) AS TIMESTAMP) END"
     )
 
 
-def _bytes(raw: str, arrives: str) -> _Value | None:
+def _bytes(_logical: LogicalType, given: _Raw) -> _Value | None:
+    raw, arrives = given.sql, given.arrives
     if arrives == "BLOB":
         return _Value(raw, exact=True)
     if arrives == "VARCHAR":
@@ -394,27 +409,80 @@ def _special(logical: LogicalType, raw: str, arrives: str) -> str:
         return ""
     word = f"lower(trim(CAST({raw} AS VARCHAR)))"
     return (
-        f"CASE WHEN {word} IN ('nan', '+nan', '-nan') THEN 'NaN' WHEN {word} IN ('inf', '+inf', 'infinity', '+infinity') THEN 'infinity' "
+        f"CASE WHEN {word} IN ('nan', '+nan', '-nan') THEN 'NaN' "
+        f"WHEN {word} IN ('inf', '+inf', 'infinity', '+infinity') THEN 'infinity' "
         f"WHEN {word} IN ('-inf', '-infinity') THEN '-infinity' END"
     )
 
 
-def _text(logical: LogicalType, value: str) -> str:
-    match logical.kind:
-        case Kind.TEXT | Kind.ENUM | Kind.INTERVAL | Kind.JSON | Kind.LIST:
-            return value
-        case Kind.FLOAT:
-            return f"CASE WHEN isnan({value}) THEN 'NaN' WHEN isinf({value}) THEN CASE WHEN {value} > 0 THEN 'infinity' ELSE '-infinity' END ELSE CAST({value} AS VARCHAR) END"
-        case Kind.TIME:
-            return f"CASE WHEN {value} = TIME '24:00:00' THEN '24:00:00.000000' ELSE strftime(DATE '2000-01-01' + {value}, '%H:%M:%S.%f') END"
-        case Kind.TIMESTAMP | Kind.TIMESTAMP_LOCAL:
-            form = "%Y-%m-%dT%H:%M:%S.%f" + ("Z" if logical.kind is Kind.TIMESTAMP else "")
-            return f"CASE WHEN isinf({value}) THEN CAST({value} AS VARCHAR) ELSE strftime({value}, '{form}') END"
-        case Kind.BYTES:
-            return f"lower(hex({value}))"
+def _float_text(value: str) -> str:
+    infinite = f"CASE WHEN {value} > 0 THEN 'infinity' ELSE '-infinity' END"
+    return f"CASE WHEN isnan({value}) THEN 'NaN' WHEN isinf({value}) THEN {infinite} ELSE CAST({value} AS VARCHAR) END"
+
+
+def _time_text(value: str) -> str:
+    clock = f"strftime(DATE '2000-01-01' + {value}, '%H:%M:%S.%f')"  # which would write 24:00 as 00:00
+    return f"CASE WHEN {value} = TIME '24:00:00' THEN '24:00:00.000000' ELSE {clock} END"
+
+
+def _stamp_text(value: str) -> str:
+    return f"CASE WHEN isinf({value}) THEN CAST({value} AS VARCHAR) ELSE strftime({value}, '%Y-%m-%dT%H:%M:%S.%f') END"
+
+
+def _instant_text(value: str) -> str:
+    return f"CASE WHEN isinf({value}) THEN CAST({value} AS VARCHAR) ELSE strftime({value}, '%Y-%m-%dT%H:%M:%S.%fZ') END"
+
+
+def _bytes_text(value: str) -> str:
+    return f"lower(hex({value}))"
+
+
+def _as_written(value: str) -> str:
     return f"CAST({value} AS VARCHAR)"
+
+
+def _itself(value: str) -> str:
+    return value
 
 
 def text_of(logical: LogicalType, value: str) -> str:
     """SQL of the canonical text of a canonical value."""
-    return _text(logical, value)
+    return _TEXTS[logical.kind](value)
+
+
+_VALUES: Mapping[Kind, Callable[[LogicalType, _Raw], _Value | None]] = {
+    Kind.INT: _int,
+    Kind.DECIMAL: _decimal,
+    Kind.FLOAT: _float,
+    Kind.TEXT: _textual,
+    Kind.ENUM: _enum,
+    Kind.BOOL: _bool,
+    Kind.UUID: _uuid,
+    Kind.DATE: _date,
+    Kind.TIME: _time,
+    Kind.TIMESTAMP: _instant,
+    Kind.TIMESTAMP_LOCAL: _local,
+    Kind.INTERVAL: _interval,
+    Kind.BYTES: _bytes,
+    Kind.JSON: _json,
+    Kind.LIST: _list,
+}
+"""How each type is read; None comes of a DuckDB type that can never hold one of its values."""
+
+_TEXTS: Mapping[Kind, Callable[[str], str]] = {
+    Kind.INT: _as_written,
+    Kind.DECIMAL: _as_written,
+    Kind.FLOAT: _float_text,
+    Kind.TEXT: _itself,
+    Kind.ENUM: _itself,
+    Kind.BOOL: _as_written,
+    Kind.UUID: _as_written,
+    Kind.DATE: _as_written,
+    Kind.TIME: _time_text,
+    Kind.TIMESTAMP: _instant_text,
+    Kind.TIMESTAMP_LOCAL: _stamp_text,
+    Kind.INTERVAL: _itself,
+    Kind.BYTES: _bytes_text,
+    Kind.JSON: _itself,
+    Kind.LIST: _itself,
+}

@@ -6,6 +6,7 @@ Maps are applied to each side before hashing, the tolerance `within` is a condit
 from __future__ import annotations
 
 from contracts.equality import (
+    WHITE_SPACE,
     CaseInsensitive,
     Equality,
     Hashed,
@@ -20,9 +21,6 @@ from contracts.logical_types import Kind, LogicalType
 from reconcilers.canonical import DECIMAL_DIGITS_MAX, Canonical, text_of
 from reconcilers.value_text import call
 
-WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-"""Every character with Unicode's White_Space property; what `trimmed` takes off."""
-
 _TRUNCATION = {"s": "second", "ms": "millisecond", "us": "microsecond"}
 TEXT = LogicalType(Kind.TEXT)
 
@@ -31,14 +29,17 @@ WITHIN_SPARE_DIGITS = 2
 """Left free before the point when a tolerance is computed: the difference of two values may carry."""
 
 _TEXT_PRECISION, _TEXT_SCALE = 1000, 200
-"""Digits of a decimal compared with a tolerance through its text, where DuckDB's 38 do not leave room; a double has at most 17."""
+"""Digits of a decimal compared with a tolerance through its text, where DuckDB's 38 do not leave room.
+
+A double has at most 17.
+"""
 
 
 def replica_type(declared: LogicalType, equality: Equality) -> LogicalType:
     """The type under which a replica's column is read.
 
-    Text where it holds a digest or a mask of the value.  Under a tolerance, a decimal with more digits after the point than declared:
-    a tolerance below the declared scale says that the replica may hold such values.
+    Text where it holds a digest or a mask of the value.  Under a tolerance, a decimal with more digits after the point
+    than declared: a tolerance below the declared scale says that the replica may hold such values.
     """
     secret = any(isinstance(step, (Mask, Hashed)) for step in equality.steps) or equality.mode == "redacted"
     if secret:
@@ -62,6 +63,8 @@ def mapped(value: str, logical: LogicalType, equality: Equality, *, owner: bool)
 
     Args:
         value: SQL of the canonical value.
+        logical: Its type.
+        equality: The equality whose steps are applied in order.
         owner: Owner-side maps (mask, hash, truncated_to) are applied to the owner alone.
     """
     for step in equality.steps:
@@ -69,8 +72,7 @@ def mapped(value: str, logical: LogicalType, equality: Equality, *, owner: bool)
             case Truncated(unit):
                 value = _truncated_time(value, unit) if logical.kind is Kind.TIME else _truncated_stamp(value, unit)
             case CaseInsensitive():
-                # lower() is case folding for ASCII; the rest (ß, final sigma, Cherokee) takes the full tables
-                value = f"CASE WHEN strlen({value}) = length({value}) THEN lower({value}) ELSE {call('au_casefold', value)} END"
+                value = _case_folded(value)
             case Trimmed():
                 value = f"trim({value}, {_characters(WHITE_SPACE)})"
             case Unordered():
@@ -80,6 +82,12 @@ def mapped(value: str, logical: LogicalType, equality: Equality, *, owner: bool)
             case _:
                 pass
     return value
+
+
+def _case_folded(value: str) -> str:
+    # lower() is case folding for ASCII; the rest (ß, final sigma, Cherokee) takes the full tables
+    ascii_only = f"strlen({value}) = length({value})"
+    return f"CASE WHEN {ascii_only} THEN lower({value}) ELSE {call('au_casefold', value)} END"
 
 
 def _owner_map(value: str, logical: LogicalType, step: Mask | Hashed | TruncatedTo) -> str:
@@ -112,7 +120,7 @@ def _characters(text: str) -> str:
 
 
 def within(owner: str, replica: str, logical: LogicalType, tolerance: Within) -> str:
-    """SQL condition, never NULL: two canonical values are both NULL, the same, or within the tolerance (bounds included)."""
+    """SQL condition, never NULL: two values are both NULL, the same, or within the tolerance, bounds included."""
     close = _close(owner, replica, logical, tolerance)
     return f"coalesce({owner} IS NOT DISTINCT FROM {replica} OR ({close}), false)"
 
@@ -122,7 +130,8 @@ def _close(owner: str, replica: str, logical: LogicalType, tolerance: Within) ->
         micros = int(tolerance.amount * 1_000_000)
         return f"abs(CAST(epoch_us({owner}) AS HUGEINT) - CAST(epoch_us({replica}) AS HUGEINT)) <= {micros}"
     if logical.kind is Kind.DATE:
-        return f"NOT isinf({owner}) AND NOT isinf({replica}) AND abs(datediff('day', {owner}, {replica})) * 86400 <= {tolerance.amount:f}"
+        seconds = f"abs(datediff('day', {owner}, {replica})) * 86400"
+        return f"NOT isinf({owner}) AND NOT isinf({replica}) AND {seconds} <= {tolerance.amount:f}"
     if logical.kind is Kind.TIME:
         return f"abs(epoch_us({owner}) - epoch_us({replica})) <= {int(tolerance.amount * 1_000_000)}"
     return _close_numbers(owner, replica, logical, tolerance)
@@ -149,8 +158,8 @@ def _close_numbers(owner: str, replica: str, logical: LogicalType, tolerance: Wi
 def equal(owner: Canonical, replica: Canonical, logical: LogicalType, equality: Equality) -> str:
     """SQL condition of the row stage, never NULL: the two sides of one field count as the same.
 
-    A value that the owner itself holds wrongly is not compared; one that the replica holds wrongly is never the same; values that
-    DuckDB's type lacks (NaN in a decimal) are the same when their canonical texts are.
+    A value that the owner itself holds wrongly is not compared; one that the replica holds wrongly is never the same;
+    values that DuckDB's type lacks (NaN in a decimal) are the same when their canonical texts are.
     """
     left = mapped(owner.value, logical, equality, owner=True)
     right = mapped(replica.value, replica_type(logical, equality), equality, owner=False)

@@ -1,7 +1,8 @@
 """What a run says about one key: a divergence, its verdict, its evidence.
 
-All values here are canonical text (`reconcilers.canonical`), or the store's raw text where the declared type cannot hold the
-value.  Nothing here is masked: sensitive fields are hashed by `auditor.masking` before anything leaves the process.
+All values here are canonical text (`reconcilers.canonical`), or the store's raw text where the declared type cannot
+hold the value.  Nothing here is masked: sensitive fields are hashed by `auditor.masking` before anything leaves the
+process.
 """
 
 from __future__ import annotations

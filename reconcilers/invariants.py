@@ -26,7 +26,8 @@ TYPE_RULE = "type"
 def issue_rows(contract: Contract, side: Side) -> str:
     """SELECT that tells, for each row of a relation with something wrong in it, what it is.
 
-    Columns: one key text a part, the list of bad fields' positions, the list of broken invariants' positions, one text a field.
+    Columns: one key text a part, the list of bad fields' positions, the list of broken invariants' positions, one text
+    a field.
     """
     names = list(contract.fields)
     keys = [_key_text(contract, side, name) for name in contract.key]
@@ -35,7 +36,8 @@ def issue_rows(contract: Contract, side: Side) -> str:
     columns = [f'{key} AS "k{i}"' for i, key in enumerate(keys)]
     columns += [f"{_present(bad)} AS bad", f"{_present(broken)} AS broken"]
     columns += [f'{side.of(name).text} AS "t{i}"' for i, name in enumerate(names)]
-    return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {side.relation.sql}{live_filter(contract, None, side)}) WHERE len(bad) + len(broken) > 0"
+    rows = f"SELECT {', '.join(columns)} FROM {side.relation.sql}{live_filter(contract, None, side)}"
+    return f"SELECT * FROM ({rows}) WHERE len(bad) + len(broken) > 0"
 
 
 def _key_text(contract: Contract, side: Side, name: str) -> str:
@@ -82,7 +84,11 @@ def reference_findings(
     """Findings for non-null values of a field that are no key of the referenced entity.
 
     Args:
-        table, projection: The referring owner.
+        cursor: Of the workspace.
+        contract: The referring entity's.
+        table: The workspace's table of its owner's projection.
+        projection: What stands in that table.
+        field: The referring field.
         referenced: The table with the referenced owner's keys; its first column `k0` is the key.
     """
     column = projection.references[field]
@@ -90,7 +96,8 @@ def reference_findings(
     text = f"o.{column}" if logical.kind in TEXT_KEYS else text_of(logical, f"o.{column}")
     gone = " AND NOT o.gone" * projection.gone + " AND NOT o.outside" * projection.outside
     rows = cursor.execute(
-        f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '
+        f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o '
+        f'LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '
         f"ON o.{column} = r.k0 WHERE o.{column} IS NOT NULL AND r.here IS NULL AND o.k0 IS NOT NULL{gone}"
     ).fetchall()
     return [

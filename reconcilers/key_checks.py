@@ -1,4 +1,4 @@
-"""What is wrong with the keys of one side: several rows under one key, NULL parts, values that are none of their type."""
+"""What is wrong with the keys of one side: several rows under one, NULL parts, values that are none of their type."""
 
 from __future__ import annotations
 

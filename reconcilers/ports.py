@@ -1,7 +1,8 @@
 """What the comparison needs from the outside world, as protocols.
 
-Rows meet in DuckDB.  A reader never hands rows to Python one by one: it offers a *relation*, a piece of SQL that DuckDB can
-select from within one consistent, read-only view of the store, and the comparison decides what to select from it.
+Rows meet in DuckDB.  A reader never hands rows to Python one by one: it offers a *relation*, a piece of SQL that
+DuckDB can select from within one consistent, read-only view of the store, and the comparison decides what to select
+from it.
 
 ```
 reader = wiring.reader(dataset)          # cheap: nothing is opened
@@ -88,13 +89,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """One wanted thing as it arrives in the relation.
+    r"""One wanted thing as it arrives in the relation.
 
     Attributes:
         sql: How to refer to it in the relation: a quoted column name.
         duckdb_type: The DuckDB type it arrives with, as DuckDB spells it (`DECIMAL(10,2)`, `VARCHAR`, …).
             VARCHAR under a type other than text means: the value's text, in the forms that `canonical` documents
-            (numbers as decimal text, times in ISO 8601, JSON and lists as JSON text, bytes as `\\x` and hex).
+            (numbers as decimal text, times in ISO 8601, JSON and lists as JSON text, bytes as `\x` and hex).
         timezone: IANA zone for values that arrive without one under `timestamp`.
         exact: Whether `lookup` by this column finds every spelling of a value (an integer column: yes; a uuid kept
             as text: no, its case is not known).

@@ -141,9 +141,8 @@ class Side:
         typed = {}
         for name in names:
             item = _selected(name) if selected else name
-            logical = types[item]
-            assert logical is not None
-            typed[name] = TypedSql(self.canonicals[item].value, logical)
+            if (logical := types[item]) is not None:
+                typed[name] = TypedSql(self.canonicals[item].value, logical)
         return typed
 
 
@@ -413,7 +412,7 @@ def invariant_sql(holds: Expression, side: Side) -> str:
 
 
 def issue_sql(contract: Contract, side: Side) -> str:
-    """SQL condition, never NULL: the owner's row holds a bad value or breaks an invariant; empty where neither can be."""
+    """SQL condition, never NULL: the row holds a bad value or breaks an invariant; empty where neither can be."""
     bad = [side.of(name).bad for name in contract.fields if side.of(name).bad]
     broken = [invariant_sql(invariant.holds, side) for invariant in contract.invariants]
     return " OR ".join(f"({condition})" for condition in (*bad, *broken))

@@ -91,7 +91,8 @@ def differences(
     differing = f"list_filter([{', '.join(columns)}], lambda x: x IS NOT NULL)" if columns else "[]"
     on = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(contract.key)))
     found = cursor.execute(
-        f'SELECT {differing}, {", ".join(key_texts(contract, "o."))} FROM "{owner.table}" o JOIN "{copy.table}" r ON {on}'
+        f"SELECT {differing}, {', '.join(key_texts(contract, 'o.'))} "
+        f'FROM "{owner.table}" o JOIN "{copy.table}" r ON {on}'
     ).fetchall()
     return {key_text(contract, row[1:]): _field_differences(fields, row[0]) for row in found}
 

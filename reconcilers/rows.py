@@ -156,7 +156,7 @@ def _may_differ(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
 
 
 def redacted_constant(cursor: duckdb.DuckDBPyConnection, pair: Pair, column: str) -> str:
-    """SQL literal of the constant that a redacted column holds: its most frequent non-null text (the least of equals)."""
+    """SQL literal of the constant in a redacted column: its most frequent non-null text (the least of equals)."""
     row = cursor.execute(
         f'SELECT {column} FROM "{pair.replica_table}" WHERE {live(pair.copy)} AND {column} IS NOT NULL '
         f"GROUP BY ALL ORDER BY count(*) DESC, {column} LIMIT 1"

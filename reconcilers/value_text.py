@@ -1,7 +1,8 @@
 """Canonical text of the values that SQL alone cannot bring into canonical form.
 
-JSON, lists, odd spellings of decimals, intervals and Unicode case folding go through Python, column by column, as functions that DuckDB
-calls on whole batches.  Each function maps text to canonical text, or to None where the text is no value of the type.
+JSON, lists, odd spellings of decimals, intervals and Unicode case folding go through Python, column by column, as
+functions that DuckDB calls on whole batches.  Each function maps text to canonical text, or to None where the text is
+no value of the type.
 """
 
 from __future__ import annotations
@@ -51,25 +52,32 @@ def decimal_text(text: str, precision: int, scale: int) -> str | None:
         return special
     if not _NUMBER.match(text):
         return None
-    sign, digits, exponent = Decimal(text).as_tuple()
-    assert isinstance(exponent, int)
-    written = "".join(map(str, digits)).lstrip("0")
-    if not written:
-        return "0." + "0" * scale if scale else "0"
-    shift = exponent + scale
-    if shift < 0:
-        if written[shift:].strip("0") or -shift > len(written):
-            return None
-        written = written[:shift]
-    elif len(written) + shift > precision:
+    number = Decimal(text)
+    digits = "".join(map(str, number.as_tuple().digits)).lstrip("0")
+    units = _shifted(digits, _exponent(number) + scale, precision) if digits else "0"
+    if units is None:
         return None
-    else:
-        written += "0" * shift
-    if len(written) > precision:
+    units = units.rjust(scale + 1, "0")
+    sign = "-" if number.is_signed() and digits else ""
+    return sign + (f"{units[:-scale]}.{units[-scale:]}" if scale else units)
+
+
+def _shifted(digits: str, shift: int, most: int) -> str | None:
+    """Digits with so many zeros at the end more (or fewer); None where digits would be lost, or be more than `most`."""
+    if len(digits) + shift > most:
         return None
-    written = written.rjust(scale + 1, "0")
-    whole = written[:-scale] if scale else written
-    return ("-" if sign else "") + whole + (f".{written[-scale:]}" if scale else "")
+    if shift >= 0:
+        return digits + "0" * shift
+    kept = digits[:shift]
+    return kept if kept and not digits[shift:].strip("0") else None
+
+
+def _exponent(number: Decimal) -> int:
+    """The exponent of a finite number."""
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise _BadValueError(str(number))  # NaN and the infinities have a letter in its place
+    return exponent
 
 
 class _BadValueError(ValueError):
@@ -105,20 +113,15 @@ def number_text(number: Decimal) -> str:
     """A JSON number by value: 1, 1.0 and 1e0 are all `1`; −0 is `0`."""
     if not number:
         return "0"
-    number = number.normalize() if len(number.as_tuple().digits) <= 28 else _strip(number)
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return f"{number:f}" if abs(exponent) <= JSON_EXPONENT_MAX else f"{number:E}"
+    number = _strip(number)
+    return f"{number:f}" if abs(_exponent(number)) <= JSON_EXPONENT_MAX else f"{number:E}"
 
 
 def _strip(number: Decimal) -> Decimal:
     """`normalize` without the rounding of the decimal context."""
-    sign, digits, exponent = number.as_tuple()
-    assert isinstance(exponent, int)
-    kept = len(digits)
-    while kept > 1 and digits[kept - 1] == 0:
-        kept -= 1
-    return Decimal((sign, digits[:kept], exponent + len(digits) - kept))
+    sign, digits, _ = number.as_tuple()
+    kept = len("".join(map(str, digits)).rstrip("0"))
+    return Decimal((sign, digits[:kept], _exponent(number) + len(digits) - kept))
 
 
 def dump_json(value: Any) -> str:
@@ -146,6 +149,8 @@ def list_text(text: str, element: LogicalType, *, ordered: bool = True) -> str |
     """Canonical text of a list given as JSON text, its elements under their own type; None when it is none.
 
     Args:
+        text: The list.
+        element: The type of its elements.
         ordered: False sorts the elements: the list as a multiset.
     """
     try:
@@ -164,8 +169,7 @@ def _element(item: Any, element: LogicalType) -> str:
     if element.kind is Kind.JSON:
         return dump_json(item)
     if element.kind is Kind.LIST:
-        assert element.element is not None
-        inner = list_text(dump_json(item), element.element)
+        inner = None if element.element is None else list_text(dump_json(item), element.element)
         if inner is None:
             raise _BadValueError("list")
         return inner
@@ -235,6 +239,9 @@ def _date(text: str) -> str | None:
         return None
 
 
+_LAWFUL_CLOCK = re.compile(r"([01]\d|2[0-3])(:[0-5]\d){2}\Z", re.ASCII)
+_MIDNIGHT_AFTER = "24:00:00.000000"
+"""The end of a day, which SQL's `time` holds and Python's does not."""
 _TIME = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})0*)?)?\Z", re.ASCII)
 
 
@@ -242,9 +249,9 @@ def _time(text: str) -> str | None:
     match = _TIME.match(text)
     if not match:
         return None
-    hour, minute, second, fraction = int(match[1]), int(match[2]), int(match[3] or 0), (match[4] or "").ljust(6, "0")
-    lawful = (hour < 24 and minute < 60 and second < 60) or (hour == 24 and not (minute or second or int(fraction)))
-    return f"{hour:02}:{minute:02}:{second:02}.{fraction}" if lawful else None
+    clock, fraction = f"{match[1]}:{match[2]}:{match[3] or '00'}", (match[4] or "").ljust(6, "0")
+    written = f"{clock}.{fraction}"
+    return written if _LAWFUL_CLOCK.match(clock) or written == _MIDNIGHT_AFTER else None
 
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,6})0*)?(Z|[+-]\d\d(?::?\d\d)?)?\Z", re.ASCII)
@@ -295,8 +302,11 @@ _ISO = re.compile(
 )
 _VERBOSE = re.compile(r"([+-]?\d+) (year|mon|month|week|day|hour|minute|min|second|sec)s?\b")
 _CLOCK = re.compile(r"([+-])?(\d+):(\d\d)(?::(\d\d)(?:\.(\d{1,6})0*)?)?\Z")
-_UNITS = {"year": (12, 0, 0), "mon": (1, 0, 0), "month": (1, 0, 0), "week": (0, 7, 0), "day": (0, 1, 0),
-          "hour": (0, 0, 3600), "minute": (0, 0, 60), "min": (0, 0, 60), "second": (0, 0, 1), "sec": (0, 0, 1)}  # fmt: skip
+_UNITS = {
+    "year": (12, 0, 0), "mon": (1, 0, 0), "month": (1, 0, 0), "week": (0, 7, 0), "day": (0, 1, 0),
+    "hour": (0, 0, 3600), "minute": (0, 0, 60), "min": (0, 0, 60), "second": (0, 0, 1), "sec": (0, 0, 1),
+}  # fmt: skip
+"""Months, days and seconds of a unit."""
 
 
 def interval_text(text: str) -> str | None:
@@ -352,15 +362,16 @@ def interval_parts_text(months: int, days: int, micros: int) -> str:
 
 _SCALARS: dict[Kind, Callable[[str], str | None]] = {
     Kind.INT: _int, Kind.FLOAT: _float, Kind.BOOL: _bool, Kind.UUID: _uuid, Kind.DATE: _date, Kind.TIME: _time,
-    Kind.TIMESTAMP: _timestamp, Kind.TIMESTAMP_LOCAL: _timestamp_local, Kind.BYTES: bytes_text, Kind.INTERVAL: interval_text,
+    Kind.TIMESTAMP: _timestamp, Kind.TIMESTAMP_LOCAL: _timestamp_local, Kind.BYTES: bytes_text,
+    Kind.INTERVAL: interval_text,
 }  # fmt: skip
 
 
 def call(function: str, *arguments: str) -> str:
     """SQL that calls one of the functions below that return text.
 
-    The empty text is appended for DuckDB 1.5's sake: its COALESCE forgets who owns the memory of what a Python function returned, and
-    reads it after it was freed; what `||` returns belongs to DuckDB.
+    The empty text is appended for DuckDB 1.5's sake: its COALESCE forgets who owns the memory of what a Python
+    function returned, and reads it after it was freed; what `||` returns belongs to DuckDB.
     """
     return f"({function}({', '.join(arguments)}) || '')"
 
@@ -393,10 +404,15 @@ def _typed_list() -> Callable[[str, str, bool], str | None]:
     return typed
 
 
-def is_within(owner: str, replica: str | None, amount: str, percent: bool) -> bool | None:  # noqa: FBT001  DuckDB calls it by position
-    """Whether two numbers, given as text, are at most `amount` apart (or that many percent of the owner's), bounds included.
+def is_within(
+    owner: str,
+    replica: str | None,
+    amount: str,
+    percent: bool,  # noqa: FBT001  DuckDB calls it by position
+) -> bool | None:
+    """Whether two numbers, given as text, are at most `amount` apart (or that many percent of the owner's).
 
-    Computed in decimal: in binary floating point 10.005 and 10.00 are more than 0.005 apart.
+    Bounds are included.  Computed in decimal: in binary floating point 10.005 and 10.00 are more than 0.005 apart.
     """
     if replica is None:
         return None
@@ -451,9 +467,9 @@ def _register_for_rows(
         return None if values[0] is None else function(*values)
 
     by_arity: dict[int, Callable[..., Any]] = {  # DuckDB counts the parameters
-        1: lambda a: one(a),
-        3: lambda a, b, c: one(a, b, c),
-        4: lambda a, b, c, d: one(a, b, c, d),
+        1: lambda a: one(a),  # noqa: PLW0108 - `one` itself counts as one
+        3: lambda a, b, c: one(a, b, c),  # noqa: PLW0108
+        4: lambda a, b, c, d: one(a, b, c, d),  # noqa: PLW0108
     }
     cursor.create_function(
         name,

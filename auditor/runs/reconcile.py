@@ -1,7 +1,8 @@
 """`audit reconcile`: compare every owner in scope with its replicas, recheck what differs, and say what is drift.
 
-The order of things: look at each entity once, wait until the suspects' lag bounds have passed, look at the suspects again until they are
-settled or no time is left, count, decide the exit code.  Nothing is written here but the workspace.
+The order of things: look at each entity once, wait until the suspects' lag bounds have passed, look at the suspects
+again until they are settled or no time is left, count, decide the exit code.  Nothing is written here but the
+workspace.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def in_scope(request: ReconcileRequest, contracts: Mapping[str, Contract]) -> li
     unknown = [entity for entity in request.entities if entity not in contracts]
     if unknown:
         raise UsageError(
-            f"no contract is about {', '.join(map(repr, unknown))}; known entities: {', '.join(sorted(contracts)) or 'none'}",
+            f"no contract is about {', '.join(map(repr, unknown))}; "
+            f"known entities: {', '.join(sorted(contracts)) or 'none'}",
             hint="see `audit contracts owners`",
         )
     chosen = [contracts[entity] for entity in dict.fromkeys(request.entities)] or list(contracts.values())
@@ -159,7 +161,7 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
     return kept
 
 
-# -- looking -------------------------------------------------------------------------------------------------------------
+# -- looking -----------------------------------------------------------------------------------------------------------
 
 
 def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, number: int) -> None:
@@ -198,7 +200,8 @@ def looker(contract: Contract, around: Surroundings, *, where: Expression | None
     reference = contract.owner.dataset or contract.owner.query
     if reference is None:
         raise StoreError(
-            f"{contract.entity}: the owner is known only by its feed {contract.owner.feed}, which this version cannot read yet",
+            f"{contract.entity}: the owner is known only by its feed {contract.owner.feed}, "
+            "which this version cannot read yet",
             hint="give the owner a dataset",
         )
     owner = around.reader(reference)
@@ -226,7 +229,7 @@ def _lag_bound(replica: Replica, request: ReconcileRequest) -> float:
     return (request.recheck_after if request.recheck_after is not None else replica.lag_bound).total_seconds()
 
 
-# -- rechecking ----------------------------------------------------------------------------------------------------------
+# -- rechecking --------------------------------------------------------------------------------------------------------
 
 
 def _watches(runs: Sequence[EntityRun]) -> list[Watch]:
@@ -257,7 +260,7 @@ def _next_look(watches: Sequence[Watch], now: float) -> float | None:
     return min(waits) if waits else None
 
 
-# -- counting ------------------------------------------------------------------------------------------------------------
+# -- counting ----------------------------------------------------------------------------------------------------------
 
 
 def _result(

@@ -53,7 +53,7 @@ class Suspicion:
             self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [_look(sight, at, wall)]))
 
     def _bound(self, finding: Finding) -> float:
-        """How long the difference may lawfully last; what one side shows all by itself needs no replication to settle."""
+        """How long the difference may lawfully last: what one side shows all by itself waits for no replication."""
         if finding.replica is None or finding.divergence in OWNER_ONLY or finding.divergence is Divergence.DUPLICATE:
             return 0.0
         return self.lag_bounds[finding.replica]

@@ -41,7 +41,9 @@ replicas:
     lag_bound: 1m
   - service: billing
     dataset: billing/orders
-    fields: &mysql {customer_id: customer_id, status: status, note: note, total: total, weight: weight, created_at: created, due: due}
+    fields: &mysql
+      {customer_id: customer_id, status: status, note: note, total: total, weight: weight, created_at: created,
+       due: due}
     lag_bound: 1m
   - service: archive
     dataset: archive/orders
@@ -50,7 +52,9 @@ replicas:
   - service: app
     dataset: app/order_search
     key: {id: order_id}
-    fields: {customer_id: customer, status: {path: state, equality: case_insensitive}, note: memo, total: total, created_at: placed}
+    fields:
+      {customer_id: customer, status: {path: state, equality: case_insensitive}, note: memo, total: total,
+       created_at: placed}
     lag_bound: 1m
   - service: lake
     dataset: lake/orders.parquet
@@ -108,7 +112,9 @@ replicas:
   - service: billing
     dataset: billing/customers
     key: {id: customer_id}
-    fields: &mysql {name: full_name, email: mail, vip: vip, born: birthday, profile: profile, tags: {path: tags, equality: unordered}}
+    fields: &mysql
+      {name: full_name, email: mail, vip: vip, born: birthday, profile: profile,
+       tags: {path: tags, equality: unordered}}
     lag_bound: 1m
   - service: archive
     dataset: archive/customers
@@ -131,7 +137,7 @@ def write_project(shop: Shop) -> None:
     for name, text in (("order", ORDER), ("order_item", ORDER_ITEM), ("customer", CUSTOMER)):
         (directory / f"{name}.yaml").write_text(text)
     lines = ["version: 1", "contracts: contracts", "connections:", f'  shop: {{url: "{shop.owner.database}"}}']
-    for name in ("reporting", "billing", "archive"):
-        lines.append(f'  {name}: {{url: "{shop.copies[name].database}"}}')
+    servers = ("reporting", "billing", "archive")
+    lines += [f'  {name}: {{url: "{shop.copies[name].database}"}}' for name in servers]
     lines += ['  app: {url: "sqlite:///app.db"}', '  lake: {url: "file:lake"}']
     (shop.directory / "auditor.yaml").write_text("\n".join(lines) + "\n")

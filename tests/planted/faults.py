@@ -45,8 +45,12 @@ def _mismatch(story: str, at: str, statement: str, number: int, *fields: str) ->
     return Fault(story, at, statement, (Found("order", at, (order_id(number),), "mismatch", None, frozenset(fields)),))
 
 
+def _upper(number: int) -> str:
+    return order_id(number).upper()
+
+
 def _reporting() -> list[Fault]:
-    table, upper = "copies.orders", lambda number: order_id(number).upper()
+    table, upper = "copies.orders", _upper
     return [
         Fault("an event was lost", "reporting", f"DELETE FROM {table} WHERE order_id = '{upper(11)}'", (Found("order", "reporting", (order_id(11),), "missing"),)),
         Fault(

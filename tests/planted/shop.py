@@ -1,6 +1,7 @@
 """A shop of real size: 100,000 customers, 300,000 orders, 900,000 order items, and copies of it in every kind of store.
 
-The owner is in PostgreSQL.  Copies have renamed columns and other types; every copy is right until a fault is planted in it.
+The owner is in PostgreSQL.  Copies have renamed columns and other types; every copy is right until a fault is planted
+in it.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ INSERT INTO customers SELECT i, 'Customer ' || i || CASE WHEN i % 3 = 0 THEN ' M
   i % 50 = 0, jsonb_build_object('level', i % 5, 'score', (i % 100) / 10.0), ARRAY['t' || i % 3, 'u' || i % 4]
   FROM generate_series(1, {CUSTOMERS}) i;
 INSERT INTO orders SELECT md5('order' || i)::uuid, 1 + i % {CUSTOMERS},
-  (array['new','paid','shipped','done'])[1 + i % 4], CASE WHEN i % 5 = 0 THEN NULL WHEN i % 5 = 1 THEN '' ELSE 'note ' || i END,
+  (array['new','paid','shipped','done'])[1 + i % 4],
+  CASE WHEN i % 5 = 0 THEN NULL WHEN i % 5 = 1 THEN '' ELSE 'note ' || i END,
   (i % 10000) / 100.0, (i % 500) / 100.0, (i % 10000) / 100.0 + (i % 500) / 100.0, (i % 1000) / 7.0,
-  timestamptz '2024-01-01 00:00:00+00' + i * interval '61.000123 seconds', timestamp '2024-02-01' + i * interval '1 minute'
+  timestamptz '2024-01-01 00:00:00+00' + i * interval '61.000123 seconds',
+  timestamp '2024-02-01' + i * interval '1 minute'
   FROM generate_series(1, {ORDERS}) i;
 INSERT INTO order_items SELECT md5('order' || o)::uuid, l, 'SKU' || lpad((o % 1000)::text, 6, '0'), 1 + (o + l) % 9,
   ((o * l) % 9999) / 100.0 FROM generate_series(1, {ORDERS}) o, generate_series(1, {ITEMS // ORDERS}) l;
@@ -152,10 +155,10 @@ def _dump(shop: Shop, directory: Path) -> dict[str, Path]:
     connection = shop.owner.server.connect(shop.owner.database)
     for name, query in queries.items():
         dumps[name] = directory / f"{name}.dump.csv"
-        with connection.cursor() as cursor, dumps[name].open("wb") as file:
-            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as rows:
-                for block in rows:
-                    file.write(block)
+        copy = f"COPY ({query}) TO STDOUT (FORMAT csv)"
+        with connection.cursor() as cursor, dumps[name].open("wb") as file, cursor.copy(copy) as rows:
+            for block in rows:
+                file.write(block)
     connection.close()
     return dumps
 
@@ -177,11 +180,10 @@ def _postgresql_copy(server: PostgreSQL, dumps: dict[str, Path]) -> ServerCopy:
     """Renamed columns, times cut to milliseconds, a soft-delete flag of its own."""
     url = server.fresh_database("reporting")
     server.admin(
-        "CREATE SCHEMA copies; CREATE TABLE copies.orders (order_id text, customer bigint, state varchar(20), memo text,"
-        " total numeric(14,4), weight real, placed timestamp(3), deleted_at timestamptz);"
-        'CREATE TABLE copies."Order Lines" (order_id uuid, line_no bigint, article text, qty numeric, price money_amount)'.replace(
-            "money_amount", "numeric"
-        ),
+        "CREATE SCHEMA copies; CREATE TABLE copies.orders (order_id text, customer bigint, state varchar(20),"
+        " memo text, total numeric(14,4), weight real, placed timestamp(3), deleted_at timestamptz);"
+        'CREATE TABLE copies."Order Lines"'
+        " (order_id uuid, line_no bigint, article text, qty numeric, price numeric)",
         database=url,
     )
     connection = server.connect(url)
@@ -204,10 +206,11 @@ def _mysql_copy(name: str, server: MariaDB | MySQL, dumps: dict[str, Path]) -> S
     """MySQL's types: CHAR for uuids, TINYINT for booleans, DATETIME for instants, JSON."""
     url = server.fresh_database(name)
     server.admin(
-        "CREATE TABLE orders (id char(36) CHARACTER SET ascii PRIMARY KEY, customer_id int unsigned, status varchar(20),"
-        " note text, total decimal(12,2), weight double, created datetime(6), due datetime(6)) CHARACTER SET utf8mb4",
-        "CREATE TABLE customers (customer_id int unsigned PRIMARY KEY, full_name varchar(100), mail varchar(200), vip tinyint(1),"
-        " birthday date, profile json, tags json) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        "CREATE TABLE orders (id char(36) CHARACTER SET ascii PRIMARY KEY, customer_id int unsigned,"
+        " status varchar(20), note text, total decimal(12,2), weight double, created datetime(6), due datetime(6))"
+        " CHARACTER SET utf8mb4",
+        "CREATE TABLE customers (customer_id int unsigned PRIMARY KEY, full_name varchar(100), mail varchar(200),"
+        " vip tinyint(1), birthday date, profile json, tags json) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
         database=url,
     )
     connection = server.connect(url)
@@ -276,8 +279,9 @@ def _file_copies(directory: Path, dumps: dict[str, Path]) -> dict[str, FileCopy]
     ):
         connection = duckdb.connect()
         connection.execute(
-            f"CREATE TABLE orders AS SELECT column0 AS id, CAST(column1 AS BIGINT) AS customer_id, column2 AS status, column3 AS note,"
-            " CAST(column6 AS DECIMAL(10,2)) AS total, CAST(column7 AS DOUBLE) AS weight, CAST(column8 AS TIMESTAMP) AS created_at"
+            "CREATE TABLE orders AS SELECT column0 AS id, CAST(column1 AS BIGINT) AS customer_id, column2 AS status,"
+            " column3 AS note, CAST(column6 AS DECIMAL(10,2)) AS total, CAST(column7 AS DOUBLE) AS weight,"
+            " CAST(column8 AS TIMESTAMP) AS created_at"
             f" FROM read_csv('{dumps['orders']}', header=false, all_varchar=true, nullstr='', allow_quoted_nulls=false)"
         )
         copies[name] = FileCopy(name, connection, {"orders": f"'{directory / f'orders.{suffix}'}' {options}"})

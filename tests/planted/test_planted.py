@@ -15,17 +15,13 @@ from tests.planted.faults import CATALOGUE, Fault, Found
 from tests.planted.shop import Shop, build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.services import MariaDB, MySQL, PostgreSQL
 
 AUDIT = Path(sys.executable).with_name("audit")
 
 
 @pytest.fixture(scope="module")
-def shop(
-    postgres: PostgreSQL, mariadb: MariaDB, mysql: MySQL, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
+def shop(postgres: PostgreSQL, mariadb: MariaDB, mysql: MySQL, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The shop and its copies, all right."""
     shop = build(tmp_path_factory.mktemp("shop"), postgres, mariadb, mysql)
     write_project(shop)

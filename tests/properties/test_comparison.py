@@ -143,7 +143,10 @@ def worlds(draw: st.DrawFn) -> World:
             }
         )
     copies = [_copy(draw, row, fields) for row in owner if draw(st.integers(0, 4))]
-    copies += [_copy(draw, {name: draw(_value(kind)) for name, kind in fields.items()} | {f"k{i}": draw(st.sampled_from(KEYS[kind])) for i, kind in enumerate(key_kinds)}, fields) for _ in range(draw(st.integers(0, 2)))]  # fmt: skip
+    for _ in range(draw(st.integers(0, 2))):  # rows that the owner may not have
+        row = {name: draw(_value(kind)) for name, kind in fields.items()}
+        row |= {f"k{i}": draw(st.sampled_from(KEYS[kind])) for i, kind in enumerate(key_kinds)}
+        copies.append(_copy(draw, row, fields))
 
     def is_paid(texts: Mapping[str, object]) -> bool | None:
         return None if texts["status"] not in ("new", "paid") else texts["status"] == "paid"

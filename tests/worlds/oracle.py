@@ -1,6 +1,7 @@
 """The comparison said again, naively: row by row in Python, without SQL, hashes, joins or batches.
 
-It is written from the contract language's rules alone and shares no code with the comparison but `value_text` for single values.
+It is written from the contract language's rules alone and shares no code with the comparison but `value_text` for
+single values.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from contracts.equality import (
+    WHITE_SPACE,
     CaseInsensitive,
     Equality,
     Hashed,
@@ -171,26 +173,33 @@ def _read_as(logical: LogicalType, equality: Equality) -> LogicalType:
 def _step(value: object, step: object, logical: LogicalType, *, owner: bool) -> object:
     if value is None:
         return None
-    text = str(value)
+    if isinstance(step, (Mask, Hashed, TruncatedTo)):
+        return _as_replicas_hold_it(str(value), step) if owner else value
+    return _on_both_sides(str(value), step, logical)
+
+
+def _on_both_sides(text: str, step: object, logical: LogicalType) -> object:
     match step:
         case CaseInsensitive():
             return text.casefold()
         case Trimmed():
-            return text.strip(
-                "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-            )
+            return text.strip(WHITE_SPACE)
         case Truncated(unit):
             return _truncated(text, unit)
         case Unordered():
             assert logical.element is not None
             return list_text(text, logical.element, ordered=False)
-        case Mask(character, keep) if owner:
+    raise AssertionError(step)
+
+
+def _as_replicas_hold_it(text: str, step: Mask | Hashed | TruncatedTo) -> str:
+    match step:
+        case Mask(character, keep):
             return character * max(len(text) - keep, 0) + (text[-keep:] if keep else "")
-        case Hashed(salt) if owner:
+        case Hashed(salt):
             return hashlib.sha256((salt + text).encode()).hexdigest()
-        case TruncatedTo(length) if owner:
+        case TruncatedTo(length):
             return text[:length]
-    return text
 
 
 def _truncated(text: str, unit: str) -> str:

@@ -1,1 +1,1 @@
-"""What the comparison promises, piece by piece."""
+"""What the comparison promises, rule by rule."""

@@ -132,8 +132,8 @@ def command_group() -> AuditGroup:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, run, and leave with the exit code.
 
-    It leaves at once.  Everything of ours is closed by now; what is left are threads of libraries, one of which may wait
-    for a dead server, and taking those down in the middle of their work would end in an abort.
+    It leaves at once.  Everything of ours is closed by now; what is left are threads of libraries.  One of them may
+    wait for a dead server, and taking them down in the middle of their work would end in an abort.
     """
     code = run(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -162,7 +162,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is told in one line
         return _internal(error, invocation)
     if code == _INTERRUPTED:
-        tell("audit: interrupted; nothing was recorded")
+        tell("audit: interrupted")
         return TROUBLE
     return int(code or CLEAN)
 

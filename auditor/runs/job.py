@@ -6,7 +6,9 @@ Contracts are read, the run is made, what is sensitive is masked, the run is rec
 from __future__ import annotations
 
 import secrets
+import threading
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from auditor.interruption import interruptible
@@ -49,11 +51,8 @@ class Job:
 
     @property
     def compared(self) -> bool:
-        """Whether anything could be compared at all: at least one owner was read."""
-        return any(
-            "owner" not in entity["owner"].get("coverage", {}).get("skipped", ())
-            for entity in self.document["entities"]
-        )
+        """Whether anything could be compared at all."""
+        return _compared(self.document)
 
 
 @dataclass(slots=True)
@@ -79,21 +78,32 @@ class Listener:
 def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener) -> Job:
     """Run, mask, record.
 
+    The ledger is opened when there is something to record: a run that could not compare anything changes nothing.
+
     Raises:
         AuditorError: Nothing could be run: an unknown entity, no workspace.
     """
-    in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a ledger is made
-    ledger, ledger_error = _opened(wiring)
+    in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a workspace is made
+    _begin_importing("auditor.ledger.ledger")
+    run_id = new_run_id(clock.now())
+    with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
+        around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say, listener.progress)
+        result = reconcile(request.reconcile, around, run_id)
+    document = run_document(result, catalog.contracts)
+    if not _compared(document):
+        return Job(document, [], document["exit_code"])
+    ledger, error = _opened(wiring)
     try:
-        masker = _masker(wiring, catalog, ledger)
-        run_id = new_run_id(clock.now())
-        with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
-            around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say, listener.progress)
-            result = reconcile(request.reconcile, around, run_id)
-        return _recorded(request, result, _Books(catalog, masker, ledger, ledger_error, wiring.settings.digest))
+        books = _Books(catalog, _masker(wiring, catalog, ledger), ledger, error, wiring.settings.digest)
+        return _recorded(request, result, document, books)
     finally:
         if ledger is not None:
             ledger.close()
+
+
+def _begin_importing(module: str) -> None:
+    """Import beside the run, while DuckDB works and Python has nothing to do."""
+    threading.Thread(target=import_module, args=(module,), daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ class _Books:
 
 
 def _opened(wiring: Wiring) -> tuple[Ledger | None, LedgerError | None]:
-    """The ledger, before the run: one that cannot be opened does not stop the audit, but is told at the end."""
+    """The ledger; one that cannot be opened does not take the report away, but is told beside it."""
     try:
         return wiring.ledger(), None
     except LedgerError as error:
@@ -124,20 +134,24 @@ def _masker(wiring: Wiring, catalog: Catalog, ledger: Ledger | None) -> Masker:
     return Masker.for_contracts(key, catalog.contracts.values())
 
 
-def _recorded(request: JobRequest, result: RunResult, books: _Books) -> Job:
+def _recorded(request: JobRequest, result: RunResult, document: RunDocument, books: _Books) -> Job:
     with collector_paused():
         findings = sorted(
             (finding_document(books.masker.finding(finding)) for finding in result.findings), key=finding_order
         )
-    document = run_document(result, books.catalog.contracts)
     if request.fail_on_new and books.ledger is not None:
         _forgive_known(document, findings, books.ledger)
     job = Job(document, findings, document["exit_code"], books.ledger_error)
-    if books.ledger is not None and job.compared:
+    if books.ledger is not None:
         _record(job, books.ledger, books, narrowed=request.reconcile.where is not None)
     if job.ledger_error is not None:
         job.exit_code = 2
     return job
+
+
+def _compared(document: RunDocument) -> bool:
+    """Whether at least one owner was read."""
+    return any("owner" not in entity["owner"].get("coverage", {}).get("skipped", ()) for entity in document["entities"])
 
 
 def _forgive_known(document: RunDocument, findings: Sequence[FindingDocument], ledger: Ledger) -> None:

@@ -36,7 +36,10 @@ EVERY = dict(found for name in COMMANDS for found in _commands(load_command(name
 def _sections() -> dict[str, str]:
     """Command to the text of its section."""
     parts = _SECTION.split(PAGE.read_text("utf-8"))[1:]
-    return {_ARGUMENTS.sub("", words): text for words, text in zip(parts[::2], parts[1::2], strict=True)}
+    return {
+        _ARGUMENTS.sub("", words): text.partition("\n## ")[0]
+        for words, text in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def _options(command: Any) -> set[str]:

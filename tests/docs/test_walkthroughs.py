@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +14,6 @@ from tests.docs.walkthrough import Walkthrough, copied, statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.services import MariaDB, PostgreSQL
     from tests.services.database import DatabaseServer
@@ -78,6 +80,47 @@ def test_the_readme_leads_to_a_report_on_two_databases_of_ones_own(
         variables={"ORDERS_PASSWORD": "unused", "REPORTING_PASSWORD": "unused"},
     )
     assert walk.walk(ROOT / "README.md") > 5
+
+
+LEAST = """
+version: 1
+contracts: contracts
+connections:
+  orders_db: {{url: "postgresql://auditor@{postgres}", password: secret}}
+  reporting: {{url: "mysql://auditor@{mariadb}", password: secret}}
+"""
+CONTRACT = """
+entity: order
+version: 1
+owner: {service: shop, dataset: orders_db/public.orders}
+key: [id]
+fields: {id: {type: int}, status: {type: text}, total: {type: "decimal(10,2)"}}
+replicas:
+  - {service: reporting, dataset: reporting/order_copies, key: {id: order_id}, fields: [status, total], lag_bound: 1s}
+"""
+
+
+def test_the_least_privileges_are_enough(tmp_path: Path, postgres: PostgreSQL, mariadb: MariaDB) -> None:
+    """What the reference of settings grants is all that doctor and an audit need, and nothing that could write."""
+    orders, reporting = postgres.fresh_database("orders"), mariadb.fresh_database("reporting")
+    _runner(postgres, orders)(OWNER)
+    _runner(mariadb, reporting)(REPLICA)
+    name = mariadb.database_name(reporting)
+    grant = Walkthrough(
+        tmp_path,
+        servers={"postgres": _runner(postgres, orders), "mariadb": _runner(mariadb, reporting)},
+        instead={"ON reporting.*": f"ON {name}.*"},
+    )
+    assert grant.walk(DOCS / "reference" / "settings.md") == 2
+    hosts = {server: url.partition("@")[2] for server, url in (("postgres", orders), ("mariadb", reporting))}
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "order.yaml").write_text(CONTRACT, "utf-8")
+    (tmp_path / "auditor.yaml").write_text(LEAST.format(**hosts), "utf-8")
+    audit = Path(sys.executable).with_name("audit")
+    doctor = subprocess.run([audit, "doctor"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    assert "may write" not in doctor.stdout
+    assert "answers, as auditor" in doctor.stdout
+    assert subprocess.run([audit, "reconcile", "--quiet"], cwd=tmp_path, check=False).returncode == 1
 
 
 @pytest.mark.parametrize("name", ["owner.sql", "replica.sql"])

@@ -95,7 +95,7 @@ class Walkthrough:
             position = found.end()
 
     def _sql(self, block: Block) -> None:
-        self.servers[block.detail](block.text)
+        self.servers[block.detail](self._text(block))
 
 
 def copied(example: Path, target: Path) -> Path:

@@ -129,7 +129,7 @@ def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) 
         narrow: Every side of the comparison delivers this int in at most 64 bits.
     """
     raw, arrives = column.sql, column.duckdb_type.upper()
-    value = _VALUES[logical.kind](logical, _Raw(raw, arrives, column.timezone, narrow=narrow))
+    value = _VALUES[logical.kind](logical, _Raw(raw, arrives, column.timezone, narrow=narrow, parsed=column.parsed))
     if value is None:  # this DuckDB type can never be a value of the logical type
         return Canonical(
             f"CAST(NULL AS {storage(logical)})",
@@ -163,6 +163,7 @@ class _Raw:
     arrives: str
     zone: str
     narrow: bool
+    parsed: str = ""
 
     @property
     def text(self) -> str:
@@ -351,6 +352,8 @@ def _instant(_logical: LogicalType, given: _Raw) -> _Value | None:
         return _Value(_to_utc(f"CAST({raw} AS TIMESTAMP)", zone), exact=True)
     if arrives == "TIMESTAMP_NS":
         return _Value(_to_utc(_micros_only(raw), zone), exact=False)
+    if given.parsed:
+        return _Value(_to_utc(given.parsed, zone), exact=False)
     if arrives == "VARCHAR":
         local = _to_utc(f"TRY_CAST({raw} AS TIMESTAMP)", zone)
         return _Value(_stamp_of_text(raw, f"timezone('UTC', TRY_CAST({raw} AS TIMESTAMPTZ))", local), exact=False)
@@ -365,6 +368,8 @@ def _local(_logical: LogicalType, given: _Raw) -> _Value | None:
         return _Value(f"CAST({raw} AS TIMESTAMP)", exact=True)
     if arrives == "TIMESTAMP_NS":
         return _Value(_micros_only(raw), exact=False)
+    if given.parsed:
+        return _Value(given.parsed, exact=False)
     if arrives == "VARCHAR":
         zoned = f"timezone({_literal(zone)}, TRY_CAST({raw} AS TIMESTAMPTZ))"
         return _Value(_stamp_of_text(raw, zoned, f"TRY_CAST({raw} AS TIMESTAMP)"), exact=False)

@@ -101,6 +101,8 @@ class RawColumn:
             as text: no, its case is not known).
         char_padded: The store pads this column with blanks that are no part of the value (CHAR(n)); already removed.
         nan_hidden: The relation shows NaN as 0 in this column; `Snapshot.nan_keys` tells where.
+        parsed: For a column of date and time that arrives as VARCHAR: SQL of the TIMESTAMP that the text stands for,
+            NULL where it stands for none; empty where the text must be read by its letter, which takes longer.
     """
 
     sql: str
@@ -109,6 +111,7 @@ class RawColumn:
     exact: bool = True
     char_padded: bool = False
     nan_hidden: bool = False
+    parsed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

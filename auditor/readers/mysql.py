@@ -236,7 +236,10 @@ def _cast(accesses: Sequence[Access], cells: Sequence[Cell], name: str) -> RawRe
     casts, columns = [], []
     for found, cell in zip(accesses, cells, strict=True):
         casts.append(f"{found.cast.format(cell.name)} AS {cell.name}")
-        columns.append(replace(found.raw, sql=cell.name))
+        parsed = f"{cell.name}_parsed" if found.parsed else ""
+        if parsed:
+            casts.append(f"{found.parsed.format(cell.name)} AS {parsed}")
+        columns.append(replace(found.raw, sql=cell.name, parsed=parsed))
     return RawRelation(f"(SELECT {', '.join(casts)} FROM {name})", tuple(columns))
 
 

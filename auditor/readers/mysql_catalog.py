@@ -134,7 +134,10 @@ def shows_one_moment(session: MySqlSession, table: Table) -> bool:
     seen: set[str] = set()
     while found := {name for name, _ in views if name not in seen and _names(text, name)}:
         seen |= found
-        text += " ".join(_plain(definition) for name, definition in views if name in found)
+        definitions = [_plain(definition or "") for name, definition in views if name in found]
+        if "" in definitions:  # it may not be seen, so it may read anything
+            return False
+        text += " ".join(definitions)
     return not any(_names(text, name) for (name,) in unsteady)
 
 

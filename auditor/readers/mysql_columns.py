@@ -110,6 +110,7 @@ class Access:
         expression: What the server is asked for.
         binary: It arrives as bytes.
         cast: SQL that makes DuckDB's value of the arriving text; `{}` stands for the text.
+        parsed: SQL of `RawColumn.parsed`, likewise; empty where there is none.
         raw: How the comparison sees it; its `sql` is filled in by the relation.
         inside: It is a part of a document.
         path: Where in a document that Python must take apart; empty where the server does it.
@@ -121,6 +122,7 @@ class Access:
     raw: RawColumn
     binary: bool = False
     cast: str = "{}"
+    parsed: str = ""
     inside: bool = False
     path: tuple[str, ...] = ()
     logical: LogicalType | None = None
@@ -204,7 +206,8 @@ def _text(column: MySqlColumn, name: str, kind: Kind | None, zone: str) -> Acces
     if base in ("date", "time"):
         return Access(column, name, RawColumn("", "VARCHAR"))
     if base in ("datetime", "timestamp"):
-        return Access(column, name, RawColumn("", "VARCHAR", timezone="UTC" if base == "timestamp" else zone))
+        raw = RawColumn("", "VARCHAR", timezone="UTC" if base == "timestamp" else zone)
+        return Access(column, name, raw, parsed="TRY_CAST({} AS TIMESTAMP)")  # the server always writes all digits
     if base == "set" and kind is Kind.LIST:
         cast = "CASE WHEN {0} = '' THEN '[]' ELSE CAST(to_json(string_split({0}, ',')) AS VARCHAR) END"
         return Access(column, name, RawColumn("", "VARCHAR", exact=False), cast=cast)

@@ -23,6 +23,7 @@ from auditor.readers.mysql import MySqlReader
 from auditor.readers.native import load_scanner
 from contracts.errors import StoreError
 from contracts.logical_types import parse_logical_type
+from reconcilers.canonical import canonical
 from reconcilers.ports import Keys, Wanted
 from reconcilers.workspace import Workspace
 
@@ -232,6 +233,40 @@ def test_a_timestamp_is_an_instant_whatever_the_servers_zone(shop: Shop, workspa
             assert rows_of(snapshot, workspace, *things) == [("2024-07-01 12:00:00",) * 3]
     finally:
         shop.run("SET GLOBAL time_zone = '+00:00'")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+@pytest.mark.parametrize("logical", ["timestamp", "timestamp(local)"])
+def test_times_parsed_in_advance_are_those_read_by_their_letter(
+    shop: Shop, workspace: Workspace, logical: str, zone: str
+) -> None:
+    shop.run("CREATE TABLE t (id int PRIMARY KEY, s datetime, m datetime(3), u datetime(6), ts timestamp(6) NULL)")
+    odd = ["0000-00-00", "2024-02-00", "2024-00-10 01:02:03", "0000-05-05", "0001-01-01", "9999-12-31 23:59:59"]
+    even = ["2024-02-29 23:59:59.9995", "2024-03-31 02:30:00.000001", "2024-10-27 02:30:00", "1969-12-31 23:59:59.5"]
+    for number, text in enumerate([*odd, *even]):
+        stamp = f"'{text}'" if text in even else "0"
+        shop.run(f"INSERT IGNORE INTO t VALUES ({number}, '{text}', '{text}', '{text}', {stamp})")
+    shop.run("INSERT INTO t VALUES (99, NULL, NULL, NULL, NULL)")
+    declared = parse_logical_type(logical)
+    with shop.reader(timezone=zone).snapshot(workspace) as snapshot:
+        relation = snapshot.scan([wanted(name, logical) for name in ("s", "m", "u", "ts")])
+        for column in relation.columns:
+            assert column.parsed
+            fast, slow = canonical(declared, column), canonical(declared, replace(column, parsed=""))
+            forms = f"{fast.value}, {slow.value}, {fast.text}, {slow.text}, {fast.odd}, {slow.odd}"
+            snapshot.load(f"SELECT {forms} FROM {relation.sql}", "forms")
+            rows = workspace.cursor().execute('FROM "forms"').fetchall()
+            assert len(rows) == len(odd) + len(even) + 1
+            assert [row[0::2] for row in rows] == [row[1::2] for row in rows]
+
+
+def test_half_surrogate_pairs_that_mariadb_lets_in_show(mariadb: MariaDB, workspace: Workspace) -> None:
+    shop = Shop(mariadb)
+    shop.run(
+        "CREATE TABLE t (id int PRIMARY KEY, v varchar(20) CHARACTER SET utf8mb3)",
+        "INSERT INTO t VALUES (1, _utf8mb3 x'61eda080'), (2, 'é')",
+    )
+    assert read(shop.reader(), workspace, wanted("id"), wanted("v")) == [(1, "a\ufffded\ufffda0\ufffd80"), (2, "é")]
 
 
 def test_rows_larger_than_a_packet_arrive_whole(shop: Shop, workspace: Workspace) -> None:

@@ -27,6 +27,7 @@ from reconcilers.owner_look import OwnerLook
 from reconcilers.projection import owner_items, replica_items
 from reconcilers.projector import projector
 from reconcilers.replica_look import PairLook
+from reconcilers.rows import redacted_constants
 from reconcilers.sight import EntityLook, ReplicaLook, Sight, Suspects
 from reconcilers.suspect_keys import SuspectKeys
 
@@ -91,6 +92,7 @@ class Looker:
         self._where = where
         self._progress = progress
         self._cursor = workspace.cursor()
+        self._constants: dict[str, Mapping[str, str]] = {}
 
     def look(self, suspects: Suspects | None = None) -> EntityLook:
         """Read, compare and name what differs.
@@ -100,13 +102,16 @@ class Looker:
 
         Raises:
             StoreError: The owner could not be read.  A replica that cannot be read is told in its `ReplicaLook`.
+            WorkspaceError: What was read does not fit the workspace.
         """
+        from reconcilers.workspace import workspace_errors  # here: it brings DuckDB, which takes its time
+
         result = EntityLook()
         self._workspace.know_functions()  # before any snapshot begins: its transaction would not see them
         keys = None
         if suspects is not None:
             keys = SuspectKeys(self._cursor, self._contract, suspects, f"{self._prefix}suspects")
-        with ExitStack() as stack:
+        with workspace_errors(f"comparing {self._contract.entity}"), ExitStack() as stack:
             opened, copies = self._open(stack, result)
             compiler = projector(self._contract, [opened, *copies.values()], self._replicas(copies), self._where)
             self._compare(*self._scan(compiler, opened, copies, keys), result)
@@ -199,11 +204,18 @@ class Looker:
             if isinstance(copy, StoreError):
                 seen.error = str(copy)
             else:
-                PairLook(self._cursor, self._contract, replica, owner, copy).look(seen)
+                constants = self._redacted(replica, copy)
+                PairLook(self._cursor, self._contract, replica, owner, copy, constants).look(seen)
         _finish(owner, result.notes, result)
         for name, copy in copies.items():
             if isinstance(copy, Projected):
                 _finish(copy, result.replicas[name].notes, result)
+
+    def _redacted(self, replica: Replica, copy: Projected) -> Mapping[str, str]:
+        """The constants of redacted columns, as the first look found them among all rows."""
+        if replica.name not in self._constants:
+            self._constants[replica.name] = redacted_constants(self._cursor, copy.table, copy.projection)
+        return self._constants[replica.name]
 
 
 def _finish(side: Projected, notes: list[str], result: EntityLook) -> None:

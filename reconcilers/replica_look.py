@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PairLook:
-    """Looks at one replica beside its owner, both scanned, the owner's keys checked."""
+    """Looks at one replica beside its owner, both scanned, the owner's keys checked.
+
+    Attributes:
+        constants: SQL literal of the constant of each redacted field.
+    """
 
     cursor: duckdb.DuckDBPyConnection
     contract: Contract
     replica: Replica
     owner: Projected
     copy: Projected
+    constants: Mapping[str, str]
 
     def look(self, seen: ReplicaLook) -> None:
         """Check the replica's keys, join it with its owner, and name what differs."""
@@ -59,6 +64,7 @@ class PairLook:
             self.owner.projection,
             self.copy.table,
             self.copy.projection,
+            self.constants,
         )
 
     def _one_sided(self, batch: Sequence[rows.Candidate], states: Mapping[KeyText, str]) -> Iterator[Sight]:
@@ -74,11 +80,7 @@ class PairLook:
         if not candidates:
             return
         owner, copy = self._fetch(candidates)
-        pair = self._pair
-        constants = {
-            name: rows.redacted_constant(self.cursor, pair, column) for name, column in pair.copy.constants.items()
-        }
-        found = differences(self.cursor, self.contract, self.replica, (owner, copy), constants)
+        found = differences(self.cursor, self.contract, self.replica, (owner, copy), self.constants)
         for candidate in candidates:
             if differing := found.get(candidate.key):
                 yield Sight(

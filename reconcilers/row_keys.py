@@ -54,9 +54,10 @@ def find_duplicates(
     cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool
 ) -> str | None:
     """Keys that stand several times among the live rows, as a new table (`k…`, `n` rows); None when there are none."""
-    if unique:
-        return None
     keys, target = ", ".join(projection.keys), f"{table}_duplicates"
+    if unique:
+        cursor.execute(f'DROP TABLE IF EXISTS "{target}"')  # of an earlier look
+        return None
     cursor.execute(
         f'CREATE OR REPLACE TABLE "{target}" AS SELECT {keys}, count(*) AS n FROM "{table}" '
         f"WHERE {live(projection)} GROUP BY {keys} HAVING count(*) > 1"

@@ -34,7 +34,7 @@ from reconcilers.projection import compared_fields
 from reconcilers.row_keys import count_live, duplicates_of, key_text, key_texts, live, number, without_duplicates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import duckdb
 
@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two projections of one comparison and the workspace's tables that hold them."""
+    """The two projections of one comparison and the workspace's tables that hold them.
+
+    Attributes:
+        constants: SQL literal of the constant of each redacted field, from `redacted_constants`.
+    """
 
     contract: Contract
     replica: Replica
@@ -53,6 +57,7 @@ class Pair:
     owner: Projection
     replica_table: str
     copy: Projection
+    constants: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ def compare(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> Count
     cursor.execute(
         f'CREATE OR REPLACE TABLE "{target}" AS SELECT {", ".join(columns)}, {kind} AS kind, o.h AS oh, r.h AS rh '
         f"FROM ({owner}) o FULL OUTER JOIN ({copy}) r ON {on} "
-        f"WHERE o.k0 IS NULL OR r.k0 IS NULL OR {_may_differ(cursor, pair)}"
+        f"WHERE o.k0 IS NULL OR r.k0 IS NULL OR {_may_differ(pair)}"
     )
     return _counts(cursor, pair, owner, target, _drop_outside(cursor, pair, target))
 
@@ -141,7 +146,7 @@ def _never_twice(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
     )
 
 
-def _may_differ(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
+def _may_differ(pair: Pair) -> str:
     name = pair.replica.name
     conditions = ["o.h IS NULL", "r.h IS NULL", "o.h <> r.h"]
     for compared in compared_fields(pair.contract, pair.replica):
@@ -149,19 +154,24 @@ def _may_differ(cursor: duckdb.DuckDBPyConnection, pair: Pair) -> str:
             left = f"o.{pair.owner.tolerances[name][compared.name]}"
             right = f"r.{pair.copy.tolerances[name][compared.name]}"
             conditions.append(f"NOT {within(left, right, compared.logical, compared.within)}")
-    for column in pair.copy.constants.values():
-        constant = redacted_constant(cursor, pair, column)
-        conditions.append(f"(r.{column} IS NOT NULL AND r.{column} IS DISTINCT FROM {constant})")
+    for field, column in pair.copy.constants.items():
+        conditions.append(f"(r.{column} IS NOT NULL AND r.{column} IS DISTINCT FROM {pair.constants[field]})")
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
-def redacted_constant(cursor: duckdb.DuckDBPyConnection, pair: Pair, column: str) -> str:
-    """SQL literal of the constant in a redacted column: its most frequent non-null text (the least of equals)."""
-    row = cursor.execute(
-        f'SELECT {column} FROM "{pair.replica_table}" WHERE {live(pair.copy)} AND {column} IS NOT NULL '
-        f"GROUP BY ALL ORDER BY count(*) DESC, {column} LIMIT 1"
-    ).fetchone()
-    return "NULL" if row is None else "'" + str(row[0]).replace("'", "''") + "'"
+def redacted_constants(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection) -> dict[str, str]:
+    """SQL literal of the constant in each redacted field: its most frequent non-null text (the least of equals).
+
+    Only a replica's whole projection tells; among the suspects of a recheck, the wrong text may be the most frequent.
+    """
+    literals = {}
+    for field, column in projection.constants.items():
+        row = cursor.execute(
+            f'SELECT {column} FROM "{table}" WHERE {live(projection)} AND {column} IS NOT NULL '
+            f"GROUP BY ALL ORDER BY count(*) DESC, {column} LIMIT 1"
+        ).fetchone()
+        literals[field] = "NULL" if row is None else "'" + str(row[0]).replace("'", "''") + "'"
+    return literals
 
 
 def _drop_outside(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> int:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,7 @@ from contracts.errors import StoreError, WorkspaceError
 from reconcilers import value_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 ARROW_BATCH_ROWS = 122_880
@@ -62,7 +64,6 @@ class Workspace:
             "memory_limit": memory_limit,
             "threads": threads,
             "temp_directory": str(self.directory / "spill"),
-            "max_temp_directory_size": max_disk,
             "preserve_insertion_order": False,
             "arrow_lossless_conversion": True,  # else what is carried turns UUID into text and HUGEINT into a decimal
             "autoinstall_known_extensions": False,  # an auditor in a locked-down network downloads no code at run time
@@ -71,6 +72,8 @@ class Workspace:
         try:
             self._connection = duckdb.connect(self._path, config=config)
             self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            # DuckDB 1.5 takes this limit from the configuration and does not keep to it; set so, it does.
+            self._connection.execute("SET GLOBAL max_temp_directory_size = ?", [max_disk])
         except duckdb.Error as error:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise WorkspaceError(
@@ -114,6 +117,29 @@ class Workspace:
         self.close()
 
 
+@contextmanager
+def workspace_errors(doing: str) -> Iterator[None]:
+    """Tell what DuckDB could not hold as an error of the workspace.
+
+    Args:
+        doing: What is being done, such as `comparing order`.
+
+    Raises:
+        WorkspaceError: Memory or disk are full.
+    """
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        raise _full(doing, error) from error
+
+
+def _full(doing: str, error: duckdb.Error) -> WorkspaceError:
+    return WorkspaceError(
+        f"{doing} did not fit the workspace: {first_line(error)}",
+        hint="raise workspace.max_disk or workspace.memory_limit in the settings file, or make room on the disk",
+    )
+
+
 def _private_directory(parent: Path) -> Path:
     """A fresh directory of this run below `parent`, so that two runs never share a spill file."""
     try:
@@ -145,6 +171,7 @@ def carry(
 
     Raises:
         StoreError: The store failed while it was read.
+        WorkspaceError: The rows do not fit.
     """
     try:
         batches = reading.execute(sql).to_arrow_reader(ARROW_BATCH_ROWS)
@@ -154,6 +181,8 @@ def carry(
         finally:
             writing.unregister("carried")
         row = writing.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+    except duckdb.OutOfMemoryException as error:
+        raise _full(f"reading {what}", error) from error
     except duckdb.Error as error:
         raise StoreError(
             f"reading {what} failed: {first_line(error)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from contracts.errors import StoreError
+from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
 from reconcilers.recheck import OWNER_ONLY, Judgement, Look, judge, settle
@@ -79,7 +79,7 @@ class Suspicion:
         wall = clock.now()
         try:
             look = looker.look(Suspects(keys, unkeyed))
-        except StoreError as error:
+        except (StoreError, WorkspaceError) as error:
             look = EntityLook(replicas={name: ReplicaLook(error=error.message) for name in self.lag_bounds})
             self._add(due, look, now, wall, problem=error.message)
         else:

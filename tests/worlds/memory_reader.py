@@ -8,12 +8,13 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from contracts.errors import StoreError
 from reconcilers.ports import Column, Keys, RawColumn, RawRelation, Shape, Wanted
 from reconcilers.watermark import Watermark
 from reconcilers.workspace import Workspace, carry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from contracts.logical_types import LogicalType
 
@@ -44,6 +45,12 @@ class MemoryReader:
         self._unique = unique
         self.exact = exact
         self._logical = logical or {}
+        self.monotonic: Callable[[], float] = monotonic
+        self._failure = ""
+
+    def fail(self, why: str) -> None:
+        """From now on the store cannot be read."""
+        self._failure = why
 
     @property
     def dataset(self) -> str:
@@ -58,6 +65,8 @@ class MemoryReader:
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[MemorySnapshot]:
         """The rows as they are now."""
+        if self._failure:
+            raise StoreError(f"connecting to {self.dataset} failed: {self._failure}", hint="start it")
         yield MemorySnapshot(self, workspace)
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
@@ -80,7 +89,7 @@ class MemorySnapshot:
             self._cursor.execute(
                 f'INSERT INTO "{self._table}" VALUES ({marks})', [row.get(name) for name in reader.types]
             )
-        self.watermark = Watermark(reader.dataset, datetime.now(UTC), monotonic())
+        self.watermark = Watermark(reader.dataset, datetime.now(UTC), reader.monotonic())
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """All rows."""

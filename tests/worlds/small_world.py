@@ -6,36 +6,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from contracts.catalog import parse_catalog
-from contracts.errors import NOWHERE, StoreError
+from contracts.errors import NOWHERE
 from contracts.expression import parse_expression
 from reconcilers.look import Looker, Readers
 from tests.worlds.memory_reader import MemoryReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from reconcilers.look import EntityLook
-    from reconcilers.ports import Shape, Snapshot
     from reconcilers.workspace import Workspace
 
 Rows = list[dict[str, str | None]]
 Told = tuple[str | None, tuple[str | None, ...], str, str | None]
 """Replica, key, divergence, rule."""
-
-
-class DeadReader(MemoryReader):
-    """A store that is down."""
-
-    def shape(self) -> Shape:
-        """Nothing can be said."""
-        raise StoreError(f"connecting to {self.dataset} failed: it is down", hint="start it")
-
-    def snapshot(self, workspace: Workspace) -> AbstractContextManager[Snapshot]:  # type: ignore[override]
-        """Nothing can be read."""
-        del workspace
-        raise StoreError(f"connecting to {self.dataset} failed: it is down", hint="start it")
 
 
 @dataclass
@@ -59,9 +44,11 @@ class SmallWorld:
 
     def reader(self, dataset: DatasetRef | QueryRef) -> MemoryReader:
         """The reader of a dataset as it is now."""
-        make = DeadReader if str(dataset) in self.down else MemoryReader
         columns = dict.fromkeys(self._columns(str(dataset)), "VARCHAR")
-        return make(str(dataset), columns, self.rows.get(str(dataset), []))
+        reader = MemoryReader(str(dataset), columns, self.rows.get(str(dataset), []))
+        if str(dataset) in self.down:
+            reader.fail("it is down")
+        return reader
 
     def _columns(self, dataset: str) -> Iterator[str]:
         for contract in self.contracts.values():

@@ -1,0 +1,172 @@
+"""Suspects through several looks, in time of the test's own making."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditor.clock import ManualClock
+from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
+from reconcilers.finding import Verdict
+from tests.worlds.small_world import SmallWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconcilers.tally import RunResult
+    from reconcilers.workspace import Workspace
+    from tests.worlds.memory_reader import MemoryReader
+
+THING = """\
+entity: thing
+version: 1
+team: t
+owner: {{service: s, dataset: own/things}}
+key: [id]
+fields:
+  id: {{type: int}}
+  name: {{type: text}}
+replicas:
+  - {{service: copy, dataset: copy/things, lag_bound: 1m{replica}}}
+"""
+
+
+class Time:
+    """A world whose readers tell the manual clock's time, and a run over it."""
+
+    def __init__(self, workspace: Workspace, world: SmallWorld) -> None:
+        self.clock = ManualClock()
+        self.world = world
+        self.workspace = workspace
+
+    def reader(self, dataset: object) -> MemoryReader:
+        """A reader that looks at the world as it is at each look, not as it was when it was made."""
+        reader = self.world.reader(dataset)  # type: ignore[arg-type]
+        reader.monotonic = self.clock.monotonic
+        self.readers = {**getattr(self, "readers", {}), str(dataset): reader}
+        return reader
+
+    def run(self, *, max_wait: float = 600, recheck: bool = True) -> RunResult:
+        """One run of the nightly job."""
+        around = Surroundings(self.world.contracts, self.reader, self.workspace, self.clock)
+        request = ReconcileRequest(max_wait=timedelta(seconds=max_wait), recheck=recheck)
+        return reconcile(request, around, "run")
+
+
+def at(time: Time, seconds: float, action: Callable[[], object]) -> None:
+    """Plan what happens to the world."""
+    time.clock.at(seconds, action)
+
+
+def lines(*names: str | None) -> list[dict[str, str | None]]:
+    """Rows 1, 2, … with these names."""
+    return [{"id": str(number), "name": name} for number, name in enumerate(names, 1)]
+
+
+@pytest.fixture
+def time(workspace: Workspace) -> Time:
+    """One row that differs."""
+    world = SmallWorld([THING.format(replica="")], {"own/things": lines("new"), "copy/things": lines("old")})
+    return Time(workspace, world)
+
+
+def verdicts(result: RunResult) -> list[tuple[Verdict, str]]:
+    """Each finding's verdict and divergence."""
+    return [(finding.verdict, str(finding.divergence)) for finding in result.findings]
+
+
+def test_a_difference_that_lasts_past_the_lag_bound_is_drift(time: Time) -> None:
+    """Looked at again when the bound and the margin are over, and not before."""
+    result = time.run()
+    assert verdicts(result) == [(Verdict.PERSISTENT, "mismatch")]
+    assert result.findings[0].evidence.proof == "elapsed"
+    assert time.clock.monotonic() == pytest.approx(61)
+    assert (result.exit_code, result.exit_reasons) == (1, ("drift",))
+
+
+def test_a_replica_that_catches_up_in_time_is_healed(time: Time) -> None:
+    """It was replication under way: counted, and no reason to fail."""
+    at(time, 30, lambda: time.world.rows["copy/things"][0].update(name="new"))
+    result = time.run()
+    assert verdicts(result) == [(Verdict.HEALED, "mismatch")]
+    assert (result.exit_code, result.exit_reasons) == (0, ())
+
+
+def test_a_mismatch_may_become_an_orphan_and_is_one_finding(time: Time) -> None:
+    """What differs on the key now is what is reported."""
+    at(time, 30, time.world.rows["own/things"].clear)
+    result = time.run()
+    assert verdicts(result) == [(Verdict.PERSISTENT, "orphan")]
+
+
+def test_an_owner_that_changes_gets_its_lag_bound_again(time: Time) -> None:
+    """The replica may lawfully lack the new version; it is judged when that has stood long enough."""
+    at(time, 30, lambda: time.world.rows["own/things"][0].update(name="newer"))
+    result = time.run()
+    assert verdicts(result) == [(Verdict.PERSISTENT, "mismatch")]
+    assert time.clock.monotonic() == pytest.approx(122)
+
+
+def test_what_needs_longer_than_the_longest_wait_stays_in_flight(time: Time) -> None:
+    """Nobody waits, and the moment to judge it is told."""
+    result = time.run(max_wait=30)
+    assert verdicts(result) == [(Verdict.IN_FLIGHT, "mismatch")]
+    assert time.clock.monotonic() == 0
+    assert result.findings[0].judge_after == time.clock.now() + timedelta(seconds=61)
+    assert (result.exit_code, result.exit_reasons) == (0, ())
+
+
+def test_an_owner_that_never_rests_is_hot(time: Time) -> None:
+    """Undecided, which is trouble: we could not tell."""
+    for minute in range(20):
+        change = {"name": f"version {minute}"}
+        at(time, 60 * minute + 30, lambda change=change: time.world.rows["own/things"][0].update(change))  # type: ignore[misc]
+    result = time.run()
+    assert verdicts(result) == [(Verdict.UNDECIDED, "mismatch")]
+    assert "hot" in result.findings[0].evidence.note
+    assert (result.exit_code, result.exit_reasons) == (2, ("undecided",))
+
+
+@pytest.mark.parametrize("down", ["own/things", "copy/things"])
+def test_a_store_that_is_down_at_the_second_look_leaves_it_undecided(time: Time, down: str) -> None:
+    """Never healed for want of a difference that nobody could see."""
+    at(time, 30, lambda: time.readers[down].fail("it is down"))
+    result = time.run()
+    assert verdicts(result) == [(Verdict.UNDECIDED, "mismatch")]
+    assert "it is down" in result.findings[0].evidence.note
+    assert result.exit_code == 2
+
+
+def test_without_a_recheck_every_difference_is_a_suspect(time: Time) -> None:
+    """And the exit code says so."""
+    result = time.run(recheck=False)
+    assert verdicts(result) == [(Verdict.SUSPECT, "mismatch")]
+    assert (result.exit_code, result.exit_reasons) == (1, ("suspects",))
+
+
+def test_a_duplicate_that_goes_is_healed_and_one_that_stays_needs_no_lag_bound(workspace: Workspace) -> None:
+    """No replication is under way within one store: the second look follows at once."""
+    rows = [*lines("a"), *lines("a")]
+    world = SmallWorld([THING.format(replica="")], {"own/things": lines("a"), "copy/things": rows})
+    time = Time(workspace, world)
+    assert verdicts(time.run()) == [(Verdict.PERSISTENT, "duplicate")]
+    assert time.clock.monotonic() == 0
+
+
+def test_rows_without_a_key_are_looked_at_again_though_no_key_finds_them(workspace: Workspace) -> None:
+    """NULL and bad keys take a second scan."""
+    copies: list[dict[str, str | None]] = [*lines("a"), {"id": None, "name": "b"}, {"id": "x", "name": "c"}]
+    world = SmallWorld([THING.format(replica="")], {"own/things": lines("a"), "copy/things": copies})
+    time = Time(workspace, world)
+    assert verdicts(time.run()) == [(Verdict.PERSISTENT, "null_key"), (Verdict.PERSISTENT, "mismatch")]
+
+
+def test_what_a_redacted_column_leaks_is_drift_though_the_second_look_sees_the_leak_alone(workspace: Workspace) -> None:
+    """The constant is that of all rows; among the suspects the leaked text is the most frequent."""
+    world = SmallWorld(
+        [THING.format(replica=", fields: {name: {path: name, equality: redacted}}")],
+        {"own/things": lines("a", "b", "c"), "copy/things": lines("x", "x", "c")},
+    )
+    assert verdicts(Time(workspace, world).run()) == [(Verdict.PERSISTENT, "mismatch")]

@@ -230,14 +230,14 @@ class _Builder:
             self.add(self.known[sql], sql)
         return self.known[sql]
 
-    def key(self, *, always_spelled: bool) -> tuple[bool, bool]:
+    def key(self) -> tuple[bool, bool]:
         """Add the key columns; returns whether spellings and bad keys can occur."""
         forms = [self.side.of(name) for name in self.contract.key]
         for i, (name, form) in enumerate(zip(self.contract.key, forms, strict=True)):
             self.add(f"k{i}", key_sql(self.contract.fields[name].type, form))
         bad = " OR ".join(form.bad for form in forms if form.bad)
         inexact = any(not self.side.columns[name].exact for name in self.contract.key)
-        spelled = bool(bad) or inexact or always_spelled
+        spelled = bool(bad) or inexact
         if spelled:
             for i, name in enumerate(self.contract.key):
                 self.add(f"s{i}", f"CAST({self.side.columns[name].sql} AS VARCHAR)")
@@ -306,7 +306,7 @@ def owner_projection(
 ) -> Projection:
     """Compile what one scan of the owner brings for all these replicas; `where` is the run's own filter."""
     build = _Builder(contract, side)
-    spelled, bad_keys = build.key(always_spelled=False)
+    spelled, bad_keys = build.key()
     soft = contract.owner.soft_delete
     result = Projection(
         "",
@@ -340,7 +340,7 @@ def replica_projection(contract: Contract, side: Side, replica: Replica, where: 
     """Compile what the scan of one replica brings; `where` is the run's own filter."""
     build = _Builder(contract, side)
     fields = compared_fields(contract, replica)
-    spelled, bad_keys = build.key(always_spelled=False)
+    spelled, bad_keys = build.key()
     result = Projection(
         "", len(contract.key), spelled, bad_keys, build.gone(replica.deletes.column), issues=False, zeros=build.zeros()
     )

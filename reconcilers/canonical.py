@@ -270,9 +270,9 @@ def _float(_logical: LogicalType, given: _Raw) -> _Value | None:
         text = f"CAST({raw} AS VARCHAR)"
         number = f"regexp_full_match(trim({text}), '{_FLOAT_TEXT}')"
         cast = f"TRY_CAST(trim({text}) AS DOUBLE)"
-        return _Value(
-            f"CASE WHEN {number} THEN CASE WHEN {cast} = 0 THEN CAST(0 AS DOUBLE) ELSE {cast} END END", exact=False
-        )
+        beyond = f"isinf({cast}) AND regexp_matches({text}, '[0-9]')"  # 1e400 is a number, and no infinity
+        whole = f"CASE WHEN {cast} = 0 THEN CAST(0 AS DOUBLE) WHEN {beyond} THEN NULL ELSE {cast} END"
+        return _Value(f"CASE WHEN {number} THEN {whole} END", exact=False)
     return None
 
 

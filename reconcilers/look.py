@@ -18,6 +18,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, StoreError
@@ -115,6 +116,7 @@ class Looker:
             opened, copies = self._open(stack, result)
             compiler = projector(self._contract, [opened, *copies.values()], self._replicas(copies), self._where)
             self._compare(*self._scan(compiler, opened, copies, keys), result)
+        result.read_until = monotonic()
         return result
 
     def _replicas(self, among: Mapping[str, object]) -> list[Replica]:

@@ -55,6 +55,7 @@ class Look:
         replica: The same of the replica.
         finding: The divergence seen, None where the two agree (or the absence is lawful).
         problem: Why a side could not be read, or an empty string.
+        until: The same clock when both sides had surely been read: what the owner held then, it held from then on.
     """
 
     at: float
@@ -63,6 +64,7 @@ class Look:
     replica: str
     finding: Finding | None
     problem: str = ""
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,13 @@ def judge(looks: Sequence[Look], lag_bound: float) -> Judgement:
 
 
 def _stable_since(looks: Sequence[Look]) -> float:
-    """The earliest look since which every look showed the owner as it is now."""
-    since = looks[-1].at
+    """The end of the earliest look since which every look showed the owner as it is now."""
+    since = looks[-1]
     for look in reversed(looks):
         if look.owner != looks[-1].owner:
             break
-        since = look.at
-    return since
+        since = look
+    return max(since.at, since.until)
 
 
 def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: datetime) -> Finding:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import StoreError
 from reconcilers import rows
 from reconcilers.fetch import fetch_side
-from reconcilers.finding import Divergence, Finding, Verdict
+from reconcilers.finding import Cause, Divergence, Finding, Verdict
 from reconcilers.key_checks import key_sights
 from reconcilers.projection import compared_fields, live_filter
 from reconcilers.row_stage import Fetched, differences, row_stage
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.opened import Projected
     from reconcilers.sight import ReplicaLook
+
+
+_ORPHAN_CAUSES = {"deleted": Cause.MISSED_DELETE, "out_of_scope": Cause.LEFT_SCOPE}
+"""What the owner's own row says of an orphan; where there is none, only its history could tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ class PairLook:
                 yield Sight(self._finding(candidate.key, Divergence.MISSING), candidate.owner_digest, "absent")
             elif candidate.kind == "orphan":
                 state = states.get(candidate.key, "absent")
-                yield Sight(self._finding(candidate.key, Divergence.ORPHAN), state, candidate.replica_digest)
+                cause = _ORPHAN_CAUSES.get(state, Cause.UNKNOWN)
+                finding = self._finding(candidate.key, Divergence.ORPHAN, cause=cause)
+                yield Sight(finding, state, candidate.replica_digest)
 
     def _mismatches(self, candidates: Sequence[rows.Candidate]) -> Iterator[Sight]:
         """The row stage: fetch both rows of each candidate and compare them field by field."""
@@ -107,5 +113,12 @@ class PairLook:
         sql = row_stage(self.contract, fetched, names, live_filter(self.contract, replica, fetched))
         return Fetched(f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}", fetched), sql
 
-    def _finding(self, key: KeyText, divergence: Divergence, fields: tuple[FieldDifference, ...] = ()) -> Finding:
-        return Finding(self.contract.entity, self.replica.name, key, divergence, Verdict.SUSPECT, fields=fields)
+    def _finding(
+        self,
+        key: KeyText,
+        divergence: Divergence,
+        fields: tuple[FieldDifference, ...] = (),
+        cause: Cause = Cause.UNKNOWN,
+    ) -> Finding:
+        entity, replica = self.contract.entity, self.replica.name
+        return Finding(entity, replica, key, divergence, Verdict.SUSPECT, cause=cause, fields=fields)

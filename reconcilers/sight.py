@@ -57,6 +57,8 @@ class EntityLook:
     """Why the owner was not read whole, or its references not checked."""
     replicas: dict[str, ReplicaLook] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
+    read_until: float = 0.0
+    """The monotonic clock when everything had been read: how late a store without a snapshot may have been seen."""
 
 
 @dataclass(frozen=True, slots=True)

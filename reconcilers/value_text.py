@@ -8,6 +8,7 @@ no value of the type.
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation, localcontext
@@ -205,7 +206,7 @@ def _int(text: str) -> str | None:
 def _float(text: str) -> str | None:
     if (special := special_number(text)) is not None:
         return special
-    if not _NUMBER.match(text.strip()):
+    if not _NUMBER.match(text.strip()) or math.isinf(float(text)):  # 1e400 is a number, and no infinity
         return None
     return float_text(float(text))
 

@@ -33,6 +33,11 @@ class Suspect:
         """What the looks so far say."""
         return judge(self.looks, self.lag_bound)
 
+    @property
+    def unjudged(self) -> Judgement:
+        """What one look says where there will be no other."""
+        return Judgement(Verdict.SUSPECT, cause=self.finding.cause)
+
 
 @dataclass(slots=True)
 class Suspicion:
@@ -49,8 +54,8 @@ class Suspicion:
     def begin(self, look: EntityLook, wall: datetime) -> None:
         """Take everything that a first look saw as a suspect."""
         for sight, replica in _sights(look):
-            at = _moment(look, replica)
-            self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [_look(sight, at, wall)]))
+            moments = _moments(look, replica)
+            self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [_look(sight, moments, wall)]))
 
     def _bound(self, finding: Finding) -> float:
         """How long the difference may lawfully last: what one side shows all by itself waits for no replication."""
@@ -95,11 +100,11 @@ class Suspicion:
             same = _same(finding, seen.get((finding.replica, finding.key), []))
             told = problem or (look.replicas[finding.replica].error if finding.replica is not None else "")
             failed = next(iter(told.splitlines()), "")
-            at = _moment(look, finding.replica) or now
+            moments = _moments(look, finding.replica, now)
             if same is None:
-                suspect.looks.append(Look(at, wall, "", "", None, problem=failed))
+                suspect.looks.append(Look(moments[0], wall, "", "", None, problem=failed))
             else:
-                suspect.looks.append(_look(same, at, wall, problem=failed))
+                suspect.looks.append(_look(same, moments, wall, problem=failed))
                 suspect.finding = same.finding
 
     def _settle(self, due: Iterable[Suspect], now: datetime) -> None:
@@ -117,8 +122,7 @@ class Suspicion:
     def leave(self) -> None:
         """Nothing is to be rechecked: suspects are reported as such."""
         self.settled += [
-            settle(suspect.finding, Judgement(Verdict.SUSPECT), suspect.looks, suspect.looks[0].wall)
-            for suspect in self.suspects
+            settle(suspect.finding, suspect.unjudged, suspect.looks, suspect.looks[0].wall) for suspect in self.suspects
         ]
         self.suspects = []
 
@@ -130,14 +134,22 @@ def _sights(look: EntityLook) -> Iterable[tuple[Sight, str | None]]:
             yield from ((sight, name) for sight in replica.sights)
 
 
-def _moment(look: EntityLook, replica: str | None) -> float:
-    """The auditor's monotonic clock at the earlier of the two snapshots; 0 where nothing was read."""
-    marks = [look.watermark, look.replicas[replica].watermark if replica in look.replicas else None]
-    return min((mark.monotonic for mark in marks if mark is not None), default=0.0)
+def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> tuple[float, float]:
+    """The auditor's monotonic clock when the first side was taken, and when both had surely been read.
+
+    A side without a snapshot may have been read as late as the look ended.  `otherwise`: where nothing was read.
+    """
+    sides = [look.watermark, look.replicas[replica].watermark if replica in look.replicas else None]
+    marks = [mark for mark in sides if mark is not None]
+    first = min((mark.monotonic for mark in marks), default=otherwise)
+    last = max((mark.monotonic for mark in marks), default=otherwise)
+    if any(mark.isolation != "snapshot" for mark in marks):
+        last = max(last, look.read_until)
+    return first, last
 
 
-def _look(sight: Sight, at: float, wall: datetime, *, problem: str = "") -> Look:
-    return Look(at, wall, sight.owner, sight.replica, sight.finding, problem=problem)
+def _look(sight: Sight, moments: tuple[float, float], wall: datetime, *, problem: str = "") -> Look:
+    return Look(moments[0], wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments[1])
 
 
 def _is_unkeyed(finding: Finding) -> bool:

@@ -116,3 +116,11 @@ def test_evidence_holds_every_look_at_both_sides_oldest_first() -> None:
         ("copy", "absent", ""),
     ] * 2
     assert [read.at for read in reads] == sorted(read.at for read in reads)
+
+
+def test_a_long_look_counts_from_its_end_to_the_next_ones_beginning() -> None:
+    """What was read as late as the look ended is known from then on only, and a look in time begins late enough."""
+    long = Look(0.0, START, "v1", "v0", SUSPECT, until=30.0)
+    early, late = seen(ENOUGH), seen(30.0 + ENOUGH)
+    assert judge([long, early], BOUND).again_in == pytest.approx(30.0)
+    assert judge([long, late], BOUND).verdict is Verdict.PERSISTENT

@@ -169,6 +169,15 @@ def test_finer_than_a_microsecond_is_said_and_not_cut(connection: duckdb.DuckDBP
     assert made.text == "2024-01-01 00:00:00.123456789"
 
 
+def test_a_number_too_large_for_a_float_is_said_and_no_infinity(connection: duckdb.DuckDBPyConnection) -> None:
+    """Only what is written as infinity is one."""
+    large, least, infinite = form(connection, "float", "VARCHAR", ["-1e400", "1.7976931348623157e308", "-Infinity"])
+    assert (large.bad, large.text) == (True, "-1e400")
+    assert (least.bad, least.text) == (False, "1.7976931348623157e+308")
+    assert (infinite.bad, infinite.text) == (False, "-infinity")
+    assert value_text.scalar_text("-1e400", parse_logical_type("float")) is None
+
+
 def test_text_of_a_python_function_is_never_read_after_it_was_freed(connection: duckdb.DuckDBPyConnection) -> None:
     """DuckDB 1.5's COALESCE loses the owner of such memory; what is compiled here must not."""
     values: list[str | None] = ['["a","a","b"]', None, '["a long element, longer than twelve bytes"]']

@@ -506,7 +506,7 @@ def test_a_directory_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> N
     )
     for parent in (tmp_path, *tmp_path.parents[:3]):
         if parent.stat().st_uid == os.geteuid():
-            parent.chmod(0o755)
+            parent.chmod(parent.stat().st_mode | 0o055)
     ran = subprocess.run(
         [sys.executable, "-c", program, str(public / "wal.db"), str(public / "delete.db")],
         capture_output=True,

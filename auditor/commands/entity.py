@@ -31,8 +31,8 @@ def entity(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ENTITY", help="Such as order.")],
     key: Annotated[
-        list[str], typer.Argument(metavar="KEY...", help="As many values as key fields, or all as name=value.")
-    ],
+        list[str] | None, typer.Argument(metavar="KEY...", help="As many values as key fields, or all as name=value.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every second until all copies agree.")] = False,
     deadline: Annotated[
         str, typer.Option(metavar="DURATION", help="A store that takes longer shows as unreachable.")
@@ -55,7 +55,7 @@ def entity(
     wiring = Wiring(invocation.settings())
     with wiring.workspace_at_hand() as workspace:
         contract = wiring.contract(name)
-        wanted = parse_key(contract, key)
+        wanted = parse_key(contract, key or ())
         documents = Documents(wiring, contract, wanted)
         around = Surroundings({name: contract}, wiring.reader, workspace(), SystemClock())
         look = _Look(contract, wanted, around, allowed.total_seconds() if allowed else 0.0)

@@ -1,0 +1,187 @@
+"""`audit contracts` and the first steps: init, doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.acceptance.conftest import Outcome
+    from tests.acceptance.shop import Shop
+    from tests.services import MariaDB, PostgreSQL
+
+
+@pytest.mark.usefixtures("shop")
+def test_contracts_without_errors_pass_with_their_warnings(audit: Callable[..., Outcome]) -> None:
+    done = audit("contracts", "check")
+    assert done.code == 0
+    assert "1 contract" in done.out
+
+
+def test_every_error_is_in_the_result_with_its_line(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    shop.replace("type: int}", "type: integer}")
+    shop.replace("total >= 0", "totl >= 0")
+    done = audit("contracts", "check", "--format", "json")
+    assert done.code == 2
+    errors = [one for one in done.json["problems"] if one["severity"] == "error"]
+    assert {one["line"] for one in errors} == {8, 14}
+    assert all(one["file"].endswith("order.yaml") for one in errors)
+
+
+def live(audit: Callable[..., Outcome]) -> tuple[int, list[tuple[str, str]]]:
+    """Exit code, severities and messages of a live check."""
+    done = audit("contracts", "check", "--live", "--format", "json")
+    return done.code, [(one["severity"], one["message"]) for one in done.json["problems"]]
+
+
+def test_live_holds_contracts_against_real_schemas(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    code, problems = live(audit)
+    assert code == 0
+    assert [severity for severity, _ in problems] == ["warning"]
+    assert "nothing keeps the key (order_id) unique" in problems[0][1]
+    shop.search("ALTER TABLE order_search RENAME COLUMN state TO status")
+    shop.owner("ALTER TABLE orders RENAME COLUMN email TO mail")
+    code, problems = live(audit)
+    assert code == 2
+    errors = [message for severity, message in problems if severity == "error"]
+    assert len(errors) == 2
+    assert any("no column email" in message for message in errors)
+    assert any("no column state" in message for message in errors)
+
+
+def test_live_reports_a_store_that_cannot_be_read(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    shop.search("DROP TABLE order_search")
+    code, problems = live(audit)
+    assert code == 2
+    assert any("order_search" in message for severity, message in problems if severity == "error")
+
+
+def test_live_knows_what_the_types_of_servers_can_carry(
+    shop: Shop, audit: Callable[..., Outcome], postgres: PostgreSQL, mariadb: MariaDB
+) -> None:
+    """A type that cannot carry the declared one is an error; a missing zone, key or index a warning."""
+    owner, copy = postgres.fresh_database("live"), mariadb.fresh_database("live")
+    postgres.admin(
+        "CREATE TABLE orders (id int PRIMARY KEY, status text, email text, total numeric(10,2), updated_at timestamp)",
+        database=owner,
+    )
+    mariadb.admin(
+        "CREATE TABLE order_search (order_id int, state date, email text, amount decimal(6,2))",
+        "INSERT INTO order_search SELECT seq, NULL, NULL, NULL FROM seq_1_to_150000",
+        "ANALYZE TABLE order_search",
+        database=copy,
+    )
+    shop.replace_settings('"sqlite:///shop.db"', f'"{owner}"')
+    shop.replace_settings('"sqlite:///read_model.db"', f'"{copy}"')
+    shop.replace("dataset: shop/orders", "dataset: shop/public.orders")
+    shop.replace("status:     {type: text}", "status:     {type: bool}")
+    shop.replace("status <> 'draft'", "status")
+    code, problems = live(audit)
+    assert code == 2
+    told = "\n".join(f"{severity}: {message}" for severity, message in problems)
+    for expected in (
+        "error: replica search (read_model/order_search): column state (date) cannot carry status, which is bool",
+        "error: replica search (read_model/order_search): column amount (decimal(6,2)) cannot carry total",
+        "warning: owner (shop/public.orders): column updated_at (timestamp without time zone) has no time zone",
+        "warning: replica search (read_model/order_search): nothing keeps the key (order_id) unique there",
+        "warning: replica search (read_model/order_search): no index begins with the key (order_id)",
+    ):
+        assert expected in told
+    assert len(problems) == 5
+
+
+@pytest.mark.usefixtures("shop")
+def test_infer_writes_a_contract_that_asks_for_what_only_people_know(audit: Callable[..., Outcome]) -> None:
+    inferred = audit("contracts", "infer", "shop/orders", "--replica", "read_model/order_search")
+    assert inferred.code == 0
+    assert "entity: order" in inferred.out
+    assert "user1@example.com" not in inferred.out, "samples never reach the text"
+    Path("contracts/order.yaml").write_text(inferred.out)
+    asked = audit("contracts", "check")
+    assert asked.code == 2
+    for blank in ("lag_bound", "deletes", "completeness"):
+        assert blank in asked.out
+    filled = inferred.out
+    for blank, value in (("lag_bound", "5m"), ("deletes", "propagate"), ("completeness", "full")):
+        filled = filled.replace(f"{blank}:  #", f"{blank}: {value}  #")
+    Path("contracts/order.yaml").write_text(filled)
+    assert audit("contracts", "check").code == 0
+    assert audit("reconcile", "--recheck-after", "0s", "--format", "json").code == 0
+
+
+def test_diff_says_what_changed_and_whether_the_version_was_raised(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    newer = Path("newer.yaml")
+    newer.write_text(shop.contract.read_text().replace("lag_bound: 1s", "lag_bound: 1h"))
+    done = audit("contracts", "diff", "contracts/order.yaml", "newer.yaml", "--format", "json")
+    assert done.code == 2
+    (diff,) = done.json["contracts"]
+    assert diff["breaking"]
+    assert "raise it" in diff["problem"]
+    newer.write_text(newer.read_text().replace("version: 1", "version: 2"))
+    assert audit("contracts", "diff", "contracts/order.yaml", "newer.yaml").code == 0
+    assert audit("contracts", "diff", "contracts", "contracts").out == "no change\n"
+
+
+@pytest.mark.usefixtures("shop")
+def test_owners_is_a_table_of_who_owns_what(audit: Callable[..., Outcome]) -> None:
+    done = audit("contracts", "owners", "--format", "json")
+    (owner,) = done.json["owners"]
+    assert (owner["entity"], owner["dataset"], owner["replicas"]) == ("order", "shop/orders", ["search", "export"])
+    assert "shop/orders" in audit("contracts", "owners").out
+
+
+def test_schema_needs_no_settings(audit: Callable[..., Outcome]) -> None:
+    done = audit("contracts", "schema")
+    assert done.code == 0
+    assert json.loads(done.out)["type"] == "object"
+
+
+def test_init_writes_what_check_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., Outcome]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORDERS_DB_PASSWORD", "x")
+    assert audit("init").code == 0
+    assert sorted(path.name for path in tmp_path.rglob("*.yaml")) == ["auditor.yaml", "order.yaml"]
+    done = audit("contracts", "check")
+    assert (done.code, done.err) == (0, "")
+    assert "no problem" in done.out
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_doctor_finds_a_working_shop_well_and_changes_nothing(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    before = shop.files()
+    done = audit("doctor", "--format", "json")
+    assert done.code == 0, done.out
+    assert {one["status"] for one in done.json["checks"]} <= {"ok", "warning"}
+    assert shop.files() == before
+
+
+def test_the_doctor_names_what_does_not_work(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    (shop.directory / "read_model.db").unlink()
+    done = audit("doctor", "--format", "json")
+    assert done.code == 2
+    assert [one["subject"] for one in done.json["checks"] if one["status"] == "error"] == ["connection read_model"]
+
+
+def test_the_doctor_warns_of_a_user_who_may_write(
+    shop: Shop, audit: Callable[..., Outcome], postgres: PostgreSQL
+) -> None:
+    database = postgres.fresh_database("doctor")
+    postgres.admin(
+        "CREATE TABLE t (x int)",
+        "DO $$ BEGIN CREATE ROLE only_reads LOGIN PASSWORD 'only-reads'; EXCEPTION WHEN duplicate_object THEN END $$",
+        "GRANT SELECT ON t TO only_reads",
+        database=database,
+    )
+    reading = f"postgresql://only_reads:only-reads@{postgres.host}:{postgres.port}/{database.rpartition('/')[2]}"
+    for url, warned in ((database, True), (reading, False)):
+        shop.settings.write_text(f'contracts: contracts\nconnections:\n  shop: {{url: "{url}"}}\n')
+        checks = audit("doctor", "--format", "json").json["checks"]
+        warnings = [one for one in checks if one["status"] == "warning" and one["subject"] == "connection shop"]
+        assert bool(warnings) == warned, checks

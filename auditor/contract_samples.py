@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from contracts.contract import DatasetRef, QueryRef
 from contracts.inference import DatasetDescription
-from contracts.matching import ColumnDescription
 from contracts.logical_types import Kind, LogicalType
+from contracts.matching import ColumnDescription
 from reconcilers.canonical import canonical
 from reconcilers.ports import Wanted
 

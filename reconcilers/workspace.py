@@ -12,9 +12,10 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 ARROW_BATCH_ROWS = 122_880
 """Rows a batch carried between cursors: DuckDB's own row group, so that batches map to groups one to one."""
+
+Watch = Callable[[str, int], None]
+"""Told the name of a dataset and how many more of its rows were read; from any thread."""
 
 
 class Workspace:
@@ -55,6 +59,7 @@ class Workspace:
         few: bool = False,
     ) -> None:
         self.few = few
+        self.watch: Watch | None = None
         self._functions_known = False
         self._registering = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -153,7 +158,13 @@ def _private_directory(parent: Path) -> Path:
 
 
 def carry(
-    reading: duckdb.DuckDBPyConnection, sql: str, writing: duckdb.DuckDBPyConnection, table: str, *, what: str
+    reading: duckdb.DuckDBPyConnection,
+    sql: str,
+    writing: duckdb.DuckDBPyConnection,
+    table: str,
+    *,
+    what: str,
+    watch: Watch | None = None,
 ) -> int:
     """Run `sql` on one cursor and keep its result as a new table through another, as a stream.
 
@@ -165,6 +176,7 @@ def carry(
         writing: Another cursor of the same workspace.
         table: The table's name; one that is there already is replaced.
         what: The dataset, for the error message.
+        watch: Told of rows as they pass, under the dataset's name.
 
     Returns:
         Rows carried.
@@ -175,6 +187,8 @@ def carry(
     """
     try:
         batches = reading.execute(sql).to_arrow_reader(ARROW_BATCH_ROWS)
+        if watch is not None:
+            batches = _watched(batches, what, watch)
         writing.register("carried", batches)
         try:
             writing.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM carried')
@@ -189,6 +203,18 @@ def carry(
             hint="see whether the store is up and let the run be repeated",
         ) from error
     return int(row[0]) if row else 0
+
+
+def _watched(batches: Any, what: str, watch: Watch) -> Any:
+    """The same stream, with somebody told of every batch that passes."""
+    import pyarrow as pa
+
+    def passing() -> Iterator[Any]:
+        for batch in batches:
+            watch(what, batch.num_rows)
+            yield batch
+
+    return pa.RecordBatchReader.from_batches(batches.schema, passing())
 
 
 def carry_few(

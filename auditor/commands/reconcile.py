@@ -112,14 +112,10 @@ def _run(request: JobRequest, invocation: Invocation, wiring: Wiring, catalog: C
     from auditor.reports.progress import progress
     from auditor.runs.job import Listener, run_job
 
-    with progress(sys.stderr, wanted=not invocation.quiet) as shown:
-
-        def read(name: str, rows: int) -> None:
-            shown.start(name, rows)
-            shown.advance(name, rows)
-            shown.done(name)
-
-        return run_job(request, wiring, catalog, SystemClock(), Listener(invocation.say, read))
+    wanted = sys.stderr.isatty() and not invocation.quiet
+    with progress(sys.stderr, wanted=wanted) as shown:
+        listener = Listener(invocation.say, shown if wanted else None)
+        return run_job(request, wiring, catalog, SystemClock(), listener)
 
 
 def write_job(job: Job, invocation: Invocation, form: str, limit: int | None = None) -> int:

@@ -215,7 +215,8 @@ class MySqlSnapshot(NativeSnapshot):
 
         cells = _cells(accesses)
         name = f"mysql_rows_{next(self._numbers)}"
-        self.cursor.register(name, RowStream(self._session, statements, cells, self._failed))
+        read = None if self.watch is None else partial(self.watch, self.dataset)
+        self.cursor.register(name, RowStream(self._session, statements, cells, self._failed, read))
         return _cast(accesses, cells, name)
 
     def _failed(self, failure: StoreError) -> None:

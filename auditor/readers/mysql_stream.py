@@ -28,6 +28,7 @@ class RowStream:
         statements: SELECTs with the same columns.
         cells: The columns.
         failed: Told what breaks the stream, which DuckDB passes on as a text only.
+        read: Told how many more rows have arrived, where anybody wants to know.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class RowStream:
         statements: Sequence[str],
         cells: Sequence[Cell],
         failed: Callable[[StoreError], None],
+        read: Callable[[int], None] | None = None,
     ) -> None:
         self._session = session
         self._statements = statements
         self._cells = cells
         self._failed = failed
+        self._read = read
         self._schema = arrow_schema(cells)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -51,7 +54,10 @@ class RowStream:
 
     def _batches(self) -> Iterator[Any]:
         try:
-            yield from self._session.results(self._statements, partial(read_batches, cells=self._cells))
+            for batch in self._session.results(self._statements, partial(read_batches, cells=self._cells)):
+                if self._read is not None:
+                    self._read(batch.num_rows)
+                yield batch
         except StoreError as failure:
             self._failed(failure)
             raise

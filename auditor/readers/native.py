@@ -65,12 +65,14 @@ class NativeSnapshot:
         self.cursor = workspace.cursor()
         self._writing = workspace.cursor()
         self._few = workspace.few
+        self.watch = workspace.watch
         self.dataset = dataset
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""
-        bring = carry_few if self._few else carry
-        return bring(self.cursor, sql, self._writing, table, what=self.dataset)
+        if self._few:
+            return carry_few(self.cursor, sql, self._writing, table, what=self.dataset)
+        return carry(self.cursor, sql, self._writing, table, what=self.dataset, watch=self.watch)
 
     def close(self) -> None:
         """End the transaction and let the store go."""

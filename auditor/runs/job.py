@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from auditor.interruption import interruptible
+from auditor.readers.announced import Announced
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import finding_document, finding_order, instant_text, run_document
 from auditor.run_id import new_run_id
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from auditor.ledger.records import Seen
     from auditor.masking import Masker
     from auditor.reports.document import FindingDocument, RunDocument
+    from auditor.reports.progress import Progress
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
+    from contracts.contract import DatasetRef, QueryRef
+    from reconcilers.ports import Reader
     from reconcilers.tally import RunResult
+    from reconcilers.workspace import Workspace
 
 MASK_KEY_BYTES = 32
 
@@ -72,7 +77,8 @@ class Listener:
     """Who is told what happens meanwhile; see `Surroundings`."""
 
     say: Callable[[str], None] = field(default=lambda _text: None)
-    progress: Callable[[str, int], None] = field(default=lambda _name, _rows: None)
+    progress: Progress | None = None
+    """Told how far each dataset has been read; None costs nothing."""
 
 
 def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener) -> Job:
@@ -87,8 +93,7 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     _begin_importing("auditor.ledger.ledger")
     run_id = new_run_id(clock.now())
     with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
-        around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say, listener.progress)
-        result = reconcile(request.reconcile, around, run_id)
+        result = reconcile(request.reconcile, _surroundings(wiring, catalog, workspace, clock, listener), run_id)
     document = run_document(result, catalog.contracts)
     if not _compared(document):
         return Job(document, [], document["exit_code"])
@@ -99,6 +104,23 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     finally:
         if ledger is not None:
             ledger.close()
+
+
+def _surroundings(
+    wiring: Wiring, catalog: Catalog, workspace: Workspace, clock: Clock, listener: Listener
+) -> Surroundings:
+    shown = listener.progress
+    if shown is None:
+        return Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say)
+    workspace.watch = shown.advance
+
+    def reader(reference: DatasetRef | QueryRef) -> Reader:
+        return Announced(wiring.reader(reference), shown.start)
+
+    def read(dataset: str, _rows: int) -> None:
+        shown.done(dataset)
+
+    return Surroundings(catalog.contracts, reader, workspace, clock, listener.say, read)
 
 
 def _begin_importing(module: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from auditor.readers.sqlalchemy_dialects import is_interval, manners_of
+from auditor.readers.sqlalchemy_dialects import is_binary, is_interval, manners_of
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import DECIMAL_DIGITS_MAX, Kind, LogicalType
@@ -179,14 +179,13 @@ def logical_of(kind: TypeEngine[Any], dialect: str) -> LogicalType | None:
         (sa.types.JSON, Kind.JSON),
         (sa.types.Date, Kind.DATE),
         (sa.types.Time, Kind.TIME),
-        (sa.types.LargeBinary, Kind.BYTES),
         (sa.types.String, Kind.TEXT),
     )
     found = next((kind_of for family, kind_of in plain if isinstance(kind, family)), None)
     if is_interval(kind):
         found = Kind.INTERVAL
     if found is None:
-        found = {"BINARY": Kind.BYTES, "VARBINARY": Kind.BYTES, "YEAR": Kind.INT}.get(name)
+        found = Kind.BYTES if is_binary(kind) else {"YEAR": Kind.INT}.get(name)
     if name == "BIT":  # SQL Server's is a boolean, MySQL's has a length, PostgreSQL's is a string of bits
         found = {"mssql": Kind.BOOL, "postgresql": None}.get(dialect, Kind.INT)
     return LogicalType(found) if found else None

@@ -98,6 +98,14 @@ def exact(column: ColumnElement[Any], kind: TypeEngine[Any], dialect: str) -> Co
     return raw
 
 
+def is_binary(kind: TypeEngine[Any]) -> bool:
+    """Whether a type holds bytes; the dialects' own classes have no public family."""
+    try:
+        return kind.python_type is bytes
+    except NotImplementedError:
+        return False
+
+
 def is_interval(kind: TypeEngine[Any]) -> bool:
     """Whether a type is a length of time; the dialects' own classes have no public family."""
     import sqlalchemy as sa
@@ -132,9 +140,8 @@ def _is_plain(kind: TypeEngine[Any]) -> bool:
     """Whether drivers hand the type over as a Python value that holds it."""
     import sqlalchemy as sa
 
-    plain = (sa.types.Integer, sa.types.Numeric, sa.types.String, sa.types.Boolean, sa.types.LargeBinary, sa.types.Uuid)
-    binary = type(kind).__name__.upper() in ("BINARY", "VARBINARY", "BIT", "YEAR", "UNIQUEIDENTIFIER")
-    return isinstance(kind, plain) or binary
+    plain = (sa.types.Integer, sa.types.Numeric, sa.types.String, sa.types.Boolean, sa.types.Uuid)
+    return isinstance(kind, plain) or is_binary(kind) or type(kind).__name__.upper() in ("BIT", "YEAR")
 
 
 def _mssql(column: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:

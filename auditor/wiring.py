@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditor.ledger.ledger import Ledger
-    from auditor.masking import Masker
     from auditor.readers.connection import ConnectionParts
     from auditor.settings import Connection, Settings
     from contracts.catalog import Catalog
@@ -204,21 +203,6 @@ class Wiring:
         from auditor.ledger.ledger import Ledger
 
         return Ledger.open(self.settings.ledger.url_with_password(), read_only=read_only)
-
-    def masker(self, contracts: Iterable[Contract]) -> Masker:
-        """What hides the sensitive values of these contracts.
-
-        Raises:
-            LedgerError: The settings name no key, and the ledger that keeps one cannot be opened.
-        """
-        from auditor.masking import Masker
-
-        return Masker.for_contracts(self.settings.report.key() or self._ledger_key(), contracts)
-
-    def _ledger_key(self) -> bytes:
-        from auditor.ledger.hash_key import ledger_hash_key
-
-        return ledger_hash_key(self.settings.ledger.url_with_password())
 
 
 def _close_patiently(workspace: Workspace) -> None:

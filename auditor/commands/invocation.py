@@ -127,6 +127,11 @@ def atomic_file(path: Path) -> Iterator[TextIO]:
     Raises:
         UsageError: It cannot be written.
     """
+    path = path.resolve()  # a link stays a link
+    if path.exists() and not path.is_file():
+        with _opened(path) as stream:
+            yield stream
+        return
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
@@ -135,12 +140,22 @@ def atomic_file(path: Path) -> Iterator[TextIO]:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             yield stream
-        temporary.chmod(_usual_mode())
+        temporary.chmod(path.stat().st_mode & 0o7777 if path.exists() else _usual_mode())
         temporary.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """A pipe or a device: nothing that could be replaced."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _usual_mode() -> int:

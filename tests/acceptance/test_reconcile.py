@@ -234,3 +234,17 @@ def test_a_reader_who_goes_away_is_no_error(shop: Shop, audit_process: Callable[
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_out_may_be_a_device_or_a_link(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """A device is written to, never replaced; a link stays a link, and a file keeps its permissions."""
+    assert audit(*NOW, "--out", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
+    real, link = shop.directory / "real.json", shop.directory / "link.json"
+    real.write_text("old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    assert audit(*NOW, "--out", "link.json").code == 0
+    assert link.is_symlink()
+    assert '"report_version": 1' in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o640

@@ -80,21 +80,20 @@ class AuditGroup(typer.core.TyperGroup):
 
 
 def load_command(name: str) -> Any:
-    """Import a command; it and the commands below it get the common options."""
+    """Import a command; it and the commands below it get the common options, which may stand anywhere."""
     app: typer.Typer = import_module(f"auditor.commands.{COMMANDS[name].module}").app
     command: Any = typer.main.get_command(app)
     command.name = name
-    for leaf in _leaves(command):
-        leaf.params += common_options()
+    for one in _with_those_below(command):
+        one.params += common_options()
     return command
 
 
-def _leaves(command: Any) -> Iterator[Any]:
+def _with_those_below(command: Any) -> Iterator[Any]:
+    yield command
     if isinstance(command, typer.core.TyperGroup):
         for below in command.commands.values():
-            yield from _leaves(below)
-    else:
-        yield command
+            yield from _with_those_below(below)
 
 
 def _show_version(wanted: bool) -> None:

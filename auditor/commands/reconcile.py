@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from auditor.commands.invocation import Invocation, tell
+from auditor.commands.invocation import CONFIG_VARIABLE, TERMINAL, Invocation, tell
 from auditor.commands.option_values import duration, refuse
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ def write_job(job: Job, invocation: Invocation, form: str, limit: int | None = N
     else:
         with invocation.result() as stream:
             format_named(form).write(job.document, job.findings, stream, limit=limit)
+        if form == TERMINAL and job.exit_code and invocation.config is not None:
+            settings = shlex.quote(str(invocation.config))
+            invocation.say(f"these commands need to know the settings: export {CONFIG_VARIABLE}={settings}")
     if job.ledger_error is not None:
         tell(f"audit: the run was not recorded: {job.ledger_error}")
     return job.exit_code

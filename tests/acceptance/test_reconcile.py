@@ -225,6 +225,14 @@ def test_settings_may_be_named_before_and_after_the_command_and_by_the_environme
     assert audit(*NOW).code == 0
 
 
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_common_options_may_stand_anywhere(audit: Callable[..., Outcome], place: int) -> None:
+    words = ["contracts", "check"]
+    words[place:place] = ["--format", "json", "--quiet"]
+    assert audit(*words).json["contracts"] == 1
+
+
 def test_a_reader_who_goes_away_is_no_error(shop: Shop, audit_process: Callable[..., subprocess.Popen[str]]) -> None:
     shop.search("DELETE FROM order_search")
     process = audit_process(*NOW, "--quiet")

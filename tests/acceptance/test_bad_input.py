@@ -345,3 +345,29 @@ def test_a_bug_is_one_line_without_verbose(audit: Callable[..., Outcome], monkey
     told = audit(*NOW, "--verbose")
     assert "Traceback" in told.err
     assert PASSWORD not in done.err + told.err
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM orders RETURNING *",
+        "UPDATE orders SET status = 'x' RETURNING *",
+        "SELECT * FROM orders; DELETE FROM orders",
+        "SELECT * FROM orders) x; DELETE FROM orders --",
+        "PRAGMA user_version = 7",
+        "ATTACH 'precious.db' AS p",
+        "VACUUM INTO 'copy.db'",
+        "",
+    ],
+)
+def test_an_owners_query_cannot_write(shop: Shop, refuses: Callable[..., str], sql: str) -> None:
+    shop.replace("dataset: shop/orders, changed_at: updated_at", f"query: {{connection: shop, sql: {quoted(sql)}}}")
+    refuses(says=("order",))
+
+
+def test_an_owners_query_is_wrapped_and_read(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    sql = "WITH o AS (SELECT * FROM orders) SELECT * FROM o -- and a comment"
+    shop.replace("dataset: shop/orders, changed_at: updated_at", f"query: {{connection: shop, sql: {quoted(sql)}}}")
+    done = audit(*NOW)
+    assert done.code == 0, done.err
+    assert done.json["entities"][0]["owner"]["rows"] == 20

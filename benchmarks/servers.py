@@ -28,7 +28,7 @@ FLOOR_AT_MOST = 1.6
 
 
 def audit(settings: Path, *options: str) -> Contender:
-    """Our whole process: from command to written report and ledger, which stays from run to run as a nightly job's does."""
+    """Our whole process, from command to written report; the ledger stays from run to run, as a nightly job's does."""
     report = settings.parent / "report.json"
     command = [str(Path(sys.executable).with_name("audit")), "reconcile", "--config", str(settings), "--no-recheck"]
     return Contender("audit", [*command, "--format", "json", "--out", str(report), *options])

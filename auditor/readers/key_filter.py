@@ -43,9 +43,16 @@ def rows_with_keys(
     types = [column.logical or _TEXT for column in keys.columns]
     table = _keep(cursor, types, keys)
     texts = ", ".join(canonical(logical, column).text for logical, column in zip(types, key_columns, strict=True))
-    names = ", ".join(f"k{i}" for i in range(len(types)))
-    sql = f"(SELECT * FROM {relation.sql} WHERE ({texts}) IN (SELECT ({names}) FROM {table}))"
-    return RawRelation(sql, columns)
+    condition = f"({texts}) IN (SELECT ({_names('k', types)}) FROM {table})"
+    if any(column.duckdb_type == "BLOB" for column in key_columns):
+        # what a scan shows of bytes is DuckDB's text of them, which would mean something else as canonical text
+        shown = ", ".join(f"CAST({column.sql} AS VARCHAR)" for column in key_columns)
+        condition += f" OR ({shown}) IN (SELECT ({_names('t', types)}) FROM {table})"
+    return RawRelation(f"(SELECT * FROM {relation.sql} WHERE {condition})", columns)
+
+
+def _names(letter: str, types: Sequence[LogicalType]) -> str:
+    return ", ".join(f"{letter}{i}" for i in range(len(types)))
 
 
 def spelled(keys: Keys) -> list[tuple[str, ...]]:
@@ -54,7 +61,7 @@ def spelled(keys: Keys) -> list[tuple[str, ...]]:
 
 
 def _keep(cursor: duckdb.DuckDBPyConnection, types: Sequence[LogicalType], keys: Keys) -> str:
-    """The keys in canonical text, as a temporary table."""
+    """The keys in canonical text (`k…`) and as they were given (`t…`), as a temporary table."""
     import pyarrow as pa
 
     rows = spelled(keys)
@@ -65,6 +72,6 @@ def _keep(cursor: duckdb.DuckDBPyConnection, types: Sequence[LogicalType], keys:
         f"{canonical(logical, RawColumn(f't{i}', 'VARCHAR')).text} AS k{i}" for i, logical in enumerate(types)
     )
     cursor.register(f"{name}_given", given)
-    cursor.execute(f"CREATE TEMP TABLE {quote_name(name)} AS SELECT DISTINCT {forms} FROM {name}_given")
+    cursor.execute(f"CREATE TEMP TABLE {quote_name(name)} AS SELECT DISTINCT *, {forms} FROM {name}_given")
     cursor.unregister(f"{name}_given")
     return quote_name(name)

@@ -38,6 +38,8 @@ NUMBER_CHARACTERS = 100
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)
 _HEX = re.compile(r"(\\x)?((?:[0-9a-fA-F]{2})*)\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{32}\Z")
+_SHOWN_BYTE = re.compile(r"\\x([0-9A-F]{2})")
+_SHOWN_BYTES = re.compile(r"(?:[ -\[\]-~]|\\x[0-9A-F]{2})*\Z")
 _DATE_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?))?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII
 )
@@ -67,8 +69,8 @@ def conditions(key: Sequence[Access], values: Iterable[tuple[tuple[str, ...], ..
     found: dict[tuple[str, ...], None] = {}
     for candidates in values:
         parts = [
-            [literal for candidate in options if (literal := reader(candidate)) is not None]
-            for reader, options in zip(readers, candidates, strict=True)
+            [literal for candidate in _forms(part, options) if (literal := reader(candidate)) is not None]
+            for part, reader, options in zip(key, readers, candidates, strict=True)
         ]
         found.update(dict.fromkeys(itertools.product(*parts)))
     batches = list(_batches(found, COMPOSITE_KEYS if indexed and len(key) > 1 else len(found)))
@@ -77,6 +79,14 @@ def conditions(key: Sequence[Access], values: Iterable[tuple[tuple[str, ...], ..
         return
     for batch in batches:
         yield _condition(key, batch)
+
+
+def _forms(part: Access, candidates: Iterable[str]) -> Iterator[str]:
+    """The candidates; those of bytes also as what they mean where DuckDB shows bytes: printable ones as themselves."""
+    for candidate in candidates:
+        yield candidate
+        if part.column.base in BINARIES and _SHOWN_BYTES.match(candidate):
+            yield _SHOWN_BYTE.sub(lambda byte: chr(int(byte[1], 16)), candidate).encode("latin-1").hex()
 
 
 def _batches(keys: Iterable[tuple[str, ...]], most: int) -> Iterator[list[tuple[str, ...]]]:

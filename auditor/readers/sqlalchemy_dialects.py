@@ -25,6 +25,7 @@ class Manners:
         times_as_text: The database writes dates and times as ISO 8601 by itself when they are cast to text.
         utc_types: Names of types without a zone whose values are instants, told in the session's zone (UTC).
         untyped: Any column may hold any value.
+        many_streams: Several results of one connection can be read at the same time.
     """
 
     isolation: str = ""
@@ -33,6 +34,7 @@ class Manners:
     times_as_text: bool = False
     utc_types: frozenset[str] = frozenset()
     untyped: bool = False
+    many_streams: bool = False
 
 
 _MYSQL = Manners(
@@ -53,13 +55,17 @@ _MANNERS = {
         ),
         begin=("SET TRANSACTION READ ONLY",),
         times_as_text=True,
+        many_streams=True,
     ),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
-    "sqlite": Manners(isolation="SERIALIZABLE", begin=("PRAGMA query_only = ON", "BEGIN"), untyped=True),
+    "sqlite": Manners(
+        isolation="SERIALIZABLE", begin=("PRAGMA query_only = ON", "BEGIN"), untyped=True, many_streams=True
+    ),
     "oracle": Manners(
         isolation="SERIALIZABLE",  # Oracle's is a snapshot, and takes no locks
         session=("ALTER SESSION SET TIME_ZONE = '+00:00'",),
+        many_streams=True,
     ),
     "mssql": Manners(isolation="SNAPSHOT"),
 }

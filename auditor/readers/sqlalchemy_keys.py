@@ -84,7 +84,8 @@ def key_batches(
     import sqlalchemy as sa
 
     lawful = (sa.types.Integer, sa.types.String, sa.types.Uuid, sa.types.Date, sa.types.Numeric)
-    if not all(isinstance(kind, lawful) and not isinstance(kind, sa.types.Float) for kind in kinds):
+    unlawful = (sa.types.Float, sa.types.Enum)  # doubles have many spellings, and PostgreSQL's enums take no text
+    if not all(isinstance(kind, lawful) and not isinstance(kind, unlawful) for kind in kinds):
         return None
     types = tuple(column.logical for column in columns)
     if any(logical is not None and logical.kind in (Kind.JSON, Kind.LIST) for logical in types):
@@ -99,6 +100,23 @@ def key_batches(
         Batch(names, tuple(row for forms in some for row in by_canonical[forms]), frozenset(some), types)
         for some in _split([forms for forms, rows in by_canonical.items() if rows])
     ]
+
+
+def finds_every_spelling(kind: TypeEngine[Any], logical: LogicalType | None) -> bool:
+    """Whether a lookup by a column of this type finds a value of the logical type however it is spelled."""
+    import sqlalchemy as sa
+
+    if logical is None:
+        return False
+    families: dict[Kind, tuple[type[TypeEngine[Any]], ...]] = {
+        Kind.INT: (sa.types.Integer, sa.types.Numeric),
+        Kind.DECIMAL: (sa.types.Integer, sa.types.Numeric),
+        Kind.UUID: (sa.types.Uuid,),
+        Kind.DATE: (sa.types.Date,),
+        Kind.TEXT: (sa.types.String,),
+        Kind.ENUM: (sa.types.String,),
+    }
+    return isinstance(kind, families.get(logical.kind, ()))
 
 
 def _split(keys: list[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:

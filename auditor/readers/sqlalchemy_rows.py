@@ -5,6 +5,7 @@ The way that always works, and the slowest: stores with a reader of their own ar
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
 from auditor.readers.sqlalchemy_catalog import SqlRelation, describe_query, find_relation
 from auditor.readers.sqlalchemy_dialects import can_snapshot, exact, is_padded, is_single, manners_of
-from auditor.readers.sqlalchemy_keys import Batch, key_batches
+from auditor.readers.sqlalchemy_keys import Batch, finds_every_spelling, key_batches
 from auditor.readers.sqlalchemy_values import Cell
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
@@ -27,7 +28,7 @@ from reconcilers.watermark import Watermark
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import URL, ColumnElement, Connection, Select
+    from sqlalchemy import URL, ColumnElement, Connection, CursorResult, Select
 
     from reconcilers.workspace import Workspace
 
@@ -175,6 +176,8 @@ class SqlAlchemySnapshot(StreamingSnapshot):
         self._reader = reader
         self._connection = connection
         self._relation = reader.find(connection)
+        self._running: CursorResult[Any] | None = None
+        self._driver = threading.Lock()  # DuckDB's threads may end one stream while another begins
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
@@ -214,9 +217,10 @@ class SqlAlchemySnapshot(StreamingSnapshot):
                 quote_name(f"c{i}"),
                 "VARCHAR",
                 timezone=thing.timezone or self._zone(column),
+                exact=not path and finds_every_spelling(self._relation.kinds[column], thing.logical),
                 char_padded=is_padded(self._relation.kinds[column]),
             )
-            for i, (thing, (column, _)) in enumerate(zip(wanted, located, strict=True))
+            for i, (thing, (column, path)) in enumerate(zip(wanted, located, strict=True))
         )
         return RawRelation(name, columns[:shown])
 
@@ -250,15 +254,37 @@ class SqlAlchemySnapshot(StreamingSnapshot):
                 yield pa.RecordBatch.from_arrays(arrays or [pa.nulls(len(rows))], schema=schema)
 
     def _rows(self, statement: Select[Any]) -> Iterator[list[Any]]:
-        """The rows of a statement, streamed in lists."""
+        """The rows of a statement, streamed in lists.
+
+        Most drivers read one result of a connection at a time.  A new one ends the one before, which DuckDB may have
+        left in the middle when it had seen enough; should it come back for more after all, it is told.
+        """
         import sqlalchemy as sa
 
         try:
-            streaming = {"stream_results": True, "max_row_buffer": BATCH_ROWS_MAX}
-            with self._connection.execute(statement, execution_options=streaming) as result:
-                yield from chunks(lambda count: list(result.fetchmany(count)), _size_of)
+            result = self._execute(statement)
+            try:
+                yield from chunks(lambda count: self._fetch(result, count), _size_of)
+            finally:
+                with self._driver:
+                    result.close()
+        except sa.exc.ResourceClosedError:
+            message = f"reading {self.dataset}: its driver cannot read the relation twice at the same time"
+            raise StoreError(message, hint="this is a mistake of ours; please report it") from None
         except sa.exc.SQLAlchemyError as error:
             raise self._reader.failure(error, "reading its rows") from None
+
+    def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
+        streaming = {"stream_results": True, "max_row_buffer": BATCH_ROWS_MAX}
+        with self._driver:
+            if self._running is not None and not manners_of(self._connection.dialect.name).many_streams:
+                self._running.close()
+            self._running = self._connection.execute(statement, execution_options=streaming)
+            return self._running
+
+    def _fetch(self, result: CursorResult[Any], count: int) -> list[Any]:
+        with self._driver:
+            return list(result.fetchmany(count))
 
 
 def _size_of(rows: Sequence[Sequence[Any]]) -> int:

@@ -99,6 +99,12 @@ class DuckDb(SqlStore):
             except duckdb.Error as error:
                 raise RefusedError(str(error)) from error
 
+    def fill(self, relation: str, count: int) -> str:
+        """See `Store.fill`."""
+        self.execute(f"CREATE TABLE {relation} (id BIGINT PRIMARY KEY, v VARCHAR)")
+        self.execute(f"INSERT INTO {relation} SELECT i, CAST(i AS VARCHAR) FROM range(1, {count + 1}) AS r(i)")
+        return relation
+
     def reader(self, relation: str, *, timezone: str = "UTC") -> Reader:
         """See `Store.reader`."""
         return DuckDbReader(f"{self.name}/{relation}", self.path, relation, timezone=timezone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from auditor.readers.mysql import MySqlReader
@@ -19,7 +20,7 @@ from tests.conformance.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconcilers.ports import Reader
     from tests.services import MariaDB, MySQL
@@ -47,6 +48,7 @@ class MySqlFamily(SqlStore):
     """A database of a real MySQL or MariaDB."""
 
     quote = "`"
+    has_writers = True
     spellings: ClassVar[Mapping[str, Mapping[str, Spelling]]] = {
         "int": {
             "bigint": Spelling("bigint", refuses=BEYOND_SIGNED),
@@ -123,6 +125,17 @@ class MySqlFamily(SqlStore):
     def literal(self, value: str) -> str:
         """See `SqlStore.literal`."""
         return "'" + value.replace("\\", "\\\\").replace("'", "''").replace("\0", "\\0") + "'"
+
+    @contextmanager
+    def teller(self) -> Iterator[Callable[[list[str]], None]]:
+        """See `SqlStore.teller`."""
+        with closing(self.server.connect(self.url)) as connection, closing(connection.cursor()) as cursor:
+
+            def execute(statements: list[str]) -> None:
+                for statement in ("START TRANSACTION", *statements, "COMMIT"):
+                    cursor.execute(statement)
+
+            yield execute
 
     def reader(self, relation: str, *, timezone: str = "UTC") -> Reader:
         """See `Store.reader`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from auditor.readers.postgresql import PostgresReader
@@ -11,6 +12,8 @@ from tests.conformance.stores.store import RefusedError, Spelling, as_json_value
 from tests.conformance.values import BEYOND_SIGNED, INFINITE, NUL_JSON, NUL_TEXT, OUTSIDE_SINGLE, ROUNDED_TO_SINGLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from reconcilers.ports import Reader
     from tests.services import PostgreSQL
 
@@ -35,6 +38,7 @@ class Postgres(SqlStore):
     """A database of a real PostgreSQL."""
 
     name = "postgresql"
+    has_writers = True
     spellings: ClassVar = {
         "int": {
             "bigint": Spelling("bigint", refuses=BEYOND_SIGNED),
@@ -99,6 +103,17 @@ class Postgres(SqlStore):
         if "\0" in value:
             raise RefusedError(f"{value!r} holds a NUL")
         return super().literal(value)
+
+    @contextmanager
+    def teller(self) -> Iterator[Callable[[list[str]], None]]:
+        """See `SqlStore.teller`."""
+        with closing(self.server.connect(self.url)) as connection, closing(connection.cursor()) as cursor:
+
+            def execute(statements: list[str]) -> None:
+                for statement in ("BEGIN", *statements, "COMMIT"):
+                    cursor.execute(statement)
+
+            yield execute
 
     def reader(self, relation: str, *, timezone: str = "UTC") -> Reader:
         """See `Store.reader`."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from auditor.readers.connection import ConnectionParts
 from tests.conformance.stores.store import RefusedError, Spelling, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 ROWS_A_STATEMENT = 5_000
 
@@ -34,7 +35,13 @@ class SqlStore(Store, abc.ABC):
 
     has_views = True
     has_keys = True
+    has_writers: ClassVar[bool] = False
+    """Whether others can write while it is read; then `teller` is how."""
     quote = '"'
+
+    def teller(self) -> AbstractContextManager[Callable[[list[str]], None]]:
+        """A connection that runs several statements in one transaction."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def execute(self, statement: str) -> None:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class SqlAlchemySqlite(Sqlite):
-    """SQLite through SQLAlchemy."""
+    """SQLite through SQLAlchemy, which does not say that an INTEGER PRIMARY KEY is never NULL."""
 
     name = "sqlalchemy-sqlite"
+    has_keys = False
 
     def reader(self, relation: str, *, timezone: str = "UTC") -> Reader:
         """See `Store.reader`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from auditor.readers.sqlite import SqliteReader
@@ -11,6 +12,7 @@ from tests.conformance.stores.store import RefusedError, Spelling, as_json_value
 from tests.conformance.values import AS_REALS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reconcilers.ports import Reader
@@ -45,6 +47,7 @@ class Sqlite(SqlStore):
     """A SQLite file."""
 
     name = "sqlite"
+    has_writers = True
     spellings: ClassVar = {
         "int": {
             "INTEGER": Spelling("INTEGER", sql, changes=AS_REALS),
@@ -88,6 +91,7 @@ class Sqlite(SqlStore):
         super().__init__()
         self.path = directory / "conformance.db"
         self._connection = sqlite3.connect(self.path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = wal")  # else writers and readers wait for one another
 
     def execute(self, statement: str) -> None:
         """See `SqlStore.execute`."""
@@ -95,6 +99,19 @@ class Sqlite(SqlStore):
             self._connection.execute(statement)
         except sqlite3.Error as error:
             raise RefusedError(str(error)) from error
+
+    @contextmanager
+    def teller(self) -> Iterator[Callable[[list[str]], None]]:
+        """See `SqlStore.teller`."""
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=60)
+        connection.execute("PRAGMA synchronous = off")
+
+        def execute(statements: list[str]) -> None:
+            for statement in ("BEGIN IMMEDIATE", *statements, "COMMIT"):
+                connection.execute(statement)
+
+        yield execute
+        connection.close()
 
     def reader(self, relation: str, *, timezone: str = "UTC") -> Reader:
         """See `Store.reader`."""

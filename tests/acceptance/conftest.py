@@ -70,7 +70,8 @@ def audit_process() -> Callable[..., subprocess.Popen[str]]:
 
     def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        environment = {**os.environ, "PYTHONWARNINGS": ""}
+        # As people have it: an environment that forbids Python to keep what it compiled would make every start slow.
+        environment = {**os.environ, "PYTHONWARNINGS": "", "PYTHONDONTWRITEBYTECODE": ""}
         return subprocess.Popen([PROGRAM, *arguments], env=environment, **(streams | options))
 
     return start

@@ -13,6 +13,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -134,11 +135,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     It leaves at once.  Everything of ours is closed by now; what is left are threads of libraries.  One of them may
     wait for a dead server, and taking them down in the middle of their work would end in an abort.
     """
+    _stand_in_for_closed_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # a reader who has gone away
             stream.flush()
     os._exit(code)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Where a caller closed stdout or stderr, Python has None: what is said goes nowhere, the exit code stays right."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
 
 
 def run(arguments: Sequence[str]) -> int:

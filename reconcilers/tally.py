@@ -86,3 +86,5 @@ class RunResult:
     findings: list[Finding]
     errors: tuple[str, ...] = ()
     loads: dict[str, dict[str, float]] = field(default_factory=dict)
+    where: str = ""
+    """The run's own filter, without what it says of sensitive fields; empty when all rows were in scope."""

@@ -162,6 +162,8 @@ class RunDocument(TypedDict):
     """One message a store that could not be read."""
     loads: NotRequired[dict[str, dict[str, float]]]
     """Connection name to what the audit cost it: queries, rows, seconds."""
+    where: NotRequired[str]
+    """The run's own filter: nothing is said of rows that it leaves out."""
 
 
 class ReportDocument(RunDocument):
@@ -267,7 +269,7 @@ def run_document(result: RunResult, contracts: Mapping[str, Contract]) -> RunDoc
         result: What the run found.
         contracts: Entity name to contract; an entity without one is reported without what only its contract knows.
     """
-    return {
+    document: RunDocument = {
         "report_version": REPORT_VERSION,
         "run_id": result.run_id,
         "kind": result.kind,
@@ -279,6 +281,9 @@ def run_document(result: RunResult, contracts: Mapping[str, Contract]) -> RunDoc
         "errors": list(result.errors),
         "loads": {connection: dict(load) for connection, load in result.loads.items()},
     }
+    if result.where:
+        document["where"] = result.where
+    return document
 
 
 def _entity(tally: EntityTally, contract: Contract | None) -> EntityReport:

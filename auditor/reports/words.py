@@ -93,6 +93,7 @@ EXIT_REASONS = {
     "incomplete": "not everything in scope could be compared",
     "unreadable": "a store could not be read",
     "empty_owner": "an owner has no row at all, which is rarely right",
+    "not_recorded": "the run could not be recorded in the ledger",
 }
 
 NEXT_STEPS = {
@@ -100,6 +101,7 @@ NEXT_STEPS = {
     "undecided": "run again when the owner is quieter: rows that change at every look cannot be judged",
     "incomplete": "see what was not compared, and why; put that right, then run again",
     "unreadable": "mend the connection named above, then run again",
+    "not_recorded": "check `ledger.url` in the settings file, then run again",
     "empty_owner": "check the owner's dataset; where it may be empty, its contract says so with may_be_empty: true",
 }
 
@@ -276,7 +278,10 @@ def headline(run: RunDocument) -> str:
 
 def beside(run: RunDocument) -> str:
     """What there is to say beside the headline, as a sentence of its own, or an empty string."""
-    return f"Beside that, {_trouble(run)}." if drift_total(run) and _trouble(run) else ""
+    said = [f"Beside that, {_trouble(run)}."] if drift_total(run) and _trouble(run) else []
+    if where := run.get("where"):
+        said.append(f"Only owner rows with {where} were looked at, nothing is said of the others.")
+    return " ".join(said)
 
 
 def _trouble(run: RunDocument) -> str:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 MASK_KEY_BYTES = 32
 
 
+NOT_RECORDED = "not_recorded"
+"""Beyond the reasons of a run itself: the ledger could not be written, so tomorrow's run knows nothing of this one."""
+
+
 @dataclass(slots=True)
 class Job:
     """A run that is over, ready to be written.
@@ -167,7 +171,8 @@ def _recorded(request: JobRequest, result: RunResult, document: RunDocument, boo
     if books.ledger is not None:
         _record(job, books.ledger, books, narrowed=request.reconcile.where is not None)
     if job.ledger_error is not None:
-        job.exit_code = 2
+        job.exit_code = job.document["exit_code"] = 2
+        job.document["exit_reasons"].append(NOT_RECORDED)
     return job
 
 

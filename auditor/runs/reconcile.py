@@ -179,12 +179,18 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, numbe
     run.watch = Watch(looking, Suspicion({r.name: _lag_bound(r, request) for r in run.contract.replicas}))
     if run.first.owner_rows == 0 and not run.contract.owner.may_be_empty:
         run.reasons.add("empty_owner")
-        around.say(
-            f"{run.contract.entity}: the owner {_dataset(run.contract)} has no row, so nothing can be said about its "
-            "replicas; if that is lawful, write `may_be_empty: true` under `owner`"
-        )
+        around.say(_no_row(run.contract, request))
         return
     run.watch.suspicion.begin(run.first, around.clock.now())
+
+
+def _no_row(contract: Contract, request: ReconcileRequest) -> str:
+    if request.where is not None:
+        return f"{contract.entity}: no row of the owner {_dataset(contract)} meets --where, so nothing was compared"
+    return (
+        f"{contract.entity}: the owner {_dataset(contract)} has no row, so nothing can be said about its "
+        "replicas; if that is lawful, write `may_be_empty: true` under `owner`"
+    )
 
 
 def _dataset(contract: Contract) -> str:
@@ -280,7 +286,17 @@ def _result(
         findings=findings,
         errors=tuple(error for run in runs for error in _errors(run)),
         loads=_loads(runs),
+        where=_where_text(request, runs),
     )
+
+
+def _where_text(request: ReconcileRequest, runs: Sequence[EntityRun]) -> str:
+    """The run's filter for the report; what it compares sensitive fields with is left out."""
+    where = request.where
+    if where is None:
+        return ""
+    sensitive = {f.name for run in runs for f in run.contract.fields.values() if f.sensitive}
+    return f"a condition on {', '.join(sorted(where.names))}" if where.names & sensitive else where.text
 
 
 def _errors(run: EntityRun) -> list[str]:

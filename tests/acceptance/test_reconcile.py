@@ -199,7 +199,8 @@ def test_a_ledger_that_cannot_be_written_does_not_take_the_report_away(
         settings.write('ledger: {url: "sqlite:///blocked/auditor.db"}\n')
     done = audit(*NOW)
     assert done.code == 2
-    assert done.json["exit_code"] == 0
+    assert (done.json["exit_code"], done.json["exit_reasons"]) == (2, ["not_recorded"])
+    assert done.json["entities"][0]["replicas"][0]["compared_rows"] == 20
     assert "not recorded" in done.err
 
 

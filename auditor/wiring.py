@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,9 +35,6 @@ DUCKDB_SHARE = 0.6
 The rest is for what it does not count (drivers' buffers, batches on their way) and for Python: with 512MB and five
 million rows a side the process peaked at 592 MB, with all of it for DuckDB at 720 MB.
 """
-
-CLOSE_SECONDS = 0.5
-"""How long closing a workspace may take after one row was looked at: many times what it usually takes."""
 
 READERS_GROUP = "consistency_auditor.readers"
 """Entry point group of readers in other distributions."""
@@ -178,7 +174,7 @@ class Wiring:
                 yield made.result
             finally:
                 if made.exception() is None:
-                    _close_patiently(made.result())
+                    _leave(made.result())
 
     def _warm_workspace(self) -> Workspace:
         from auditor.readers.native import load_scanner
@@ -205,13 +201,17 @@ class Wiring:
         return Ledger.open(self.settings.ledger.url_with_password(), read_only=read_only)
 
 
-def _close_patiently(workspace: Workspace) -> None:
-    """Close; where a thread still waits for a dead server, DuckDB would wait for it too: then its files go, no more."""
-    closing = threading.Thread(target=workspace.close, daemon=True)
-    closing.start()
-    closing.join(CLOSE_SECONDS)
-    if closing.is_alive():
-        shutil.rmtree(workspace.directory, ignore_errors=True)
+_LEFT_OPEN: list[Workspace] = []
+"""Workspaces whose DuckDB is left to the end of the process: it must outlive every thread that may still use it."""
+
+
+def _leave(workspace: Workspace) -> None:
+    """Take its files away and leave its DuckDB open.
+
+    A store that did not answer in time leaves a thread behind, and DuckDB closed under a thread ends in a crash.
+    """
+    _LEFT_OPEN.append(workspace)
+    shutil.rmtree(workspace.directory, ignore_errors=True)
 
 
 ReaderFactory = Callable[["str", "Connection", "str | None", "str | None"], "Reader"]

@@ -27,9 +27,16 @@ def test_every_code_of_a_finding_has_words() -> None:
 
 
 def test_every_exit_reason_has_words() -> None:
-    reasons = {"drift", "suspects", "undecided", "incomplete", "unreadable", "empty_owner"}
+    reasons = {"drift", "suspects", "undecided", "incomplete", "unreadable", "empty_owner", "not_recorded"}
     assert set(words.EXIT_REASONS) == reasons
     assert set(words.NEXT_STEPS) == reasons - {"drift"}
+
+
+def test_a_filtered_run_says_which_rows_it_looked_at() -> None:
+    """Nothing is called consistent that was not compared."""
+    document = clean_report()
+    document["where"] = "id <= 5"
+    assert "Only owner rows with id <= 5 were looked at" in words.beside(document)
 
 
 def test_a_clean_run_says_what_was_covered() -> None:

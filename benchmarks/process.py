@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MEBIBYTE_KIB = 1024
 
 
+# Installed programs keep their bytecode; a shell that forbids it would have each run compile its sources again.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One finished process.
@@ -63,7 +67,7 @@ def run(contender: Contender, log: Path) -> Run:
             list(contender.command),
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(contender.environment or {})},
+            env={**_ENVIRONMENT, **(contender.environment or {})},
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began

@@ -8,6 +8,7 @@ A command's module is imported when the command is called, so that `audit --help
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import warnings
@@ -195,6 +196,10 @@ def _usage(error: typer.TyperException) -> str:
 def _internal(error: BaseException, invocation: Invocation) -> int:
     from auditor.reports.visible import visible
 
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _told(
+            f"writing failed: {error.strerror}\n  next: make room there, or name a file with --out", invocation
+        )
     if invocation.verbose:
         _traceback()
     first = next(iter(str(error).splitlines()), "")

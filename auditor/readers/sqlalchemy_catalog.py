@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from auditor.readers.sqlalchemy_dialects import is_binary, is_interval, manners_of
+from auditor.readers.sqlalchemy_query import one_select
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import DECIMAL_DIGITS_MAX, Kind, LogicalType
@@ -60,9 +61,8 @@ def describe_query(connection: Connection, query: str, dataset: str) -> SqlRelat
     """
     import sqlalchemy as sa
 
-    stripped = query.strip().rstrip(";").rstrip()
-    # as a derived table: no second statement fits into the parentheses that the database parses whole
-    text = sa.text(stripped.replace(":", "\\:"))
+    select = one_select(query, connection.dialect.name, dataset)
+    text = sa.text("\n" + select.replace(":", "\\:") + "\n")  # lines of their own, for comments at the end
     try:
         names = list(connection.execute(sa.select(sa.text("*")).select_from(text.columns().subquery("owner"))).keys())
     except sa.exc.DBAPIError as error:

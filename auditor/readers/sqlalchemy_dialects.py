@@ -19,7 +19,8 @@ class Manners:
     """How a dialect is spoken to.
 
     Attributes:
-        isolation: The isolation level under which one transaction sees one state, or an empty string.
+        snapshot: One transaction sees one state.
+        isolation: The isolation level to ask for, or an empty string.
         begin: Statements that begin a read-only transaction, or make it one.
         session: Statements that set a session up.
         times_as_text: The database writes dates and times as ISO 8601 by itself when they are cast to text.
@@ -28,6 +29,7 @@ class Manners:
         many_streams: Several results of one connection can be read at the same time.
     """
 
+    snapshot: bool = False
     isolation: str = ""
     begin: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Manners:
 
 
 _MYSQL = Manners(
+    snapshot=True,
     isolation="REPEATABLE READ",
     session=("SET time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY"),
     begin=("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",),
@@ -46,6 +49,7 @@ _MYSQL = Manners(
 )
 _MANNERS = {
     "postgresql": Manners(
+        snapshot=True,
         isolation="REPEATABLE READ",
         session=(
             "SET TIME ZONE 'UTC'",
@@ -59,15 +63,14 @@ _MANNERS = {
     ),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
-    "sqlite": Manners(
-        isolation="SERIALIZABLE", begin=("PRAGMA query_only = ON", "BEGIN"), untyped=True, many_streams=True
-    ),
+    "sqlite": Manners(snapshot=True, begin=("PRAGMA query_only = ON", "BEGIN"), untyped=True, many_streams=True),
     "oracle": Manners(
-        isolation="SERIALIZABLE",  # Oracle's is a snapshot, and takes no locks
+        snapshot=True,
+        begin=("SET TRANSACTION READ ONLY",),
         session=("ALTER SESSION SET TIME_ZONE = '+00:00'",),
         many_streams=True,
     ),
-    "mssql": Manners(isolation="SNAPSHOT"),
+    "mssql": Manners(snapshot=True, isolation="SNAPSHOT"),
 }
 _NO_MANNERS = Manners()
 
@@ -80,7 +83,7 @@ def manners_of(dialect: str) -> Manners:
 def can_snapshot(connection: Connection, manners: Manners) -> bool:
     """Whether this server offers the level: SQL Server's databases have to be told so first."""
     if connection.dialect.name != "mssql":
-        return bool(manners.isolation)
+        return manners.snapshot
     allowed = "SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
     return bool(connection.exec_driver_sql(allowed).scalar() == 1)
 

@@ -54,6 +54,7 @@ class SqlAlchemyReader:
     def shape(self) -> Shape:
         """See `reconcilers.ports.Reader.shape`."""
         with self.connected() as connection:
+            self._begin(connection)
             return self.find(connection).shape
 
     @contextmanager
@@ -70,6 +71,7 @@ class SqlAlchemyReader:
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""
         with self.connected() as connection:
+            self._begin(connection)
             relation = self.find(connection)
             names = [locate(relation, thing.path, self.dataset)[0] for thing in wanted]
             return str(selection(relation, names, connection).compile(dialect=connection.dialect))
@@ -130,7 +132,7 @@ class SqlAlchemyReader:
         with self.told("beginning to read"):
             snapshot = can_snapshot(connection, manners)
             connection.rollback()
-            if snapshot:
+            if snapshot and manners.isolation:
                 connection.execution_options(isolation_level=manners.isolation)
             read_at, monotonic = datetime.now(UTC), time.monotonic()
             connection.begin()

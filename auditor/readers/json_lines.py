@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import pyarrow as pa
 
 from auditor.readers.arrow_rows import chunks
-from auditor.readers.documents import Digits, NotJsonError, Repeated, at_path, parse_document, value_text
+from auditor.readers.documents import NotJsonError, Repeated, at_path, parse_document, value_text
 from auditor.readers.file_snapshot import FileSnapshot
 from auditor.readers.native import quote_name
 from contracts.errors import StoreError
@@ -101,14 +101,28 @@ class JsonLinesSnapshot(FileSnapshot):
         rows = documents(self.files, self.files.one())
         paths = [(thing.path, tuple(thing.path.split(".")), thing.logical) for thing in wanted]
         for some in chunks(lambda count: list(itertools.islice(rows, count)), _size_of):
-            arrays = [
-                pa.array(
-                    [value_text(row[name] if name in row else at_path(row, path), logical) for row in some],
-                    pa.string(),
-                )
-                for name, path, logical in paths
-            ]
+            arrays = [_column(_values(some, name, path), logical) for name, path, logical in paths]
             yield pa.RecordBatch.from_arrays(arrays or [pa.nulls(len(some))], schema=schema)
+
+
+def _values(rows: Sequence[dict[str, Any]], name: str, path: Sequence[str]) -> list[Any]:
+    """What stands at a path in each row; a member whose own name has the dots wins."""
+    if len(path) == 1:
+        return [row.get(name) for row in rows]
+    return [row[name] if name in row else at_path(row, path) for row in rows]
+
+
+_PLAIN = {str, bytes, type(None)}
+
+
+def _column(values: list[Any], logical: LogicalType | None) -> pa.Array:
+    """Values as text; Arrow takes strings and digits as they are, what has another form is written first."""
+    if set(map(type, values)) <= _PLAIN and (logical is None or logical.kind is not Kind.JSON):
+        try:
+            return pa.array(values, pa.string())
+        except UnicodeEncodeError:  # half a surrogate pair
+            pass
+    return pa.array([value_text(value, logical) for value in values], pa.string())
 
 
 def documents(files: Files, path: Path) -> Iterator[dict[str, Any]]:
@@ -167,8 +181,8 @@ def _check_not_empty(files: Files, path: Path) -> None:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, Digits):
-        return "integer" if value.lstrip("-").isdecimal() else "number"
+    if isinstance(value, bytes):
+        return "integer" if value.lstrip(b"-").isdigit() else "number"
     if value is None:
         return "null"
     return {bool: "boolean", str: "string", list: "array"}.get(type(value), "object")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from auditor.readers.files import Files
+    from auditor.readers.files import Files, States
     from reconcilers.workspace import Workspace
 
 _LINE_BYTES_DEFAULT = 2_097_152
@@ -45,22 +45,30 @@ class CsvReader:
         self.files = files
         self.dataset = files.dataset
         self.timezone = timezone
+        self._known: tuple[States, CsvFacts] | None = None
 
     def shape(self) -> Shape:
         """See `reconcilers.ports.Reader.shape`; the whole file is looked through."""
         path = self.files.one()
-        facts = look_through(self.files, path)
+        facts = self.facts()
         columns = tuple(Column(name, "text", nullable=True, logical=LogicalType(Kind.TEXT)) for name in facts.header)
         return Shape(columns, estimated_rows=facts.rows, estimated_bytes=path.stat().st_size)
 
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[CsvSnapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
-        snapshot = CsvSnapshot(self.files, workspace, self.timezone)
+        snapshot = CsvSnapshot(self, workspace)
         try:
             yield snapshot
         finally:
             snapshot.close()
+
+    def facts(self) -> CsvFacts:
+        """What looking through the file told; done again only when the file has changed."""
+        states = self.files.states()
+        if self._known is None or self._known[0] != states:
+            self._known = (states, look_through(self.files, self.files.one()))
+        return self._known[1]
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""
@@ -70,9 +78,13 @@ class CsvReader:
 class CsvSnapshot(FileSnapshot):
     """One CSV file as it is now."""
 
+    def __init__(self, reader: CsvReader, workspace: Workspace) -> None:
+        super().__init__(reader.files, workspace, reader.timezone)
+        self._reader = reader
+
     @cached_property
     def _facts(self) -> CsvFacts:
-        return look_through(self.files, self.files.one())
+        return self._reader.facts()
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""

@@ -77,8 +77,9 @@ class Files:
 
     @property
     def partitioned(self) -> bool:
-        """Whether names of directories may be columns (`day=2026-01-31`)."""
-        return bool(_GLOB & set(self.relation)) or (self.directory / self.relation).is_dir()
+        """Whether it is many files, so that names of directories may be columns (`day=2026-01-31`)."""
+        path = self.directory / self.relation
+        return path.is_dir() or (bool(_GLOB & set(self.relation)) and not path.exists())
 
     def one(self) -> Path:
         """The one file.

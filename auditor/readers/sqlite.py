@@ -18,6 +18,7 @@ writers wait at commit: a snapshot is not to be held longer than it takes.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from auditor.readers.arrow_rows import StreamingSnapshot, chunks
+from auditor.readers.arrow_rows import BATCH_ROWS_MAX, StreamingSnapshot, chunks
 from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
 from auditor.readers.sqlite_catalog import SqliteColumn, SqliteRelation, describe_query, find_relation, shape_of
@@ -39,7 +40,7 @@ from reconcilers.ports import Keys, RawColumn, RawRelation, Shape, Wanted
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from reconcilers.workspace import Workspace
@@ -170,6 +171,7 @@ class SqliteSnapshot(StreamingSnapshot):
         self._connection = connection.sql
         self._relation = relation
         self._key_tables = 0
+        self._driver = threading.Lock()  # DuckDB's threads may leave one stream while another begins
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
@@ -266,7 +268,7 @@ class SqliteSnapshot(StreamingSnapshot):
         """
         brought = 0
         try:
-            for rows in chunks(self._connection.execute(sql).fetchmany, _size_of):
+            for rows in chunks(self._fetcher(sql), _size_of):
                 yield rows
                 brought += len(rows)
         except sqlite3.OperationalError as error:
@@ -278,13 +280,24 @@ class SqliteSnapshot(StreamingSnapshot):
             return
         yield from self._lenient_rows(sql, brought)
 
+    def _fetcher(self, sql: str) -> Callable[[int], list[Any]]:
+        """Begin a statement; what fetches its next rows."""
+        with self._driver:
+            cursor = self._connection.execute(sql)
+
+        def fetch(count: int) -> list[Any]:
+            with self._driver:
+                return cursor.fetchmany(count)
+
+        return fetch
+
     def _lenient_rows(self, sql: str, brought: int) -> Iterator[list[tuple[Any, ...]]]:
         self._connection.text_factory = readable
         try:
-            cursor = self._connection.execute(sql)
-            for _ in range(brought):
-                cursor.fetchone()
-            yield from chunks(cursor.fetchmany, _size_of)
+            fetch = self._fetcher(sql)
+            while brought:
+                brought -= len(fetch(min(brought, BATCH_ROWS_MAX)))
+            yield from chunks(fetch, _size_of)
         except sqlite3.Error as error:
             raise failure(error, self.dataset, "reading its rows") from error
         finally:

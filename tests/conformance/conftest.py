@@ -6,47 +6,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.stores.duckdb_file import DuckDb
-from tests.conformance.stores.files import Csv, JsonLines, Parquet
-from tests.conformance.stores.mysql import MariaDb, MySql
-from tests.conformance.stores.postgresql import Postgres
-from tests.conformance.stores.sqlalchemy import (
-    SqlAlchemyMariaDb,
-    SqlAlchemyMySql,
-    SqlAlchemyPostgres,
-    SqlAlchemySqlite,
-)
-from tests.conformance.stores.sqlite import Sqlite
+from tests.conformance.stores.registry import BY_NAME, ON_SERVERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.conformance.stores.store import Store
 
-EMBEDDED: tuple[type[Store], ...] = (Sqlite, SqlAlchemySqlite, DuckDb, Csv, JsonLines, Parquet)
-ON_SERVERS: dict[type[Store], str] = {
-    Postgres: "postgres",
-    SqlAlchemyPostgres: "postgres",
-    MySql: "mysql",
-    SqlAlchemyMySql: "mysql",
-    MariaDb: "mariadb",
-    SqlAlchemyMariaDb: "mariadb",
-}
-STORES: tuple[type[Store], ...] = (*EMBEDDED, *ON_SERVERS)
-BY_NAME: dict[str, type[Store]] = {kind.name: kind for kind in STORES}
-_made: dict[str, Store] = {}
 
-
-def store_marks(kind: type[Store]) -> list[pytest.MarkDecorator]:
-    """The marks of a test that uses this store's server."""
-    server = ON_SERVERS.get(kind)
-    return [getattr(pytest.mark, server), pytest.mark.services] if server else []
+@pytest.fixture(scope="session")
+def made() -> Iterator[dict[str, Store]]:
+    """The stores that this run has made."""
+    stores: dict[str, Store] = {}
+    yield stores
+    for store in stores.values():
+        store.close()
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The store of this name."""
+def store(request: pytest.FixtureRequest, made: dict[str, Store], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The store of this name, made at the first call."""
     kind = BY_NAME[request.param]
-    if kind.name not in _made:
+    if kind.name not in made:
         server = ON_SERVERS.get(kind)
         argument = request.getfixturevalue(server) if server else tmp_path_factory.mktemp(kind.name)
-        _made[kind.name] = kind(argument)  # type: ignore[call-arg]
-    return _made[kind.name]
+        made[kind.name] = kind(argument)  # type: ignore[call-arg]
+    return made[kind.name]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.conformance.conftest import STORES, store_marks
 from tests.conformance.delivery import keys, things, workspace_in
+from tests.conformance.stores.registry import STORES, store_marks
 from tests.conformance.stores.sql import SqlStore
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from contracts.errors import StoreError
 from reconcilers.ports import Keys
-from tests.conformance.conftest import STORES, store_marks
 from tests.conformance.delivery import canonical_texts, found, keys, raw_texts, scanned, things, workspace_in
+from tests.conformance.stores.registry import STORES, store_marks
 
 if TYPE_CHECKING:
     from pathlib import Path

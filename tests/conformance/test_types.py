@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.conftest import BY_NAME, STORES, store_marks
 from tests.conformance.delivery import canonical_texts, things, workspace_in
 from tests.conformance.gaps import GAPS
+from tests.conformance.stores.registry import BY_NAME, STORES, store_marks
 from tests.conformance.stores.store import RefusedError, Spelling
 from tests.conformance.values import VALUES
 

@@ -100,6 +100,10 @@ class Sqlite(SqlStore):
         except sqlite3.Error as error:
             raise RefusedError(str(error)) from error
 
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._connection.close()
+
     @contextmanager
     def teller(self) -> Iterator[Callable[[list[str]], None]]:
         """See `SqlStore.teller`."""

@@ -67,6 +67,9 @@ class Store(abc.ABC):
         """A relation's name that is not taken."""
         return f"t{next(self._numbers)}"
 
+    def close(self) -> None:  # noqa: B027  most have nothing to let go
+        """Let everything go."""
+
     @abc.abstractmethod
     def make(
         self, relation: str, columns: Mapping[str, Spelling], rows: Sequence[Sequence[Any]], key: Sequence[str] = ()

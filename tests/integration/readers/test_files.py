@@ -61,6 +61,12 @@ def test_an_unknown_kind_is_refused(tmp_path: Path, relation: str) -> None:
         file_reader("lake/t", tmp_path, relation)
 
 
+def test_a_name_that_looks_like_a_pattern_is_a_name_first(tmp_path: Path) -> None:
+    (tmp_path / "orders[1].csv").write_bytes(CONTENT["t.csv"])
+    reader = file_reader("lake/t", tmp_path, "orders[1].csv")
+    assert scanned(tmp_path, reader, things(id="int")) == [("1",)]
+
+
 @pytest.mark.parametrize("relation", ["orders.csv", "orders.jsonl", "orders.parquet"])
 def test_a_missing_file_names_the_nearest(tmp_path: Path, relation: str) -> None:
     (tmp_path / f"order{relation[6:]}").write_bytes(b"x")

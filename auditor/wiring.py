@@ -292,19 +292,19 @@ def connection_parts(connection: Connection) -> ConnectionParts:
 
 
 def _postgresql(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
-    from auditor.readers.postgresql import PostgresReader
+    from auditor.readers.postgresql.reader import PostgresReader
 
     return PostgresReader(name, connection_parts(connection), relation, query)
 
 
 def _mysql(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
-    from auditor.readers.mysql import MySqlReader
+    from auditor.readers.mysql.reader import MySqlReader
 
     return MySqlReader(name, connection_parts(connection), relation, query)
 
 
 def _sqlite(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
-    from auditor.readers.sqlite import SqliteReader
+    from auditor.readers.sqlite.reader import SqliteReader
 
     lock_timeout = connection.limits.lock_timeout
     return SqliteReader(
@@ -324,7 +324,7 @@ def _path(connection: Connection) -> Path:
 
 
 def _files(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
-    from auditor.readers.file_reader import file_reader
+    from auditor.readers.files.reader import file_reader
 
     if query is not None:
         raise StoreError(
@@ -345,7 +345,7 @@ _DRIVERS = {"mssql": "mssql+pymssql", "oracle": "oracle+oracledb"}
 
 def _sqlalchemy(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
     """The way that always works: any dialect of SQLAlchemy, as a stream of rows."""
-    from auditor.readers.sqlalchemy_rows import SqlAlchemyReader
+    from auditor.readers.sqlalchemy.reader import SqlAlchemyReader
 
     scheme, colon, rest = connection.url.with_password().partition(":")
     url = f"{_DRIVERS.get(scheme, scheme)}{colon}{rest}"

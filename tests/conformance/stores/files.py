@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.readers.file_reader import file_reader
+from auditor.readers.files.reader import file_reader
 from tests.conformance.stores.sql import refuse
 from tests.conformance.stores.store import RefusedError, Spelling, Store, as_json_values
 from tests.conformance.values import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from auditor.readers.mysql import MySqlReader
+from auditor.readers.mysql.reader import MySqlReader
 from tests.conformance.stores.sql import SqlStore, parts_of, refuse, sql
 from tests.conformance.stores.store import RefusedError, Spelling, as_json_values
 from tests.conformance.values import (

@@ -6,7 +6,7 @@ import json
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from auditor.readers.postgresql import PostgresReader
+from auditor.readers.postgresql.reader import PostgresReader
 from tests.conformance.stores.sql import SqlStore, parts_of, sql
 from tests.conformance.stores.store import RefusedError, Spelling, as_json_values
 from tests.conformance.values import BEYOND_SIGNED, INFINITE, NUL_JSON, NUL_TEXT, OUTSIDE_SINGLE, ROUNDED_TO_SINGLE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditor.readers.sqlalchemy_rows import SqlAlchemyReader
+from auditor.readers.sqlalchemy.reader import SqlAlchemyReader
 from tests.conformance.stores.mysql import MariaDb, MySql
 from tests.conformance.stores.postgresql import Postgres
 from tests.conformance.stores.sqlite import Sqlite

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from auditor.readers.sqlite import SqliteReader
+from auditor.readers.sqlite.reader import SqliteReader
 from tests.conformance.stores.sql import SqlStore, refuse, sql
 from tests.conformance.stores.store import RefusedError, Spelling, as_json_values
 from tests.conformance.values import AS_REALS

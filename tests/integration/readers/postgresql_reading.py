@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from auditor.readers.connection import ConnectionParts
-from auditor.readers.postgresql import PostgresReader
+from auditor.readers.postgresql.reader import PostgresReader
 from contracts.logical_types import parse_logical_type
 from reconcilers.ports import Keys, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditor.readers.postgresql_snapshot import PostgresSnapshot
+    from auditor.readers.postgresql.snapshot import PostgresSnapshot
     from reconcilers.workspace import Workspace
 
 Row = tuple[Any, ...]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.readers import csv_check
-from auditor.readers.file_reader import file_reader
+from auditor.readers.files import csv_check
+from auditor.readers.files.reader import file_reader
 from contracts.errors import StoreError
 from tests.conformance.delivery import Row, natural, scanned, scanned_raw, things
 

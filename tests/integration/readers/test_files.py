@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.readers.file_reader import file_reader
+from auditor.readers.files.reader import file_reader
 from contracts.errors import StoreError
 from tests.conformance.delivery import found, keys, natural, scanned, scanned_raw, things, workspace_in
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.readers.file_reader import file_reader
+from auditor.readers.files.reader import file_reader
 from contracts.errors import StoreError
 from contracts.logical_types import Kind
 from tests.conformance.delivery import found, keys, natural, scanned, scanned_raw, things

@@ -17,9 +17,9 @@ import duckdb
 import pymysql
 import pytest
 
-from auditor.readers import mysql_keys
 from auditor.readers.connection import ConnectionParts, TlsParts
-from auditor.readers.mysql import MySqlReader
+from auditor.readers.mysql import keys as mysql_keys
+from auditor.readers.mysql.reader import MySqlReader
 from auditor.readers.native import load_scanner
 from contracts.errors import StoreError
 from contracts.logical_types import parse_logical_type
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from auditor.readers.mysql import MySqlSnapshot
+    from auditor.readers.mysql.reader import MySqlSnapshot
     from tests.services import MariaDB, MySQL
 
     Server = MariaDB | MySQL

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from auditor.readers.file_reader import file_reader
+from auditor.readers.files.reader import file_reader
 from contracts.errors import StoreError
 from contracts.logical_types import parse_logical_type
 from reconcilers.ports import Wanted

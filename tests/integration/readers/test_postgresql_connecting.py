@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.readers import postgresql_catalog
 from auditor.readers.connection import ConnectionParts, TlsParts
-from auditor.readers.postgresql import PostgresReader
+from auditor.readers.postgresql import catalog as postgresql_catalog
+from auditor.readers.postgresql.reader import PostgresReader
 from contracts.errors import StoreError
 from reconcilers.workspace import Workspace
 from tests.integration.readers.postgresql_reading import parts, read, reader, wanted

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.readers import postgresql_keys
+from auditor.readers.postgresql import keys as postgresql_keys
 from reconcilers.canonical import canonical
 from reconcilers.ports import Keys
 from reconcilers.workspace import Workspace
@@ -15,7 +15,7 @@ from tests.integration.readers.postgresql_reading import looked_up, reader, text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from auditor.readers.postgresql_columns import Access
+    from auditor.readers.postgresql.columns import Access
     from tests.services import PostgreSQL
 
 KEYED = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.readers import postgresql_snapshot
+from auditor.readers.postgresql import snapshot as postgresql_snapshot
 from contracts.errors import StoreError
 from reconcilers.ports import Keys
 from reconcilers.workspace import Workspace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.readers import postgresql_snapshot
+from auditor.readers.postgresql import snapshot as postgresql_snapshot
 from contracts.errors import StoreError
 from reconcilers.workspace import Workspace
 from tests.integration.readers.postgresql_bank import ACCOUNTS, TOTAL, Bank

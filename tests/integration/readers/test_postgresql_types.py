@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from auditor.readers import postgresql_snapshot
+from auditor.readers.postgresql import snapshot as postgresql_snapshot
 from contracts.errors import StoreError
 from reconcilers.ports import Keys, Wanted
 from reconcilers.workspace import Workspace

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mssql, oracle
 
-from auditor.readers.sqlalchemy_dialects import exact, manners_of
-from auditor.readers.sqlalchemy_rows import SqlAlchemyReader
+from auditor.readers.sqlalchemy.dialects import exact, manners_of
+from auditor.readers.sqlalchemy.reader import SqlAlchemyReader
 from contracts.errors import StoreError
 from contracts.logical_types import Kind
 from tests.conformance.delivery import found, keys, natural, scanned, scanned_raw, things, workspace_in

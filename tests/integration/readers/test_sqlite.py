@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.readers.sqlite import SqliteReader
-from auditor.readers.sqlite_connection import SqliteConnection
+from auditor.readers.sqlite.connection import SqliteConnection
+from auditor.readers.sqlite.reader import SqliteReader
 from contracts.errors import StoreError
 from contracts.logical_types import Kind
 from reconcilers.ports import Wanted
@@ -497,7 +497,7 @@ def test_a_directory_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> N
     public.chmod(0o555)
     program = (
         "import os, sys\n"
-        "from auditor.readers.sqlite_connection import SqliteConnection\n"
+        "from auditor.readers.sqlite.connection import SqliteConnection\n"
         "from pathlib import Path\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "for name in sys.argv[1:]:\n"

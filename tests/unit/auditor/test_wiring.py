@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditor.readers.duckdb_file import DuckDbReader
-from auditor.readers.mysql import MySqlReader
-from auditor.readers.postgresql import PostgresReader
-from auditor.readers.sqlalchemy_rows import SqlAlchemyReader
-from auditor.readers.sqlite import SqliteReader
+from auditor.readers.mysql.reader import MySqlReader
+from auditor.readers.postgresql.reader import PostgresReader
+from auditor.readers.sqlalchemy.reader import SqlAlchemyReader
+from auditor.readers.sqlite.reader import SqliteReader
 from auditor.settings import load_settings
 from auditor.wiring import READERS_GROUP, Wiring, connection_parts, unserved_settings
 from contracts.contract import DatasetRef, QueryRef

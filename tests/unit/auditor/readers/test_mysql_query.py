@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from auditor.readers.connection import ConnectionParts
-from auditor.readers.mysql import MySqlReader
-from auditor.readers.mysql_query import reading_only
+from auditor.readers.mysql.query import reading_only
+from auditor.readers.mysql.reader import MySqlReader
 from contracts.errors import StoreError
 
 REFUSED = [

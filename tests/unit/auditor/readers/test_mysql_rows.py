@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auditor.readers.mysql_cells import PACKET_MAX, Cell, ServerError, read_rows, readable
-from auditor.readers.mysql_rows import INLINE_BYTES, read_batches
+from auditor.readers.mysql.cells import PACKET_MAX, Cell, ServerError, read_rows, readable
+from auditor.readers.mysql.rows import INLINE_BYTES, read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

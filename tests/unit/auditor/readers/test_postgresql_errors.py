@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from auditor.readers.connection import ConnectionParts
-from auditor.readers.postgresql_errors import answer, store_error
+from auditor.readers.postgresql.errors import answer, store_error
 
 PARTS = ConnectionParts("postgresql", "db", 5433, "auditor", "hunter22", "shop")
 

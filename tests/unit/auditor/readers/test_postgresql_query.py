@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.readers.postgresql_query import called_names, reading_only
+from auditor.readers.postgresql.query import called_names, reading_only
 from contracts.errors import StoreError
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from auditor.readers.arrow_rows import chunks
 from auditor.readers.documents import NotJsonError, Repeated, at_path, parse_document, value_text
-from auditor.readers.file_snapshot import FileSnapshot
+from auditor.readers.files.snapshot import FileSnapshot
 from auditor.readers.native import quote_name
 from contracts.errors import StoreError
 from contracts.logical_types import Kind, LogicalType
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from auditor.readers.files import Files
+    from auditor.readers.files.directory import Files
     from reconcilers.workspace import Workspace
 
 SAMPLE_LINES = 1_000

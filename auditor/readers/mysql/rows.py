@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from auditor.readers.mysql_cells import HEADER_BYTES, NULL, WIDE_LENGTHS
-from auditor.readers.mysql_packets import BUFFER_BYTES, SPARE_BYTES, read_packets
+from auditor.readers.mysql.cells import HEADER_BYTES, NULL, WIDE_LENGTHS
+from auditor.readers.mysql.packets import BUFFER_BYTES, SPARE_BYTES, read_packets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from auditor.readers.mysql_cells import Cell, ReadInto
-    from auditor.readers.mysql_packets import Packets, Places
+    from auditor.readers.mysql.cells import Cell, ReadInto
+    from auditor.readers.mysql.packets import Packets, Places
 
     Bytes: TypeAlias = npt.NDArray[np.uint8]
     Flags: TypeAlias = npt.NDArray[np.bool_]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from auditor.readers.sqlalchemy_dialects import is_binary, is_interval, manners_of
-from auditor.readers.sqlalchemy_query import one_select
+from auditor.readers.sqlalchemy.dialects import is_binary, is_interval, manners_of
+from auditor.readers.sqlalchemy.query import one_select
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import DECIMAL_DIGITS_MAX, Kind, LogicalType

@@ -16,10 +16,10 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.readers.file_snapshot import FileSnapshot
+from auditor.readers.files.parquet_arrow import Batch, Carried
+from auditor.readers.files.parquet_columns import Place, find_place, logical_of
+from auditor.readers.files.snapshot import FileSnapshot
 from auditor.readers.native import quote_name, quote_text
-from auditor.readers.parquet_arrow import Batch, Carried
-from auditor.readers.parquet_columns import Place, find_place, logical_of
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import Kind, LogicalType
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from auditor.readers.files import Files
+    from auditor.readers.files.directory import Files
     from reconcilers.workspace import Workspace
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"

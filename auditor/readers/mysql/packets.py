@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from auditor.readers.mysql_cells import END, END_MAX, ERROR, HEADER_BYTES, PACKET_MAX, ServerError
+from auditor.readers.mysql.cells import END, END_MAX, ERROR, HEADER_BYTES, PACKET_MAX, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from auditor.readers.mysql_cells import ReadInto
+    from auditor.readers.mysql.cells import ReadInto
 
     Places: TypeAlias = npt.NDArray[np.int64]
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from auditor.readers.postgresql_catalog import describe_server, find_query, find_relation, shape_of
-from auditor.readers.postgresql_plan import Plan
-from auditor.readers.postgresql_query import reading_only
-from auditor.readers.postgresql_session import PostgresSession
-from auditor.readers.postgresql_snapshot import PostgresSnapshot
+from auditor.readers.postgresql.catalog import describe_server, find_query, find_relation, shape_of
+from auditor.readers.postgresql.plan import Plan
+from auditor.readers.postgresql.query import reading_only
+from auditor.readers.postgresql.session import PostgresSession
+from auditor.readers.postgresql.snapshot import PostgresSnapshot
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:

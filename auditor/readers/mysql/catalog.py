@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from auditor.readers.mysql_columns import BINARIES, MySqlColumn, quote_name
+from auditor.readers.mysql.columns import BINARIES, MySqlColumn, quote_name
 from contracts.errors import StoreError
 from reconcilers.ports import Shape
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pymysql.protocol import FieldDescriptorPacket
 
-    from auditor.readers.mysql_session import MySqlSession
+    from auditor.readers.mysql.session import MySqlSession
 
 SNAPSHOT_ENGINES = frozenset({"innodb", "rocksdb", "tokudb", "ndbcluster", "ndb"})
 """Storage engines that show one moment; the others (MyISAM, Aria, MEMORY, CSV) show each row as it is just then."""

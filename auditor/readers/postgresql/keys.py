@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from auditor.readers.native import quote_text
-from auditor.readers.postgresql_columns import INTEGERS, STAMPS, TEXTS, Access, array_literal
+from auditor.readers.postgresql.columns import INTEGERS, STAMPS, TEXTS, Access, array_literal
 from reconcilers.value_text import interval_text
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import pymysql
 from pymysql.constants import COMMAND, CR, ER
 from pymysql.protocol import FieldDescriptorPacket
 
-from auditor.readers.mysql_cells import ServerError
-from auditor.readers.mysql_errors import store_error
+from auditor.readers.mysql.cells import ServerError
+from auditor.readers.mysql.errors import store_error
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from auditor.readers.connection import ConnectionParts
-    from auditor.readers.mysql_cells import ReadInto
+    from auditor.readers.mysql.cells import ReadInto
 
 Part = TypeVar("Part")
 TakeApart: TypeAlias = "Callable[[ReadInto], Iterator[Part]]"

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from auditor.readers.native import NativeSnapshot, quote_name, quote_text
-from auditor.readers.postgresql_catalog import changes_since
-from auditor.readers.postgresql_keys import conditions
+from auditor.readers.postgresql.catalog import changes_since
+from auditor.readers.postgresql.keys import conditions
 from contracts.errors import StoreError
 from reconcilers.ports import Keys, RawRelation, Wanted
 from reconcilers.watermark import Watermark
@@ -29,9 +29,9 @@ from reconcilers.watermark import Watermark
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from auditor.readers.postgresql_columns import Access
-    from auditor.readers.postgresql_plan import Plan
-    from auditor.readers.postgresql_session import PostgresSession
+    from auditor.readers.postgresql.columns import Access
+    from auditor.readers.postgresql.plan import Plan
+    from auditor.readers.postgresql.session import PostgresSession
     from reconcilers.workspace import Workspace
 
 PARALLEL_PAGES_MIN = 2000

@@ -16,10 +16,10 @@ import pyarrow as pa
 from auditor.readers.arrow_rows import BATCH_ROWS_MAX, StreamingSnapshot, chunks
 from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
-from auditor.readers.sqlalchemy_catalog import SqlRelation, describe_query, find_relation
-from auditor.readers.sqlalchemy_dialects import can_snapshot, exact, is_padded, is_single, manners_of
-from auditor.readers.sqlalchemy_keys import Batch, finds_every_spelling, key_batches
-from auditor.readers.sqlalchemy_values import Cell
+from auditor.readers.sqlalchemy.catalog import SqlRelation, describe_query, find_relation
+from auditor.readers.sqlalchemy.dialects import can_snapshot, exact, is_padded, is_single, manners_of
+from auditor.readers.sqlalchemy.keys import Batch, finds_every_spelling, key_batches
+from auditor.readers.sqlalchemy.values import Cell
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from reconcilers.ports import Keys, RawColumn, RawRelation, Shape, Wanted

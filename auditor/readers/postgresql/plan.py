@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.readers.native import quote_name
-from auditor.readers.postgresql_columns import Access, access
-from auditor.readers.postgresql_errors import place
+from auditor.readers.postgresql.columns import Access, access
+from auditor.readers.postgresql.errors import place
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditor.readers.connection import ConnectionParts
-    from auditor.readers.postgresql_catalog import Relation, Server
+    from auditor.readers.postgresql.catalog import Relation, Server
     from reconcilers.ports import Wanted
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditor.readers.files import PARQUET, Files
+from auditor.readers.files.directory import PARQUET, Files
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ def file_reader(dataset: str, directory: Path, relation: str, *, timezone: str =
     files = Files(dataset, directory, relation)
     suffix = files.suffix
     if suffix in PARQUET:
-        from auditor.readers.parquet_file import ParquetReader
+        from auditor.readers.files.parquet_file import ParquetReader
 
         return ParquetReader(files, timezone=timezone)
     if suffix in CSV:
-        from auditor.readers.csv_file import CsvReader
+        from auditor.readers.files.csv_file import CsvReader
 
         return CsvReader(files, timezone=timezone)
     if suffix in JSON_LINES:
-        from auditor.readers.json_lines import JsonLinesReader
+        from auditor.readers.files.json_lines import JsonLinesReader
 
         return JsonLinesReader(files, timezone=timezone)
     known = ", ".join((*PARQUET, *CSV, *JSON_LINES))

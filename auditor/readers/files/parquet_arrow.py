@@ -14,7 +14,7 @@ from auditor.readers.documents import inner_text
 from contracts.logical_types import Kind
 
 if TYPE_CHECKING:
-    from auditor.readers.parquet_columns import Place
+    from auditor.readers.files.parquet_columns import Place
     from reconcilers.ports import Wanted
 
 _WRAP = 2**64

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from auditor.readers.native import quote_name, quote_text
-from auditor.readers.postgresql_columns import PostgresColumn, array_literal
-from auditor.readers.postgresql_errors import place
-from auditor.readers.postgresql_query import HARMLESS, called_names
+from auditor.readers.postgresql.columns import PostgresColumn, array_literal
+from auditor.readers.postgresql.errors import place
+from auditor.readers.postgresql.query import HARMLESS, called_names
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from reconcilers.ports import Shape
@@ -20,7 +20,7 @@ from reconcilers.ports import Shape
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from auditor.readers.postgresql_session import PostgresSession
+    from auditor.readers.postgresql.session import PostgresSession
 
 VERSION_MIN = 13
 """The oldest PostgreSQL that was still maintained when this was written, and the first with `pg_current_snapshot`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from auditor.readers.native import load_scanner, quote_name, quote_text
-from auditor.readers.postgresql_errors import place, store_error
+from auditor.readers.postgresql.errors import place, store_error
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ import pyarrow as pa
 from auditor.readers.arrow_rows import BATCH_ROWS_MAX, StreamingSnapshot, chunks
 from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
-from auditor.readers.sqlite_catalog import SqliteColumn, SqliteRelation, describe_query, find_relation, shape_of
-from auditor.readers.sqlite_connection import SqliteConnection, failure
-from auditor.readers.sqlite_keys import key_values
-from auditor.readers.sqlite_values import NUMERIC_KINDS, Cell, readable
+from auditor.readers.sqlite.catalog import SqliteColumn, SqliteRelation, describe_query, find_relation, shape_of
+from auditor.readers.sqlite.connection import SqliteConnection, failure
+from auditor.readers.sqlite.keys import key_values
+from auditor.readers.sqlite.values import NUMERIC_KINDS, Cell, readable
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from contracts.logical_types import Kind, LogicalType

@@ -10,7 +10,7 @@ from auditor.readers.key_filter import rows_with_keys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditor.readers.files import Files
+    from auditor.readers.files.directory import Files
     from reconcilers.ports import Keys, RawRelation, Wanted
     from reconcilers.workspace import Workspace
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 
-from auditor.readers.csv_check import CsvFacts, check_csv
 from auditor.readers.documents import inner_text
-from auditor.readers.file_snapshot import FileSnapshot
+from auditor.readers.files.csv_check import CsvFacts, check_csv
+from auditor.readers.files.snapshot import FileSnapshot
 from auditor.readers.native import quote_name, quote_text
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from auditor.readers.files import Files, States
+    from auditor.readers.files.directory import Files, States
     from reconcilers.workspace import Workspace
 
 _LINE_BYTES_DEFAULT = 2_097_152

@@ -18,7 +18,7 @@ import pymysql
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
-    from auditor.readers.mysql_session import MySqlSession
+    from auditor.readers.mysql.session import MySqlSession
 
 
 def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from auditor.readers.documents import inner_text
-from auditor.readers.mysql_catalog import Table, find_query, find_table, shows_one_moment
-from auditor.readers.mysql_cells import Cell, read_rows
-from auditor.readers.mysql_columns import Access, access
-from auditor.readers.mysql_keys import EVERY_ROW, conditions
-from auditor.readers.mysql_position import open_snapshot
-from auditor.readers.mysql_query import reading_only
-from auditor.readers.mysql_session import MySqlSession
+from auditor.readers.mysql.catalog import Table, find_query, find_table, shows_one_moment
+from auditor.readers.mysql.cells import Cell, read_rows
+from auditor.readers.mysql.columns import Access, access
+from auditor.readers.mysql.keys import EVERY_ROW, conditions
+from auditor.readers.mysql.position import open_snapshot
+from auditor.readers.mysql.query import reading_only
+from auditor.readers.mysql.session import MySqlSession
 from auditor.readers.native import NativeSnapshot, quote_name
 from contracts.errors import StoreError
 from reconcilers.ports import Keys, RawRelation, Shape, Wanted
@@ -211,7 +211,7 @@ class MySqlSnapshot(NativeSnapshot):
 
     def _stream(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
         """Offer the rows of these statements to DuckDB; nothing is sent before DuckDB asks for rows."""
-        from auditor.readers.mysql_stream import RowStream
+        from auditor.readers.mysql.stream import RowStream
 
         cells = _cells(accesses)
         name = f"mysql_rows_{next(self._numbers)}"

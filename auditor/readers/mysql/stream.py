@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from auditor.readers.mysql_rows import arrow_schema, read_batches
+from auditor.readers.mysql.rows import arrow_schema, read_batches
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from auditor.readers.mysql_cells import Cell
-    from auditor.readers.mysql_session import MySqlSession
+    from auditor.readers.mysql.cells import Cell
+    from auditor.readers.mysql.session import MySqlSession
 
 
 class RowStream:

@@ -17,7 +17,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from auditor.readers.mysql_columns import BINARIES, INTEGERS, TEXTS, Access
+from auditor.readers.mysql.columns import BINARIES, INTEGERS, TEXTS, Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

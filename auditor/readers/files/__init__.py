@@ -1,0 +1,1 @@
+"""Files below one directory: Parquet, CSV, JSON Lines."""

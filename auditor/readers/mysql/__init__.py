@@ -1,0 +1,1 @@
+"""MySQL and MariaDB, read from the wire."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, scanned by DuckDB over its own client."""

@@ -1,0 +1,1 @@
+"""SQLite, read by its own library."""

@@ -21,7 +21,17 @@ from sqlalchemy import Connection, Row, Select, func, select
 from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
 from auditor.ledger.recording import Recording, wholly_compared
-from auditor.ledger.records import Document, FindingHistory, LedgerStatus, Observation, Pair, Run, Seen, with_times
+from auditor.ledger.records import (
+    Carried,
+    Document,
+    FindingHistory,
+    LedgerStatus,
+    Observation,
+    Pair,
+    Run,
+    Seen,
+    with_times,
+)
 from auditor.ledger.schema import found_version, upgrade
 from auditor.ledger.tables import FINDINGS, LEDGER_METADATA, OBSERVATIONS, RUNS
 from auditor.ledger.version import HASH_KEY, SCHEMA_VERSION
@@ -39,6 +49,9 @@ _Record = TypeVar("_Record")
 
 LAST = "last"
 
+_CARRIED_VERDICT = "in_flight"
+_LATEST = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run == FINDINGS.c.last_run)
+"""A finding with what was last said about it."""
 _AMBIGUOUS_SHOWN_MAX = 5
 _RUN_COLUMNS = [column for column in RUNS.c if column.name != "document"]
 
@@ -193,6 +206,26 @@ class Ledger:
             found = [with_times(decode(text), first, last) for text, first, last in rows]
         return sorted(found, key=lambda finding: finding_order(cast("FindingDocument", finding)))
 
+    def carried(self, entity: str) -> list[Carried]:
+        """What the last run that looked at them left in flight, the first to be judged first.
+
+        Their keys and values are masked, as everything in the ledger: one with a sensitive key is found again by its
+        id only.
+        """
+        left = FINDINGS.c.is_open & (FINDINGS.c.entity == entity) & (FINDINGS.c.verdict == _CARRIED_VERDICT)
+        wanted = (
+            select(FINDINGS.c.finding_id, FINDINGS.c.first_seen, FINDINGS.c.last_seen)
+            .add_columns(OBSERVATIONS.c.judge_after, OBSERVATIONS.c.document)
+            .select_from(FINDINGS.join(OBSERVATIONS, _LATEST))
+            .where(left & OBSERVATIONS.c.judge_after.is_not(None))
+            .order_by(OBSERVATIONS.c.judge_after, FINDINGS.c.number)
+        )
+        with self._database.reading("read what is in flight from") as connection:
+            return [
+                Carried(identity, first, last, judge_after, with_times(decode(text), first, last))
+                for identity, first, last, judge_after, text in connection.execute(wanted)
+            ]
+
     def finding(self, reference: str) -> FindingHistory:
         """The finding of this id, or of this beginning of one, with its history.
 
@@ -271,9 +304,8 @@ def _reported(connection: Connection, run: Run) -> Iterator[Document]:
 
 
 def _latest_documents() -> Select[Any]:
-    same = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run == FINDINGS.c.last_run)
     columns = (OBSERVATIONS.c.document, FINDINGS.c.first_seen, FINDINGS.c.last_seen)
-    return select(*columns).select_from(FINDINGS.join(OBSERVATIONS, same))
+    return select(*columns).select_from(FINDINGS.join(OBSERVATIONS, _LATEST))
 
 
 def _history(connection: Connection, row: Row[Any]) -> FindingHistory:

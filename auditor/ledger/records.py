@@ -83,6 +83,19 @@ class FindingHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """A finding that its last run left in flight, for the next run to judge first."""
+
+    finding_id: str
+    first_seen: str
+    last_seen: str
+    judge_after: str
+    """From when on it can be judged."""
+    document: Document
+    """The finding as last reported: masked, with the evidence of that run."""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerStatus:
     """The ledger's schema and size."""
 

@@ -1,39 +1,56 @@
 """The verdict: when a difference is drift, and when it is replication still under way.
 
-The model.  Two live stores are read at different moments, so a first difference is expected.  A replica read at time
-t is right when it equals the owner's value at some instant in [t − lag bound, t].  A difference is therefore only a
-*suspect*, until both sides have been read again at least the lag bound (and a margin for our own reading) later,
-measured on the auditor's monotonic clock.
+The model.  Two live stores are read at different moments, so a first difference is expected.  **A replica read at time
+t is right when it equals the owner's value at some instant in [t − lag bound, t].**  A difference is therefore only a
+*suspect*, until the looks at both sides, or what a change stream remembers of the owner, exclude every such instant.
+Time is the auditor's monotonic clock; a store's clock is compared with itself alone.
 
-The rules for two or more looks at one key of one replica (`judge`):
+The rules, first match wins (`judge`); `due` means the lag bound and the margin for our own reading are over:
 
-| the looks | verdict |
-|---|---|
-| equal now (or lawfully absent now) | healed |
-| the owner is the same in looks the lag bound and the margin apart, and they differ now | persistent: `elapsed` |
-| the owner changed since, or not enough time has passed | in flight: look again |
-| the owner changed and nothing else is known | undecided, hot, once no time is left to look again |
-| a side could not be read | undecided |
+| what is known | the replica | due or proven past | verdict, cause |
+|---|---|---|---|
+| a side could not be read | – | – | undecided |
+| anything | equals the owner now | – | healed |
+| the owner's versions | equals version k, k+1 is younger than the lag bound | no | in flight |
+| the owner's versions | equals version k | yes | persistent, stale, however hot the key is |
+| the owner's versions | equals k, and equalled a later one before | yes | persistent, reordered |
+| every version ever | equals none | yes | persistent, phantom_write or lossy_copy |
+| every version since t0 | equals none since t0 | t0 is due | persistent, unknown |
+| looks; the owner was the same in all that are due apart | differs in the last | yes | persistent, unknown |
+| the owner's database says that the row is older than that | differs in two looks | yes | persistent, unknown |
+| the owner's version grows | holds an older one than the owner had when it was due | yes | persistent, stale |
+| the owner's version grows | has not changed in many looks since | yes | persistent, stale |
+| looks; a field of the owner was the same in many looks | differs in it in all of them | yes | persistent, unknown |
+| looks; the owner changes | equals what the owner held within the lag bound | – | in flight |
+| looks; the owner changed again at every look | anything else | – | undecided, hot |
 
 The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last
-change: restarting it at each change would hide a stuck replica behind a busy key.
+change: restarting it at each change would hide a stuck replica behind a busy key.  For the same reason the clock of a
+*missing* row runs while the owner has any live row under that key, whatever it holds, and that of an *orphan* while it
+has none.
 
-What it cannot see: a version that came and went between two looks (change streams see it); whether an elapsed time was
-long enough where the declared lag bound is wrong.
+Proof that a replica is past a point: `position` and `applied` come with a look (`Passed`); else `elapsed`.
 
-Limits: no look is worth waiting for beyond `max_wait`; what needs longer stays in flight, with the time to judge it.
+What it cannot see without a change stream: a version that came and went between two looks, so an owner whose row goes
+from A to B and back within the lag bound, again and again, and is met as A each time.  Many looks make that unlikely
+(the looks while waiting, LOOKS_PER_BOUND), a version number or a `changed_at` of the owner's database excludes it.
+Nor can it see whether the declared lag bound is true.
+
+Limits: a key whose owner changes at every look is given up after HOT_BOUNDS lag bounds; no look is worth waiting for
+beyond `max_wait`: what needs longer stays in flight, with the time to judge it, and the next run judges it first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from reconcilers.finding import Cause, Divergence, Evidence, Finding, Read, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 MARGIN_SECONDS = 1.0
 """Added to every lag bound: what our own two reads may be apart from the moments that we note for them."""
@@ -41,7 +58,51 @@ MARGIN_SECONDS = 1.0
 HOT_LOOKS_MIN = 3
 """Looks with another owner's row each, from which on a key counts as hot: one change between two looks is ordinary."""
 
+HOT_BOUNDS = 3
+"""Lag bounds that a key whose owner keeps changing is watched before it is given up as hot."""
+
+LOOKS_PER_BOUND = 4
+"""Looks at a suspect while its lag bound passes: they tell a busy key from a still one."""
+
+LOOK_SECONDS_MIN = 0.2
+"""Between two looks at one suspect, however short its lag bound: a look costs each store a query."""
+
+CERTAIN_LOOKS_MIN = 8
+"""Looks in which a busy owner's field, or its replica's row, was the same, from which on that is no coincidence.
+
+A field that goes to and fro between two values shows the same one in eight looks, and its lawful replica the other, in
+one of 65,536 cases."""
+
+FLAPPING_LOOKS_MAX = 6
+"""Looks at a replica that changes while its owner seems still, after which the change is the replica's own."""
+
+TRANSACTION_SECONDS = 3600.0
+"""The longest transaction expected of an owner: databases date a row when its transaction begins, not when others can
+see it, so a row is taken to be unchanged for as long as its `changed_at` says less this."""
+
 ABSENT = "absent"
+
+GONE = frozenset({ABSENT, "deleted", "out_of_scope", ""})
+"""Digests that stand for no live row in scope."""
+
+OWNER_ONLY = frozenset({Divergence.INVARIANT, Divergence.REFERENCE, Divergence.NULL_KEY})
+"""Divergences of one side alone: no replication is under way in them, a second look needs no lag bound."""
+
+Mark = int | str | None
+"""What grows with each change of an owner's row: its version number, or the canonical text of its `changed_at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A proof that the replica has consumed everything that its owner committed up to a moment.
+
+    Attributes:
+        proof: `position` or `applied`.
+        moment: On the auditor's monotonic clock.
+    """
+
+    proof: str
+    moment: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +112,15 @@ class Look:
     Attributes:
         at: The auditor's monotonic clock, in seconds, when the *earlier* of the two snapshots began.
         wall: The same moment for people, UTC.
-        owner: A digest of the compared fields at the owner, or `absent`.
+        owner: A digest of the compared fields at the owner, or `absent`, `deleted`, `out_of_scope`.
         replica: The same of the replica.
         finding: The divergence seen, None where the two agree (or the absence is lawful).
         problem: Why a side could not be read, or an empty string.
         until: The same clock when both sides had surely been read: what the owner held then, it held from then on.
+        mark: The owner's version, where its row has one that grows with every change.
+        copied: The replica's copy of it.
+        age: Seconds since the owner's row changed, by its own database's clock and its own database's doing.
+        passed: What the replica had consumed when it was read.
     """
 
     at: float
@@ -65,6 +130,35 @@ class Look:
     finding: Finding | None
     problem: str = ""
     until: float = 0.0
+    mark: Mark = None
+    copied: Mark = None
+    age: float | None = None
+    passed: Passed | None = None
+
+    @property
+    def end(self) -> float:
+        """When both sides had surely been read."""
+        return max(self.at, self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What the owner held from a moment on: a digest of the compared fields, and the monotonic clock."""
+
+    digest: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The owner's versions of one key, oldest first, as a change stream knows them; the last is the one now.
+
+    Attributes:
+        complete: From the key's first version on; else only since the first that is listed.
+    """
+
+    versions: tuple[Version, ...] = ()
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +167,7 @@ class Judgement:
 
     Attributes:
         again_in: Seconds after which another look could settle it; None when it is settled.
+        sample_in: Seconds after which another look would tell more about the owner meanwhile.
     """
 
     verdict: Verdict
@@ -80,14 +175,57 @@ class Judgement:
     cause: Cause = Cause.UNKNOWN
     again_in: float | None = None
     note: str = ""
+    sample_in: float = 0.0
 
 
-def judge(looks: Sequence[Look], lag_bound: float) -> Judgement:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The looks at a suspect, the last of which shows a difference.
+
+    Attributes:
+        bound: The lag bound in seconds.
+        needed: The same with the margin: what must lie between two looks.
+        same: The latest looks, oldest first, in which the owner was as it is now.
+    """
+
+    looks: Sequence[Look]
+    bound: float
+    needed: float
+    history: History
+    same: Sequence[Look]
+    finding: Finding
+
+    @property
+    def now(self) -> Look:
+        return self.looks[-1]
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the first look."""
+        return self.now.at - self.looks[0].end
+
+    def due(self, since: float) -> bool:
+        """Whether what the owner held at that moment must have arrived at the replica by the last look."""
+        return self.now.at - since >= self.needed or self.proven(since)
+
+    def proven(self, since: float) -> bool:
+        """Whether the replica is proven to be past that moment."""
+        return self.now.passed is not None and self.now.passed.moment >= since
+
+    def persistent(self, since: float, cause: Cause, note: str = "") -> Judgement:
+        """Drift, with the best proof there is."""
+        passed = self.now.passed
+        proof = passed.proof if passed is not None and self.proven(since) else "elapsed"
+        return Judgement(Verdict.PERSISTENT, proof, cause, note=note)
+
+
+def judge(looks: Sequence[Look], lag_bound: float, history: History | None = None) -> Judgement:
     """Apply the rules of the module's docstring.
 
     Args:
         looks: Oldest first, at least one; the first shows a difference.
         lag_bound: In seconds.
+        history: What a change stream knows of the owner's versions, None without one.
     """
     now = looks[-1]
     if now.problem:
@@ -95,40 +233,221 @@ def judge(looks: Sequence[Look], lag_bound: float) -> Judgement:
     if now.finding is None:
         return Judgement(Verdict.HEALED)
     needed = lag_bound + MARGIN_SECONDS if lag_bound else 0.0
-    since = _stable_since(looks)
-    if len(looks) > 1 and now.at - since >= needed:
-        return Judgement(Verdict.PERSISTENT, "elapsed", now.finding.cause)
-    return Judgement(Verdict.SUSPECT, again_in=max(needed - (now.at - since), 0.0))
+    case = _Case(looks, lag_bound, needed, history or History(), _owner_same(looks), now.finding)
+    for rule in _RULES:
+        if (judgement := rule(case)) is not None:
+            return judgement
+    return _not_yet(case)
 
 
-def _stable_since(looks: Sequence[Look]) -> float:
-    """The end of the earliest look since which every look showed the owner as it is now."""
-    since = looks[-1]
-    for look in reversed(looks):
-        if look.owner != looks[-1].owner:
-            break
-        since = look
-    return max(since.at, since.until)
+# -- with the owner's versions -----------------------------------------------------------------------------------------
+
+
+def _known_version(case: _Case) -> Judgement | None:
+    """The replica equals a version that the owner is known to have held."""
+    versions = case.history.versions
+    held = _last_index(versions, case.now.replica)
+    if held is None or held == len(versions) - 1:
+        return None
+    following = versions[held + 1].since
+    if not case.due(following):
+        age = case.now.at - following
+        return Judgement(Verdict.IN_FLIGHT, note=f"the next change is {age:.1f} s old, younger than the lag bound")
+    before = (_last_index(versions, look.replica) for look in case.looks[:-1])
+    went_back = any(index is not None and index > held for index in before)
+    return case.persistent(following, Cause.REORDERED if went_back else Cause.STALE)
+
+
+def _no_version(case: _Case) -> Judgement | None:
+    """The replica equals no version that the owner is known to have held."""
+    versions = case.history.versions
+    if not versions or _last_index(versions, case.now.replica) is not None:
+        return None
+    if case.history.complete:
+        found = case.finding.cause
+        cause = found if found is not Cause.UNKNOWN else Cause.PHANTOM_WRITE
+        return case.persistent(case.looks[0].end, cause) if case.due(case.looks[0].end) else None
+    return case.persistent(versions[0].since, Cause.UNKNOWN) if case.due(versions[0].since) else None
+
+
+def _last_index(versions: Sequence[Version], digest: str) -> int | None:
+    return next((i for i in range(len(versions) - 1, -1, -1) if versions[i].digest == digest), None)
+
+
+# -- with looks alone --------------------------------------------------------------------------------------------------
+
+
+def _owner_alone(case: _Case) -> Judgement | None:
+    """What an owner's committed rows show by themselves is so, however its row changes meanwhile."""
+    if case.finding.replica is None and len(case.looks) > 1:
+        return case.persistent(case.now.at, case.finding.cause)
+    return None
+
+
+def _still_owner(case: _Case) -> Judgement | None:
+    """The owner was the same in looks that are due apart."""
+    since = case.same[0].end
+    if len(case.same) == 1 or not case.due(since) or _may_flap(case):
+        return None
+    return case.persistent(since, _cause(case))
+
+
+def _may_flap(case: _Case) -> bool:
+    """The replica was written between the last two looks: its owner may have been, too, and be back.
+
+    Not where a version number or the database's own `changed_at` says that the owner's row is the same.
+    """
+    if not case.bound or case.now.mark is not None or len(case.looks) >= FLAPPING_LOOKS_MAX:
+        return False
+    *_, before, last = case.looks
+    return before is not case.looks[0] and before.replica != last.replica
+
+
+def _old_row(case: _Case) -> Judgement | None:
+    """The owner's database itself says that the row has not changed for longer than the lag bound."""
+    age = case.now.age
+    if len(case.same) == 1 or age is None or age < case.needed + TRANSACTION_SECONDS:
+        return None
+    note = f"by its database, the owner's row last changed {age / 3600:.1f} h before"
+    return Judgement(Verdict.PERSISTENT, "elapsed", _cause(case), note=note)
+
+
+def _older_version(case: _Case) -> Judgement | None:
+    """The replica's own copy of the owner's version is older than what the owner had when it was due."""
+    copied = case.now.copied
+    if copied is None or not _grows(case.looks):
+        return None
+    for look in case.looks[:-1]:
+        if _newer(look.mark, copied) and case.due(look.end):
+            return case.persistent(look.end, Cause.STALE)
+    return None
+
+
+def _unchanged_replica(case: _Case) -> Judgement | None:
+    """The owner's version has grown, and the replica was the same in many looks since one that is due."""
+    unchanged = _suffix(case.looks, lambda look: look.replica == case.now.replica)
+    first = unchanged[0]
+    if len(unchanged) < CERTAIN_LOOKS_MIN or not case.due(first.end) or not _grows(unchanged):
+        return None
+    return case.persistent(first.end, Cause.STALE) if _newer(case.now.mark, first.mark) else None
+
+
+def _stuck_field(case: _Case) -> Judgement | None:
+    """One field differed in many looks, by the same two values each time, while others of the owner's row changed."""
+    for difference in case.finding.fields:
+        stuck = _suffix(case.looks, lambda look, d=difference: look.finding is not None and d in look.finding.fields)  # type: ignore[misc]
+        if len(stuck) >= CERTAIN_LOOKS_MIN and case.due(stuck[0].end):
+            note = f"the owner's row keeps changing, {difference.name} stays the same on both sides"
+            return case.persistent(stuck[0].end, case.finding.cause, note)
+    return None
+
+
+def _lawful_version(case: _Case) -> Judgement | None:
+    """The replica holds what the owner was seen to hold within the lag bound."""
+    if case.waited < case.needed:
+        return None  # it may be stuck there: look on
+    for look in case.looks[:-1]:
+        if look.owner == case.now.replica and look.at >= case.now.at - case.bound and look.owner not in GONE:
+            moment = look.wall.strftime("%H:%M:%S")
+            return Judgement(Verdict.IN_FLIGHT, note=f"the replica holds what the owner held at {moment} UTC")
+    return None
+
+
+def _hot(case: _Case) -> Judgement | None:
+    """The owner changed again at every look, for several lag bounds."""
+    if case.waited < HOT_BOUNDS * case.needed or not is_hot(case.looks):
+        return None
+    return Judgement(Verdict.UNDECIDED, note=HOT_NOTE)
+
+
+HOT_NOTE = "hot: the owner's row changed again at every look"
+
+
+def is_hot(looks: Sequence[Look]) -> bool:
+    """Whether the owner changed often enough between the looks for waiting longer to be of no use."""
+    changes = sum(1 for one, other in pairwise(looks) if _owner_state(one) != _owner_state(other))
+    return changes >= HOT_LOOKS_MIN - 1 and _owner_state(looks[-1]) != _owner_state(looks[-2])
+
+
+def _not_yet(case: _Case) -> Judgement:
+    left = max(case.needed - (case.now.at - case.same[0].end), 0.0)
+    pause = max(case.needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
+    if len(case.looks) > 1 and left == 0.0:
+        left = pause  # it is due, and one more look is wanted all the same
+    return Judgement(Verdict.SUSPECT, again_in=left, sample_in=min(left, pause))
+
+
+_RULES: tuple[Callable[[_Case], Judgement | None], ...] = (
+    _known_version,
+    _no_version,
+    _owner_alone,
+    _still_owner,
+    _old_row,
+    _older_version,
+    _unchanged_replica,
+    _stuck_field,
+    _lawful_version,
+    _hot,
+)
+
+
+def _cause(case: _Case) -> Cause:
+    """The finding's own cause, else stale where the replica holds what the owner was once seen to hold."""
+    if case.finding.cause is not Cause.UNKNOWN:
+        return case.finding.cause
+    replica = case.now.replica
+    stale = replica not in GONE and any(look.owner == replica for look in case.looks)
+    return Cause.STALE if stale else Cause.UNKNOWN
+
+
+def _owner_same(looks: Sequence[Look]) -> Sequence[Look]:
+    """The latest looks in which the owner was as it is in the last one, as far as its divergence depends on it."""
+    state = _owner_state(looks[-1])
+    if looks[-1].finding is not None and looks[-1].finding.divergence is Divergence.MISSING:
+        return _suffix(looks, lambda look: look.owner not in GONE and not look.problem)
+    if looks[-1].owner in GONE:
+        return _suffix(looks, lambda look: look.owner in GONE and not look.problem)
+    return _suffix(looks, lambda look: _owner_state(look) == state)
+
+
+def _owner_state(look: Look) -> tuple[str, Mark]:
+    return look.owner, look.mark
+
+
+def _suffix(looks: Sequence[Look], condition: Callable[[Look], bool]) -> Sequence[Look]:
+    """The latest looks that all meet a condition, oldest first; at least the last."""
+    start = len(looks) - 1
+    while start > 0 and condition(looks[start - 1]):
+        start -= 1
+    return looks[start:]
+
+
+def _grows(looks: Iterable[Look]) -> bool:
+    """Whether the owner's version is known in every look and never went back."""
+    marks = [look.mark for look in looks]
+    return all(mark is not None for mark in marks) and all(not _newer(one, other) for one, other in pairwise(marks))
+
+
+def _newer(one: Mark, other: Mark) -> bool:
+    """Whether one version is newer than another; False where they cannot be compared."""
+    if isinstance(one, int) and isinstance(other, int):
+        return one > other
+    return isinstance(one, str) and isinstance(other, str) and one > other
+
+
+# -- writing it down ---------------------------------------------------------------------------------------------------
 
 
 def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: datetime) -> Finding:
     """The finding with its verdict and its evidence."""
     reads = tuple(read for look in looks for read in _reads(finding.replica or "owner", look))
-    judge_after = None
-    verdict = judgement.verdict
+    verdict, judge_after, note = judgement.verdict, None, judgement.note
     if judgement.again_in is not None:  # no time left to look again
         verdict, judge_after = Verdict.IN_FLIGHT, now + timedelta(seconds=judgement.again_in)
-        if _hot(looks):
-            verdict, judge_after = Verdict.UNDECIDED, None
-    note = judgement.note or (
-        "hot: the owner's row changed again at every look" if _hot(looks) and verdict is Verdict.UNDECIDED else ""
-    )
+        if len(looks) > 1 and is_hot(looks):
+            verdict, judge_after, note = Verdict.UNDECIDED, None, HOT_NOTE
     evidence = Evidence(judgement.proof, reads, finding.evidence.changes, note)
     return finding.judged(verdict, judgement.cause, evidence, judge_after)
-
-
-def _hot(looks: Sequence[Look]) -> bool:
-    return len(looks) >= HOT_LOOKS_MIN and len({look.owner for look in looks}) == len(looks)
 
 
 def _reads(replica: str, look: Look) -> list[Read]:
@@ -138,9 +457,5 @@ def _reads(replica: str, look: Look) -> list[Read]:
 
 
 def _read(side: str, wall: datetime, digest: str) -> Read:
-    absent = digest in (ABSENT, "deleted", "out_of_scope", "")
-    return Read(side, wall, "", digest or ABSENT if absent else "present", "" if absent else digest)
-
-
-OWNER_ONLY = frozenset({Divergence.INVARIANT, Divergence.REFERENCE, Divergence.NULL_KEY})
-"""Divergences of the owner alone: no replication is under way in them, a second look needs no lag bound."""
+    gone = digest in GONE
+    return Read(side, wall, "", digest or ABSENT if gone else "present", "" if gone else digest)

@@ -243,27 +243,36 @@ def _watches(runs: Sequence[EntityRun]) -> list[Watch]:
 
 
 def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings) -> None:
-    """Look again whenever something can be settled, until all is or `max_wait` is over."""
-    deadline = around.clock.monotonic() + request.max_wait.total_seconds()
-    watches = _watches(runs)
-    while (wait := _next_look(watches, around.clock.monotonic())) is not None:
-        moment = around.clock.monotonic() + wait
-        if moment > deadline:
+    """Look again while something can be settled before `max_wait` is over."""
+    clock, watches = around.clock, _watches(runs)
+    deadline = clock.monotonic() + request.max_wait.total_seconds()
+    told = None
+    while (settled := _earliest(watches, Suspicion.settled_in, clock.monotonic())) is not None:
+        if clock.monotonic() + settled > deadline:
             break
+        told = _tell(watches, settled, told, around)
+        wait = _earliest(watches, Suspicion.next_look_in, clock.monotonic()) or 0.0
         if wait > 0:
-            suspects = sum(len(watch.suspicion.suspects) for watch in watches)
-            around.say(f"{suspects} suspects: looking again in {wait:.0f} s, when their lag bound has passed")
-            around.clock.wait_until(moment)
+            clock.wait_until(clock.monotonic() + wait)
         for watch in watches:
-            watch.suspicion.look_again(watch.looker, around.clock)
+            watch.suspicion.look_again(watch.looker, clock)
     for watch in watches:
-        watch.suspicion.give_up(around.clock.now())
+        watch.suspicion.give_up(clock.now())
 
 
-def _next_look(watches: Sequence[Watch], now: float) -> float | None:
-    """Seconds until the next suspect can be judged; None when none is left."""
-    waits = [wait for watch in watches if (wait := watch.suspicion.next_look_in(now)) is not None]
+def _earliest(watches: Sequence[Watch], when: Callable[[Suspicion, float], float | None], now: float) -> float | None:
+    """Seconds until the earliest of such moments; None when no suspect is left."""
+    waits = [wait for watch in watches if (wait := when(watch.suspicion, now)) is not None]
     return min(waits) if waits else None
+
+
+def _tell(watches: Sequence[Watch], wait: float, told: int | None, around: Surroundings) -> int:
+    """Say how many suspects are waited for, once for each number; returns it."""
+    count = sum(len(watch.suspicion.suspects) for watch in watches)
+    if wait > 0 and count != told:
+        noun = "suspect" if count == 1 else "suspects"
+        around.say(f"{count} {noun}: looking again for up to {wait:.0f} s, until the lag bound has passed")
+    return count
 
 
 # -- counting ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
-from reconcilers.recheck import OWNER_ONLY, Judgement, Look, judge, settle
+from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Judgement, Look, judge, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,23 +20,42 @@ _Subject = tuple[str | None, KeyText | None]
 """What is looked at again: a replica (None: the owner alone) and a key."""
 
 
-@dataclass(slots=True)
+SAMPLED_SUSPECTS_MAX = 10_000
+"""Suspects of one entity that are looked at while their lag bound passes, too: more of them would be a load."""
+
+FIRST_LOOK_ALONE: dict[float, Judgement] = {}
+"""What one look alone says, by lag bound: the same for each of perhaps a million suspects."""
+
+
 class Suspect:
     """One divergence on one key, and every look at it.  Its divergence may change from look to look."""
 
-    finding: Finding
-    lag_bound: float
-    looks: list[Look]
+    __slots__ = ("finding", "judgement", "lag_bound", "looks")
 
-    @property
-    def judgement(self) -> Judgement:
-        """What the looks so far say."""
-        return judge(self.looks, self.lag_bound)
+    def __init__(self, finding: Finding, lag_bound: float, looks: list[Look]) -> None:
+        self.finding = finding
+        self.lag_bound = lag_bound
+        self.looks = looks
+        self.judgement = _judged(looks, lag_bound)
+
+    def see(self, look: Look, finding: Finding | None = None) -> None:
+        """Take one more look into account."""
+        self.looks.append(look)
+        self.finding = finding or self.finding
+        self.judgement = _judged(self.looks, self.lag_bound)
 
     @property
     def unjudged(self) -> Judgement:
         """What one look says where there will be no other."""
         return Judgement(Verdict.SUSPECT, cause=self.finding.cause)
+
+
+def _judged(looks: list[Look], lag_bound: float) -> Judgement:
+    if len(looks) > 1:
+        return judge(looks, lag_bound)
+    if lag_bound not in FIRST_LOOK_ALONE:
+        FIRST_LOOK_ALONE[lag_bound] = judge(looks, lag_bound)
+    return FIRST_LOOK_ALONE[lag_bound]
 
 
 @dataclass(slots=True)
@@ -64,20 +83,26 @@ class Suspicion:
         return self.lag_bounds[finding.replica]
 
     def next_look_in(self, now: float) -> float | None:
-        """Seconds until the earliest moment at which another look can settle something; None when all is settled."""
+        """Seconds until the earliest moment at which another look tells something; None when all is settled."""
         waits = [self._due(suspect) - now for suspect in self.suspects]
         return max(min(waits), 0.0) if waits else None
 
-    @staticmethod
-    def _due(suspect: Suspect) -> float:
-        again = suspect.judgement.again_in
-        return suspect.looks[-1].at + (again or 0.0)
+    def settled_in(self, now: float) -> float | None:
+        """Seconds until the earliest moment at which something may be settled; None when all is."""
+        waits = [suspect.looks[-1].at + (suspect.judgement.again_in or 0.0) - now for suspect in self.suspects]
+        return max(min(waits), 0.0) if waits else None
+
+    def _due(self, suspect: Suspect) -> float:
+        judgement, seen = suspect.judgement, suspect.looks[-1]
+        sampled = len(self.suspects) <= SAMPLED_SUSPECTS_MAX
+        return seen.at + ((judgement.sample_in if sampled else judgement.again_in) or 0.0)
 
     def look_again(self, looker: Looker, clock: Clock) -> None:
-        """Look again at what is due, and set aside what is settled."""
+        """Look again at what is due, and at what would be soon, and set aside what is settled."""
         now = clock.monotonic()
-        due = [suspect for suspect in self.suspects if self._due(suspect) <= now]
-        if not due:
+        soon = now + LOOK_SECONDS_MIN
+        due = [suspect for suspect in self.suspects if self._due(suspect) <= soon]
+        if not any(self._due(suspect) <= now for suspect in due):
             return
         keys = {suspect.finding.key for suspect in due if suspect.finding.key is not None}
         unkeyed = any(_is_unkeyed(suspect.finding) for suspect in due)
@@ -102,10 +127,9 @@ class Suspicion:
             failed = next(iter(told.splitlines()), "")
             moments = _moments(look, finding.replica, now)
             if same is None:
-                suspect.looks.append(Look(moments[0], wall, "", "", None, problem=failed))
+                suspect.see(Look(moments[0], wall, "", "", None, problem=failed))
             else:
-                suspect.looks.append(_look(same, moments, wall, problem=failed))
-                suspect.finding = same.finding
+                suspect.see(_look(same, moments, wall, problem=failed), same.finding)
 
     def _settle(self, due: Iterable[Suspect], now: datetime) -> None:
         for suspect in due:

@@ -6,8 +6,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconcilers.finding import Cause, Divergence, Finding, Verdict
-from reconcilers.recheck import ABSENT, MARGIN_SECONDS, Look, judge, settle
+from reconcilers.finding import Cause, Divergence, FieldDifference, Finding, Verdict
+from reconcilers.recheck import (
+    ABSENT,
+    CERTAIN_LOOKS_MIN,
+    FLAPPING_LOOKS_MAX,
+    HOT_BOUNDS,
+    MARGIN_SECONDS,
+    TRANSACTION_SECONDS,
+    History,
+    Look,
+    Passed,
+    Version,
+    judge,
+    settle,
+)
 
 BOUND = 60.0
 ENOUGH = BOUND + MARGIN_SECONDS
@@ -76,6 +89,22 @@ def test_a_replica_may_change_and_still_be_wrong() -> None:
     assert judge([seen(0, replica="x"), seen(ENOUGH, replica="y")], BOUND).verdict is Verdict.PERSISTENT
 
 
+def test_a_replica_that_was_just_written_is_looked_at_again() -> None:
+    """Who wrote it may have known a version of the owner that came and went between our looks."""
+    looks = [seen(0, replica="x"), seen(ENOUGH / 2, replica="x"), seen(ENOUGH, replica="y")]
+    judgement = judge(looks, BOUND)
+    assert judgement.verdict is Verdict.SUSPECT
+    assert 0 < (judgement.again_in or 0) < ENOUGH
+    assert judge([*looks, seen(2 * ENOUGH, replica="y")], BOUND).verdict is Verdict.PERSISTENT
+
+
+def test_a_replica_that_flaps_by_itself_is_drift_all_the_same() -> None:
+    """Its owner has been still for all that time; nobody may hide by changing."""
+    looks = [seen(ENOUGH * i, replica=f"v{i % 2}") for i in range(FLAPPING_LOOKS_MAX)]
+    assert judge(looks[:-1], BOUND).verdict is Verdict.SUSPECT
+    assert judge(looks, BOUND).verdict is Verdict.PERSISTENT
+
+
 @pytest.mark.parametrize("elapsed", [0.0, ENOUGH, 100 * ENOUGH])
 def test_a_side_that_cannot_be_read_again_is_undecided(elapsed: float) -> None:
     """Never consistent, never drift: we could not tell."""
@@ -124,3 +153,175 @@ def test_a_long_look_counts_from_its_end_to_the_next_ones_beginning() -> None:
     early, late = seen(ENOUGH), seen(30.0 + ENOUGH)
     assert judge([long, early], BOUND).again_in == pytest.approx(30.0)
     assert judge([long, late], BOUND).verdict is Verdict.PERSISTENT
+
+
+# -- a busy owner ------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_row_is_drift_however_often_its_owner_changes_it() -> None:
+    """Every version in the window is live, so a replica without any is right at no instant of it."""
+    lacking = Finding("order", "copy", (("id", "1"),), Divergence.MISSING, Verdict.SUSPECT)
+    looks = [Look(i * ENOUGH, START, f"v{i}", ABSENT, lacking) for i in range(2)]
+    assert judge(looks, BOUND).verdict is Verdict.PERSISTENT
+    gone_between = [looks[0], Look(ENOUGH / 2, START, "deleted", ABSENT, None), looks[1]]
+    assert judge(gone_between, BOUND).verdict is Verdict.SUSPECT
+
+
+def test_an_orphan_is_drift_whichever_way_its_owner_lacks_it() -> None:
+    """Deleted, flagged or out of scope: the replica may hold it at none of these instants."""
+    orphan = Finding("order", "copy", (("id", "1"),), Divergence.ORPHAN, Verdict.SUSPECT, cause=Cause.MISSED_DELETE)
+    looks = [Look(0, START, "deleted", "v0", orphan), Look(ENOUGH, START, "absent", "v0", orphan)]
+    judgement = judge(looks, BOUND)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.MISSED_DELETE)
+
+
+def marked(at: float, mark: int, replica: str = "old", copied: int | None = None) -> Look:
+    """A look at a busy owner whose rows have a version number."""
+    return Look(at, START, f"v{mark}", replica, SUSPECT, mark=mark, copied=copied)
+
+
+def test_a_replica_that_holds_an_older_version_than_was_due_is_stale_however_hot_the_key() -> None:
+    """The clock belongs to the oldest version that it has not reflected, though it still moves on."""
+    looks = [marked(0, 10, "r7", 7), marked(ENOUGH / 2, 15, "r8", 8), marked(ENOUGH, 20, "r9", 9)]
+    judgement = judge(looks, BOUND)
+    assert (judgement.verdict, judgement.cause, judgement.proof) == (Verdict.PERSISTENT, Cause.STALE, "elapsed")
+
+
+def test_a_replica_that_has_reflected_what_was_due_is_not_stale() -> None:
+    """It trails a busy owner by less than its lag bound."""
+    looks = [marked(0, 10, "r7", 7), marked(ENOUGH / 2, 15, "r12", 12), marked(ENOUGH, 20, "r17", 17)]
+    assert judge(looks, BOUND).verdict is Verdict.SUSPECT
+
+
+def test_an_unchanged_replica_of_an_owner_whose_version_grows_is_stale() -> None:
+    """Without a version of its own it takes many looks: a row may go to and fro between two values."""
+    looks = [marked(i * ENOUGH / 4, 10 + i) for i in range(CERTAIN_LOOKS_MIN)]
+    assert judge(looks[:-1], BOUND).verdict is Verdict.SUSPECT
+    judgement = judge(looks, BOUND)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.STALE)
+    unmarked = [seen(look.at, look.owner, look.replica) for look in looks]
+    assert judge(unmarked, BOUND).verdict is not Verdict.PERSISTENT
+
+
+def test_a_field_that_differs_by_the_same_values_in_many_looks_is_drift_in_a_busy_row() -> None:
+    """The rest of the row may change as it likes."""
+
+    def differing(at: float, number: int) -> Look:
+        wrong = FieldDifference("total", "10.00", "9.00")
+        busy = FieldDifference("touched", str(number), str(number - 1))
+        finding = Finding("order", "copy", (("id", "1"),), Divergence.MISMATCH, Verdict.SUSPECT, fields=(busy, wrong))
+        return Look(at, START, f"v{number}", f"r{number}", finding)
+
+    looks = [differing(i * ENOUGH / 4, i) for i in range(CERTAIN_LOOKS_MIN)]
+    assert judge(looks[:-1], BOUND).verdict is Verdict.SUSPECT
+    assert judge(looks, BOUND).verdict is Verdict.PERSISTENT
+    assert "total stays the same" in judge(looks, BOUND).note
+
+
+def test_a_replica_that_holds_what_the_owner_held_within_the_bound_is_in_flight() -> None:
+    """It was right at an instant that lies within the lag bound."""
+    looks = [
+        seen(0, "v1", "v0"),
+        seen(ENOUGH / 2, "v2", "v1"),
+        seen(ENOUGH - 5, "v3", "v2"),
+        seen(ENOUGH, "v4", "v3"),
+    ]
+    judgement = judge(looks, BOUND)
+    assert (judgement.verdict, judgement.again_in) == (Verdict.IN_FLIGHT, None)
+    assert "the replica holds what the owner held" in judgement.note
+
+
+def test_a_busy_key_is_given_up_after_some_lag_bounds() -> None:
+    """Every suspect is settled within a bound, whatever its owner does."""
+    looks = [seen(i * ENOUGH / 2, f"v{i}", f"r{i}") for i in range(HOT_BOUNDS * 2 + 1)]
+    assert judge(looks[:-1], BOUND).verdict is Verdict.SUSPECT
+    judgement = judge(looks, BOUND)
+    assert (judgement.verdict, judgement.again_in) == (Verdict.UNDECIDED, None)
+    assert judgement.note.startswith("hot")
+
+
+# -- what the owner's database dates -----------------------------------------------------------------------------------
+
+
+def aged(at: float, age: float, owner: str = "v1") -> Look:
+    """A look at an owner whose database says when the row changed."""
+    return Look(at, START, owner, "v0", SUSPECT, age=age)
+
+
+def test_a_row_that_its_database_dates_well_before_the_bound_needs_no_waiting() -> None:
+    """A second look is had all the same; a transaction may have been open for long before others saw its rows."""
+    enough = ENOUGH + TRANSACTION_SECONDS
+    assert judge([aged(0, enough)], BOUND).verdict is Verdict.SUSPECT
+    judgement = judge([aged(0, enough), aged(1, enough)], BOUND)
+    assert (judgement.verdict, judgement.proof) == (Verdict.PERSISTENT, "elapsed")
+    assert judge([aged(0, enough - 1), aged(1, enough - 1)], BOUND).verdict is Verdict.SUSPECT
+    assert judge([aged(0, enough), aged(1, enough, "v2")], BOUND).verdict is Verdict.SUSPECT
+
+
+# -- proofs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("proof", ["position", "applied"])
+def test_a_replica_that_is_proven_past_its_owners_version_needs_no_waiting(proof: str) -> None:
+    """It has consumed everything up to where its owner was seen with this version, and differs still."""
+    past = Look(2.0, START, "v1", "v0", SUSPECT, passed=Passed(proof, 0.5))
+    judgement = judge([seen(0), past], BOUND)
+    assert (judgement.verdict, judgement.proof) == (Verdict.PERSISTENT, proof)
+
+
+def test_a_replica_that_is_not_past_its_owners_version_is_waited_for() -> None:
+    """What it has consumed lies before the look."""
+    short = Look(2.0, START, "v1", "v0", SUSPECT, passed=Passed("position", -0.5))
+    assert judge([seen(0), short], BOUND).verdict is Verdict.SUSPECT
+
+
+# -- with the owner's versions -----------------------------------------------------------------------------------------
+
+
+def history(*since: float, complete: bool = False) -> History:
+    """Versions v0, v1, … of the owner from these moments on."""
+    return History(tuple(Version(f"v{i}", moment) for i, moment in enumerate(since)), complete)
+
+
+def test_known_version_whose_successor_is_young_is_in_flight() -> None:
+    """The replica may lawfully trail the next change by the lag bound."""
+    judgement = judge([seen(BOUND, "v1", "v0")], BOUND, history(-500, 0.0))
+    assert (judgement.verdict, judgement.again_in) == (Verdict.IN_FLIGHT, None)
+
+
+def test_known_version_whose_successor_is_old_is_stale_however_hot_the_key() -> None:
+    """Each look shows another owner; what counts is the oldest version that the replica has not reflected."""
+    known = history(-500, 0.0, 20.0, 40.0, ENOUGH)
+    judgement = judge([seen(ENOUGH, "v4", "v0")], BOUND, known)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.STALE)
+    assert judge([seen(ENOUGH, "v4", "v2")], BOUND, known).verdict is Verdict.IN_FLIGHT
+
+
+def test_known_version_after_a_later_one_was_seen_is_reordered() -> None:
+    """It went from k back to an older one."""
+    looks = [seen(50, "v2", "v1"), seen(50 + ENOUGH, "v2", "v0")]
+    judgement = judge(looks, BOUND, history(-500, 0.0, 49.0))
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.REORDERED)
+
+
+def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:
+    """The owner never held what the replica holds."""
+    looks = [seen(0, "v1", "x"), seen(ENOUGH, "v1", "x")]
+    known = history(-500, -400, complete=True)
+    judgement = judge(looks, BOUND, known)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.PHANTOM_WRITE)
+    assert judge(looks[:1], BOUND, known).verdict is Verdict.SUSPECT
+
+
+def test_no_version_since_the_history_began_is_drift_of_unknown_cause() -> None:
+    """What the owner held before is unknown, but no lawful replica trails it by that much."""
+    judgement = judge([seen(0, "v1", "x")], BOUND, history(-ENOUGH, -5))
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.UNKNOWN)
+    assert judge([seen(0, "v1", "x")], BOUND, history(-ENOUGH + 1, -5)).verdict is Verdict.SUSPECT
+
+
+def test_a_proof_makes_a_known_version_due_before_its_time() -> None:
+    """The replica's own feed has passed the change."""
+    past = Look(2.0, START, "v1", "v0", SUSPECT, passed=Passed("position", 1.0))
+    judgement = judge([past], BOUND, history(-500, 0.5))
+    assert (judgement.verdict, judgement.proof, judgement.cause) == (Verdict.PERSISTENT, "position", Cause.STALE)

@@ -106,7 +106,7 @@ def test_an_owner_that_changes_gets_its_lag_bound_again(time: Time) -> None:
     at(time, 30, lambda: time.world.rows["own/things"][0].update(name="newer"))
     result = time.run()
     assert verdicts(result) == [(Verdict.PERSISTENT, "mismatch")]
-    assert time.clock.monotonic() == pytest.approx(122)
+    assert 30 + 61 <= time.clock.monotonic() <= 122
 
 
 def test_what_needs_longer_than_the_longest_wait_stays_in_flight(time: Time) -> None:

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from auditor.reports.words import counted
 from auditor.wiring import Wiring, unserved_settings
 from contracts.contract import QueryRef
 from contracts.errors import AuditorError, ContractError
@@ -104,7 +105,9 @@ def _contracts(wiring: Wiring) -> Iterator[Examined]:
     entities = ", ".join(catalog.contracts)
     yield Examined("contracts", OK, f"{len(catalog.contracts)} without errors: {entities}")
     if catalog.warnings:
-        yield Examined("contracts", WARNING, f"{len(catalog.warnings)} warnings; `audit contracts check` lists them")
+        yield Examined(
+            "contracts", WARNING, f"{counted(len(catalog.warnings), 'warning')}; `audit contracts check` lists them"
+        )
 
 
 def _ledger(wiring: Wiring) -> Examined:
@@ -116,7 +119,7 @@ def _ledger(wiring: Wiring) -> Examined:
             status = ledger.status()
     except AuditorError as error:
         return Examined("ledger", ERROR, str(error))
-    return Examined("ledger", OK, f"{status.place}, schema {status.schema_version}, {status.runs} runs")
+    return Examined("ledger", OK, f"{status.place}, schema {status.schema_version}, {counted(status.runs, 'run')}")
 
 
 def _connection(connection: Connection, wiring: Wiring, workspace: Workspace) -> Iterator[Examined]:

@@ -93,7 +93,10 @@ class Masker:
     def _difference(self, entity: str, difference: FieldDifference) -> FieldDifference:
         name = difference.name
         return FieldDifference(
-            name, self.text(entity, name, difference.owner), self.text(entity, name, difference.replica)
+            name,
+            self.text(entity, name, difference.owner),
+            self.text(entity, name, difference.replica),
+            difference.note,
         )
 
     def _evidence(self, finding: Finding, sensitive: frozenset[str] | None) -> Evidence:

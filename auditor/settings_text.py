@@ -101,7 +101,10 @@ def _require_shallow(source: SettingsText) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > NESTING_MAX:
             place = Place(source.file, event.start_mark.line + 1 if event.start_mark else 0)
-            raise SettingsError(f"{place}: nested too deeply; settings have at most {NESTING_MAX} levels")
+            raise SettingsError(
+                f"{place}: nested too deeply; settings have at most {NESTING_MAX} levels",
+                hint="compare it with what `audit init` writes; `--config FILE` names another",
+            )
 
 
 def _read(path: Path) -> str:
@@ -118,12 +121,18 @@ def _read(path: Path) -> str:
         reason = (failure.strerror or str(failure)) if isinstance(failure, OSError) else "that is no path"
         raise SettingsError(f"{doing}: {reason}", hint="`--config FILE` names another") from None
     if len(content) > FILE_BYTES_MAX:
-        raise SettingsError(f"{doing}: it is larger than {FILE_BYTES_MAX} bytes; expected settings in YAML")
+        raise SettingsError(
+            f"{doing}: it is larger than {FILE_BYTES_MAX} bytes; expected settings in YAML",
+            hint="`--config FILE` names another",
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
         line = content.count(b"\n", 0, failure.start) + 1
-        raise SettingsError(f"{path}:{line}: not UTF-8 text; expected settings in YAML") from None
+        raise SettingsError(
+            f"{path}:{line}: not UTF-8 text; expected settings in YAML",
+            hint="save it as UTF-8; `--config FILE` names another",
+        ) from None
 
 
 def _syntax_error(source: SettingsText, failure: yaml.YAMLError) -> SettingsError:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
     from auditor.settings import Connection, Settings
     from contracts.catalog import Catalog
+    from contracts.configured import Configured
     from contracts.contract import Contract
     from reconcilers.ports import Reader
     from reconcilers.workspace import Workspace
@@ -108,15 +110,31 @@ class Wiring:
             return make(str(reference), connection, None, reference.sql)
         return make(str(reference), connection, reference.relation, None)
 
-    def catalog(self) -> Catalog:
+    def catalog(self, *, complete: bool = False) -> Catalog:
         """Every contract.
+
+        Args:
+            complete: A connection or feed that the settings lack is an error too; a run takes it for a store that
+                cannot be read, and compares the rest.
 
         Raises:
             ContractError: With every error of every file.
         """
         from contracts.catalog import load_catalog
 
-        return load_catalog(self.settings.contracts, self._expand)
+        return load_catalog(self.settings.contracts, self._expand, self._configured(complete=complete))
+
+    def _configured(self, *, complete: bool) -> Configured:
+        from auditor.dataset_identity import dataset_identity
+        from contracts.configured import Configured
+
+        settings = self.settings
+        return Configured(
+            partial(dataset_identity, settings),
+            frozenset(settings.connections) if complete else None,
+            frozenset(settings.feeds) if complete else None,
+            str(settings.path),
+        )
 
     def contract(self, entity: str) -> Contract:
         """The contract of one entity, without its invariants, sooner than the whole catalog.
@@ -319,7 +337,10 @@ def _sqlite(name: str, connection: Connection, relation: str | None, query: str 
 
 def _path(connection: Connection) -> Path:
     if connection.path is None:
-        raise StoreError(f"{connection.name}: expected a URL with a path, found {connection.url}")
+        raise StoreError(
+            f"{connection.name}: expected a URL with a path, found {connection.url}",
+            hint=f"write one such as {connection.url.scheme}:///path under `connections` in the settings",
+        )
     return connection.path
 
 

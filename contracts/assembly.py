@@ -98,7 +98,9 @@ class _Assembly:
         try:
             return parse_equality(value, self._expand)
         except ValueError as error:
-            self.problems.append(Problem(self._draft.place(*location), str(error)))
+            name = next(str(step) for step in reversed(location) if step != "equality")
+            message = f"the equality of `{name}` cannot be read: {error}"
+            self.problems.append(Problem(self._draft.place(*location), message))
             return default
 
     def _expression(self, text: str, *location: str | int) -> Expression:

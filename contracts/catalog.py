@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contracts.assembly import Assembled, assemble
+from contracts.configured import UNKNOWN, Configured
 from contracts.draft import Draft, draft
 from contracts.errors import ContractError, Place, Problem, UsageError
 from contracts.lint import lint, lint_alone
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 FILES_MAX = 10_000
 """Most contract files of a project; more means that a directory was named by mistake."""
+
+_CORRECT = "correct the contracts; `audit contracts check` reads nothing else"
 
 Expand = Callable[[str], str]
 """Puts in what `${NAME}` stands for; raises ValueError where it stands for nothing."""
@@ -59,19 +62,20 @@ class Catalog:
         return found
 
 
-def load_catalog(paths: Sequence[Path], expand: Expand | None = None) -> Catalog:
+def load_catalog(paths: Sequence[Path], expand: Expand | None = None, configured: Configured = UNKNOWN) -> Catalog:
     """Read and check every contract of these directories and files.
 
     Args:
         paths: Directories, of which every `*.yaml` and `*.yml` is read in the order of names, and files.
         expand: Puts in what `${NAME}` in a salt stands for; without it salts stay as written.
+        configured: What the settings have of what contracts name.
 
     Raises:
         ContractError: With every error of every file.
     """
     problems: list[Problem] = []
     texts = [text for file in _files(paths, problems) if (text := _read(file, problems)) is not None]
-    return _catalog(texts, problems, expand)
+    return _catalog(texts, problems, expand, configured)
 
 
 def load_contract(paths: Sequence[Path], entity: str, expand: Expand | None = None) -> Contract | None:
@@ -119,9 +123,24 @@ def parse_contract(text: str, file: str, expand: Expand | None = None) -> Contra
         ContractError: With every error, except those that only other contracts could tell.
     """
     try:
-        read = parse_yaml(text, file)
+        return _alone(parse_yaml(text, file), expand)
     except YamlProblemError as error:
-        raise ContractError([error.problem]) from None
+        raise ContractError([error.problem], hint=_CORRECT) from None
+
+
+def read_contract(path: Path, expand: Expand | None = None) -> Contract:
+    """One contract file by itself, without what it refers to.
+
+    Raises:
+        ContractError: As `parse_contract`; the file cannot be read, too.
+    """
+    try:
+        return _alone(read_yaml(path), expand)
+    except YamlProblemError as error:
+        raise ContractError([error.problem], hint=_CORRECT) from None
+
+
+def _alone(read: YamlText, expand: Expand | None) -> Contract:
     problems: list[Problem] = []
     assembled = _assembled([read], problems, expand)
     problems += [problem for one in assembled for problem in lint_alone(one)]
@@ -129,9 +148,11 @@ def parse_contract(text: str, file: str, expand: Expand | None = None) -> Contra
     return assembled[0].contract
 
 
-def _catalog(texts: Sequence[YamlText], problems: list[Problem], expand: Expand | None) -> Catalog:
+def _catalog(
+    texts: Sequence[YamlText], problems: list[Problem], expand: Expand | None, configured: Configured = UNKNOWN
+) -> Catalog:
     assembled = _assembled(texts, problems, expand)
-    problems += lint(assembled)
+    problems += lint(assembled, configured)
     _raise_errors(problems)
     warnings = tuple(sorted({problem for problem in problems if problem.severity != "error"}))
     return Catalog(MappingProxyType({one.contract.entity: one.contract for one in assembled}), warnings)
@@ -140,7 +161,7 @@ def _catalog(texts: Sequence[YamlText], problems: list[Problem], expand: Expand 
 def _raise_errors(problems: Sequence[Problem]) -> None:
     errors = sorted({problem for problem in problems if problem.severity == "error"})
     if errors:
-        raise ContractError(errors, hint="correct the contracts; `audit contracts check` reads nothing else")
+        raise ContractError(errors, hint=_CORRECT)
 
 
 def _assembled(texts: Sequence[YamlText], problems: list[Problem], expand: Expand | None) -> list[Assembled]:

@@ -88,7 +88,10 @@ def _dataset(value: Any) -> DatasetRef:
 
 
 def _type(value: Any) -> LogicalType:
-    return parse_logical_type(_text(value, "a type such as text or decimal(10,2)"))
+    text = _text(value, "a type such as text or decimal(10,2)")
+    if text.count("(") > text.count(")"):  # within {…} a comma ends the value: `{type: decimal(10,2)}`
+        raise ValueError(f'{text!r} is cut off at its comma; a type with a comma needs quotes, as in "decimal(10,2)"')
+    return parse_logical_type(text)
 
 
 def _deletes(value: Any) -> Deletes:

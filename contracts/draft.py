@@ -154,7 +154,9 @@ class _Inspection:
         if missing and _within(self._data, detail["loc"][:-1]) != detail["loc"][:-1]:
             return  # what it was missing in has just been taken out
         location = detail["loc"] if missing else _within(self._data, detail["loc"])
-        if location not in self.broken and not (missing and location in misspelt):
+        if _is_rest_of_a_type(detail, self._text.data):
+            pass  # the type before it is reported
+        elif location not in self.broken and not (missing and location in misspelt):
             self._problem(location, _message(detail, location))
         self.broken.add(location)
         surplus = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
@@ -163,6 +165,17 @@ class _Inspection:
             _put(self._data, location, copy.deepcopy(placeholder))
         elif not missing and location:
             _remove(self._data, location)
+
+
+def _is_rest_of_a_type(detail: ErrorDetails, data: Mapping[str, Any]) -> bool:
+    """Whether an unknown key is what a comma cut off a type: `{type: decimal(10,2)}` without quotes."""
+    *around, key = detail["loc"]
+    if detail["type"] != "extra_forbidden" or around[:1] != ["fields"] or ")" not in str(key):
+        return False
+    field: Any = dict(data)
+    for step in around:
+        field = field.get(step) if isinstance(field, dict) else None
+    return isinstance(field, dict) and "(" in str(field.get("type")) and field.get(str(key), "") is None
 
 
 def _later(data: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

@@ -445,8 +445,9 @@ def _call(node: exp.Expr) -> Node:
     arguments = node.expressions
     if not least <= len(arguments) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
+        noun = "argument" if most == 1 else "arguments"
         raise ExpressionSyntaxError(
-            f"{function}(…) takes {wanted} arguments, not {len(arguments)} (at character {_at(node)})"
+            f"{function}(…) takes {wanted} {noun}, not {len(arguments)} (at character {_at(node)})"
         )
     return tree.Call(function, tuple(_convert(argument) for argument in arguments), at=_at(node))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts.configured import UNKNOWN, Configured
 from contracts.equality import EXACT
 from contracts.equality_text import misfit
 from contracts.errors import Place, Problem
@@ -22,7 +23,7 @@ from contracts.owner_query import query_problem
 from contracts.suggestion import closest, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from contracts.assembly import Assembled
     from contracts.contract import Contract, DatasetRef, Replica
@@ -40,11 +41,16 @@ _CHANGE_MARKS = (Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL, Kind.INT)
 _KEY_KINDS_REFUSED = (Kind.FLOAT, Kind.JSON, Kind.LIST, Kind.INTERVAL)
 
 
-def lint(assembled: Sequence[Assembled]) -> list[Problem]:
-    """Every problem of these contracts, errors and warnings, in no particular order."""
+def lint(assembled: Sequence[Assembled], configured: Configured = UNKNOWN) -> list[Problem]:
+    """Every problem of these contracts, errors and warnings, in no particular order.
+
+    Args:
+        assembled: All contracts of a project.
+        configured: What the settings have of what contracts name.
+    """
     problems = [problem for one in assembled for problem in lint_alone(one)]
     for together in _RULES_TOGETHER:
-        problems += together(assembled)
+        problems += together(assembled, configured)
     return problems
 
 
@@ -248,12 +254,15 @@ def _replicas_hold_rows_somewhere(one: Assembled) -> Iterator[Problem]:
             replica.dataset or replica.feed or any(one.draft.is_broken("replicas", index, key) for key in _HOLDERS)
         ):
             yield Problem(replica.place, f"the replica `{replica.name}` needs a `dataset` or a `feed`")
-        owner = one.contract.owner.dataset
+
+
+def _copies_are_no_owners(one: Assembled) -> Iterator[Problem]:
+    """A replica that is the owner's own dataset would agree with it whatever happens."""
+    owner = one.contract.owner.dataset
+    for index, replica in enumerate(one.contract.replicas):
         if replica.dataset is not None and replica.dataset == owner and not one.draft.is_broken("owner"):
-            place = one.draft.place("replicas", index, "dataset")
-            yield Problem(
-                place, f"the replica `{replica.name}` is the owner's own dataset {owner}; a copy is kept somewhere else"
-            )
+            message = f"the replica `{replica.name}` is the owner's own dataset {owner}; a copy is kept somewhere else"
+            yield Problem(one.draft.place("replicas", index, "dataset"), message)
 
 
 def _zones_are_for_timestamps(one: Assembled) -> Iterator[Problem]:
@@ -277,7 +286,13 @@ def _lifetimes_make_sense(one: Assembled) -> Iterator[Problem]:
         for key in ("ttl", "lag_bound"):
             duration = getattr(replica, key)
             if duration is not None and not duration:
-                yield Problem(one.draft.place("replicas", index, key), f"`{key}` is 0; expected a longer duration")
+                yield Problem(one.draft.place("replicas", index, key), f"`{key}` is 0; {_WANTED_DURATIONS[key]}")
+
+
+_WANTED_DURATIONS = {
+    "lag_bound": "no copy is written in the same moment as its owner: write how long it may trail, such as 30s or 5m",
+    "ttl": "write how long an entry may live, such as 1h",
+}
 
 
 # Warnings
@@ -325,6 +340,7 @@ _RULES: tuple[Callable[[Assembled], Iterator[Problem]], ...] = (
     _replicas_have_their_own_names,
     _replica_fields_exist,
     _replicas_hold_rows_somewhere,
+    _copies_are_no_owners,
     _zones_are_for_timestamps,
     _lifetimes_make_sense,
     _doubts,
@@ -334,7 +350,7 @@ _RULES: tuple[Callable[[Assembled], Iterator[Problem]], ...] = (
 # All contracts together
 
 
-def _entities_have_one_contract(assembled: Sequence[Assembled]) -> Iterator[Problem]:
+def _entities_have_one_contract(assembled: Sequence[Assembled], _: Configured) -> Iterator[Problem]:
     seen: dict[str, Place] = {}
     for one in assembled:
         entity, place = one.contract.entity, one.contract.place
@@ -345,7 +361,7 @@ def _entities_have_one_contract(assembled: Sequence[Assembled]) -> Iterator[Prob
         seen.setdefault(entity, place)
 
 
-def _references_lead_somewhere(assembled: Sequence[Assembled]) -> Iterator[Problem]:
+def _references_lead_somewhere(assembled: Sequence[Assembled], _: Configured) -> Iterator[Problem]:
     known = {one.contract.entity: one for one in reversed(assembled)}
     for one in assembled:
         for name, entity in one.contract.references().items():
@@ -376,6 +392,49 @@ def _why_no_reference(one: Assembled, name: str, entity: str, known: Mapping[str
     return ""
 
 
+def _copies_are_kept_elsewhere(assembled: Sequence[Assembled], configured: Configured) -> Iterator[Problem]:
+    """As `_copies_are_no_owners`, under whatever names."""
+    for one in assembled:
+        owner = one.contract.owner.dataset
+        for index, replica in enumerate(one.contract.replicas):
+            if owner is None or replica.dataset in (None, owner) or one.draft.is_broken("owner"):
+                continue
+            if replica.dataset and configured.identity(replica.dataset) == configured.identity(owner):
+                message = (
+                    f"the replica `{replica.name}`, {replica.dataset}, is the owner's own dataset {owner} "
+                    "under another name; a copy is kept somewhere else"
+                )
+                yield Problem(one.draft.place("replicas", index, "dataset"), message)
+
+
+def _names_are_configured(assembled: Sequence[Assembled], configured: Configured) -> Iterator[Problem]:
+    for one in assembled:
+        for kind, name, location in _names_of_settings(one):
+            known = configured.connections if kind == "connection" else configured.feeds
+            if known is not None and name not in known and not one.draft.is_broken(*location):
+                listed = ", ".join(sorted(known)) or "none"
+                message = f"the {kind} `{name}` is not configured{did_you_mean(name, known)}"
+                yield Problem(one.draft.place(*location), f"{message}; {configured.file} has {listed}")
+
+
+def _names_of_settings(one: Assembled) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    """Every connection and feed that a contract names: which of the two, its name, and where it stands."""
+    owner = one.contract.owner
+    if owner.dataset is not None:
+        yield "connection", owner.dataset.connection, ("owner", "dataset")
+    if owner.query is not None:
+        yield "connection", owner.query.connection, ("owner", "query", "connection")
+    if owner.feed is not None:
+        yield "feed", owner.feed.name, ("owner", "feed", "name")
+    for index, replica in enumerate(one.contract.replicas):
+        if replica.dataset is not None:
+            yield "connection", replica.dataset.connection, ("replicas", index, "dataset")
+        if replica.feed is not None:
+            yield "feed", replica.feed.name, ("replicas", index, "feed", "name")
+        if replica.applied_by is not None:
+            yield "feed", replica.applied_by.feed, ("replicas", index, "applied_by", "feed")
+
+
 @dataclass(frozen=True, slots=True)
 class _Claim:
     """One column of a dataset, and who says what belongs in it."""
@@ -387,18 +446,18 @@ class _Claim:
     select: str | None = None
 
 
-def _columns_have_one_meaning(assembled: Sequence[Assembled]) -> Iterator[Problem]:
-    claimed: dict[tuple[DatasetRef, str], list[_Claim]] = {}
+def _columns_have_one_meaning(assembled: Sequence[Assembled], configured: Configured) -> Iterator[Problem]:
+    claimed: dict[tuple[Hashable, str], list[_Claim]] = {}
     for one in assembled:
-        for claim in _claims(one):
-            others = claimed.setdefault((claim.dataset, claim.column), [])
+        for claim in _claims(one, configured):
+            others = claimed.setdefault((configured.identity(claim.dataset), claim.column), [])
             other = next((other for other in others if not _told_apart(claim, other)), None)
             if other is not None:
                 yield Problem(claim.place, _claimed_twice(claim, other))
             others.append(claim)
 
 
-def _claims(one: Assembled) -> Iterator[_Claim]:
+def _claims(one: Assembled, configured: Configured) -> Iterator[_Claim]:
     contract = one.contract
     if contract.owner.dataset and not one.draft.is_broken("owner"):
         for name, field in contract.fields.items():
@@ -406,11 +465,12 @@ def _claims(one: Assembled) -> Iterator[_Claim]:
                 yield _Claim(contract.owner.dataset, name, f"the owner of {contract.entity}", field.place)
     for index, replica in enumerate(contract.replicas):
         if not one.draft.is_broken("replicas", index):
-            yield from _replica_claims(one, index, replica)
+            yield from _replica_claims(one, index, replica, configured)
 
 
-def _replica_claims(one: Assembled, index: int, replica: Replica) -> Iterator[_Claim]:
-    if replica.dataset is None or replica.dataset == one.contract.owner.dataset:
+def _replica_claims(one: Assembled, index: int, replica: Replica, configured: Configured) -> Iterator[_Claim]:
+    owner = one.contract.owner.dataset
+    if replica.dataset is None or (owner and configured.identity(replica.dataset) == configured.identity(owner)):
         return
     who = f"the replica `{replica.name}` of {one.contract.entity}"
     select = replica.select.text if replica.select else None
@@ -429,8 +489,10 @@ def _claimed_twice(claim: _Claim, other: _Claim) -> str:
     )
 
 
-_RULES_TOGETHER: tuple[Callable[[Sequence[Assembled]], Iterable[Problem]], ...] = (
+_RULES_TOGETHER: tuple[Callable[[Sequence[Assembled], Configured], Iterable[Problem]], ...] = (
     _entities_have_one_contract,
     _references_lead_somewhere,
+    _copies_are_kept_elsewhere,
+    _names_are_configured,
     _columns_have_one_meaning,
 )

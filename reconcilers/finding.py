@@ -69,11 +69,15 @@ KeyText = tuple[tuple[str, str | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """One field that differs, each side in canonical text, None for NULL."""
+    """One field that differs, each side in canonical text, None for NULL.
+
+    `note` says what the two values alone do not show, without either of them; mostly it is empty.
+    """
 
     name: str
     owner: str | None
     replica: str | None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

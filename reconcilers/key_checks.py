@@ -21,7 +21,11 @@ _INJECTIVE = frozenset({Kind.INT, Kind.UUID, Kind.TEXT, Kind.DATE, Kind.TIMESTAM
 
 
 def key_sights(
-    cursor: duckdb.DuckDBPyConnection, contract: Contract, projected: Projected, replica: str | None
+    cursor: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    projected: Projected,
+    replica: str | None,
+    owner: Projected | None = None,
 ) -> list[Sight]:
     """Duplicated, NULL and bad keys of one side; the duplicates stay in a table that the comparison leaves out.
 
@@ -30,10 +34,13 @@ def key_sights(
         contract: The entity's.
         projected: The side, scanned.
         replica: The replica's name; None for the owner.
+        owner: A replica's owner, scanned: its rows tell which keys the run's own filter leaves out.
     """
     table, projection = projected.table, projected.projection
     sights = []
-    twice = row_keys.find_duplicates(cursor, table, projection, unique=_is_unique(contract, projected))
+    left_out = "" if owner is None else row_keys.outside(owner.table, owner.projection, projection)
+    unique = _is_unique(contract, projected)
+    twice = row_keys.find_duplicates(cursor, table, projection, unique=unique, left_out=left_out)
     for key, count in row_keys.duplicate_keys(cursor, contract, twice) if twice else []:
         sights.append(_sight(contract, replica, key, Divergence.DUPLICATE, count))
     for key, count in row_keys.null_keys(cursor, contract, table, projection):

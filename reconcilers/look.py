@@ -56,12 +56,13 @@ class Readers:
     Attributes:
         owner: The owner's.
         replicas: Of the replicas in scope, by replica name; an error in place of a reader is why there is none.
-        referenced: Of the owners that the entity refers to, by entity, each with its contract.
+        referenced: Of the owners that the entity refers to, by entity, each with its contract; an error in its place
+            is why its keys cannot be asked for.
     """
 
     owner: Reader
     replicas: Mapping[str, Reader | AuditorError]
-    referenced: Mapping[str, tuple[Contract, Reader]] = field(default_factory=dict)
+    referenced: Mapping[str, tuple[Contract, Reader] | AuditorError] = field(default_factory=dict)
 
 
 class Looker:

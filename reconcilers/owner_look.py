@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts.errors import StoreError
+from contracts.errors import AuditorError, StoreError
 from reconcilers import row_keys
 from reconcilers.canonical import canonical
 from reconcilers.fetch import batches, fetch_side, spelled_keys
@@ -39,7 +39,7 @@ class OwnerLook:
     workspace: Workspace
     cursor: duckdb.DuckDBPyConnection
     contract: Contract
-    referenced: Mapping[str, tuple[Contract, Reader]]
+    referenced: Mapping[str, tuple[Contract, Reader] | AuditorError]
     prefix: str
 
     def look(self, owner: Projected, result: EntityLook) -> None:
@@ -49,8 +49,7 @@ class OwnerLook:
         if owner.projection.issues:
             result.owner_sights += self._issues(owner)
         for name, entity in self.contract.references().items():
-            if entity in self.referenced:
-                self._look_at_reference(owner, name, entity, result)
+            self._look_at_reference(owner, name, entity, result)
 
     def _issues(self, owner: Projected) -> list[Sight]:
         """Fetch the rows that the scan flagged and say what is wrong with each."""
@@ -70,7 +69,7 @@ class OwnerLook:
     def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> None:
         try:
             table = self._bring_referenced(entity)
-        except StoreError as error:
+        except AuditorError as error:
             result.notes.append(f"references of {name} to {entity} were not checked: {error}")
             return
         found = reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
@@ -78,7 +77,12 @@ class OwnerLook:
 
     def _bring_referenced(self, entity: str) -> str:
         """The keys that the referenced entity's owner holds now, as a table."""
-        contract, reader = self.referenced[entity]
+        found = self.referenced.get(entity)
+        if found is None:
+            raise StoreError(f"nobody was named who owns {entity}")
+        if isinstance(found, AuditorError):
+            raise found
+        contract, reader = found
         table = f"{self.prefix}referenced_{entity}"
         item = next(item for item in owner_items(contract) if item.name == contract.key[0])
         logical = contract.fields[item.name].type

@@ -48,7 +48,7 @@ class PairLook:
 
     def look(self, seen: ReplicaLook) -> None:
         """Check the replica's keys, join it with its owner, and name what differs."""
-        seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name)
+        seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
         table = f"{self.copy.table}_diff"
         seen.counts = rows.compare(self.cursor, self._pair, table)
         states = rows.owner_states(self.cursor, self._pair, table)

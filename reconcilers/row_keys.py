@@ -51,16 +51,19 @@ def count_live(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projec
 
 
 def find_duplicates(
-    cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool
+    cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool, left_out: str = ""
 ) -> str | None:
-    """Keys that stand several times among the live rows, as a new table (`k…`, `n` rows); None when there are none."""
+    """Keys that stand several times among the live rows, as a new table (`k…`, `n` rows); None when there are none.
+
+    `left_out` is a condition on the rows of one key, for keys that nobody wants to know of; empty for none.
+    """
     keys, target = ", ".join(projection.keys), f"{table}_duplicates"
     if unique:
         cursor.execute(f'DROP TABLE IF EXISTS "{target}"')  # of an earlier look
         return None
     cursor.execute(
         f'CREATE OR REPLACE TABLE "{target}" AS SELECT {keys}, count(*) AS n FROM "{table}" '
-        f"WHERE {live(projection)} GROUP BY {keys} HAVING count(*) > 1"
+        f"WHERE {live(projection)} GROUP BY {keys} HAVING count(*) > 1{f' AND NOT ({left_out})' if left_out else ''}"
     )
     return target if number(cursor, f'SELECT count(*) FROM "{target}"') else None
 
@@ -99,9 +102,7 @@ def null_keys(
     else:
         parts = key_texts(contract)
         condition = " OR ".join(f"{key} IS NULL" for key in projection.keys)
-    if projection.gone:
-        condition = f"({condition}) AND NOT gone"
-    return _counted(cursor, contract, table, parts, condition)
+    return _counted(cursor, contract, table, parts, f"({condition}){_counts(projection)}")
 
 
 def bad_keys(
@@ -111,8 +112,34 @@ def bad_keys(
     if not projection.bad_keys:
         return []
     whole = " AND ".join(f"{part} IS NOT NULL" for part in projection.spellings)
-    gone = " AND NOT gone" if projection.gone else ""
-    return _counted(cursor, contract, table, projection.spellings, f"kb AND {whole}{gone}")
+    return _counted(cursor, contract, table, projection.spellings, f"kb AND {whole}{_counts(projection)}")
+
+
+def _counts(projection: Projection) -> str:
+    """Condition that a row without a usable key counts: no key leads to the owner's row, its own values decide."""
+    return " AND NOT gone" * projection.gone + " AND NOT outside" * projection.outside
+
+
+def outside(owner: str, owner_projection: Projection, copy: Projection) -> str:
+    """Condition on the rows of one key of a replica: the run's own filter leaves the key out.
+
+    Where the owner has the key, its row decides; else the copies do, which must all be outside beyond doubt.
+
+    Args:
+        owner: The workspace's table of the owner's projection.
+        owner_projection: What stands in it.
+        copy: The replica's projection.
+
+    Returns:
+        SQL for HAVING, empty where the run has no filter.
+    """
+    if not owner_projection.outside:
+        return ""
+    keys = ", ".join(copy.keys)
+    whole = " AND ".join(f"{key} IS NOT NULL" for key in copy.keys)
+    at_owner = f'SELECT ({keys}) FROM "{owner}" WHERE {whole}'
+    left_out = f"({keys}) IN ({at_owner} AND outside)"
+    return f"{left_out} OR (bool_and(outside) AND ({keys}) NOT IN ({at_owner}))" if copy.outside else left_out
 
 
 def _counted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contracts.equality import Hashed, Mask, TruncatedTo
 from contracts.logical_types import Kind
 from reconcilers.canonical import Canonical
 from reconcilers.equality_sql import equal
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
     import duckdb
 
     from contracts.contract import Contract, Replica
+    from contracts.equality import Equality
     from reconcilers.finding import KeyText
     from reconcilers.projection import Compared, Side
+
+_MADE_OF_IT: dict[type, tuple[str, str]] = {
+    Mask: ("unmasked", "masked"),
+    Hashed: ("unhashed", "hashed"),
+    TruncatedTo: ("uncut", "cut"),
+}
+"""What a copy makes of the owner's value: in words, where it did not, and where it should."""
+_TO_BE_REDACTED = "the replica is to hold NULL, or the same constant in every row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +122,24 @@ def _fetched(pattern: str, side: Side, name: str) -> Canonical:
 
 
 def _field_differences(fields: Sequence[Compared], differing: list[dict[str, Any]]) -> tuple[FieldDifference, ...]:
-    return tuple(FieldDifference(fields[item["i"]].name, item["o"], item["r"]) for item in differing)
+    return tuple(_field_difference(fields[item["i"]], item["o"], item["r"]) for item in differing)
+
+
+def _field_difference(compared: Compared, owner: str | None, replica: str | None) -> FieldDifference:
+    return FieldDifference(compared.name, owner, replica, _what_it_is_to_hold(compared.equality, owner, replica))
+
+
+def _what_it_is_to_hold(equality: Equality, owner: str | None, replica: str | None) -> str:
+    """What a copy that is to hold something else than the owner's value holds: the two shown values do not say it."""
+    plain = owner is not None and owner == replica
+    if equality.mode == "redacted":
+        return "the replica holds the owner's value, not redacted" if plain else _TO_BE_REDACTED
+    for step in equality.steps:
+        told = _MADE_OF_IT.get(type(step))
+        if told is not None:
+            lacking, made = told
+            wanted = f"{made} to {step.length} characters" if isinstance(step, TruncatedTo) else made
+            if plain:
+                return f"the replica holds the owner's value {lacking}"
+            return f"the replica is to hold the owner's value {wanted}"
+    return ""

@@ -40,7 +40,7 @@ def check(
     wiring = Wiring(invocation.settings())
     count = 0
     try:
-        catalog = wiring.catalog()
+        catalog = wiring.catalog(complete=True)
         problems = list(catalog.warnings)
         count = len(catalog.contracts)
     except ContractError as error:
@@ -112,7 +112,10 @@ def infer(
 def _dataset(text: str) -> tuple[str, str]:
     connection, slash, relation = text.partition("/")
     if not slash or not connection or not relation:
-        raise UsageError(f"{text!r} is no dataset; expected CONNECTION/RELATION, such as orders_db/public.orders")
+        raise UsageError(
+            f"{text!r} is no dataset; expected CONNECTION/RELATION, such as orders_db/public.orders",
+            hint="the connections are those under `connections` in the settings",
+        )
     return connection, relation
 
 
@@ -126,15 +129,12 @@ def diff(
 
     Exit codes: 0 the version number says what changed, 2 it does not (breaking changes need a higher one).
     """
-    from contracts.catalog import parse_contract
+    from contracts.catalog import read_contract
     from contracts.versions import diff_catalogs, diff_json, diff_text
 
     invocation = Invocation.of(context)
     form = invocation.format_of((TERMINAL, JSON))
-    before, after = (
-        {one.entity: one for one in (parse_contract(_read(file), str(file)) for file in _files(path))}
-        for path in (old, new)
-    )
+    before, after = ({one.entity: one for one in map(read_contract, _files(path))} for path in (old, new))
     diffs = diff_catalogs(before, after)
     with invocation.result() as stream:
         if form == JSON:
@@ -148,16 +148,9 @@ def _files(path: Path) -> list[Path]:
     found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
     missing = [file for file in found or [path] if not file.is_file()]
     if missing:
-        raise UsageError(f"there is no contract file {missing[0]}")
+        what = f"{path} holds no contract (*.yaml)" if path.is_dir() else f"there is no contract file {missing[0]}"
+        raise UsageError(what, hint="name a contract file, or a directory of them, as OLD and as NEW")
     return found
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UsageError(f"reading the contract {file} failed: {reason}") from error
 
 
 @app.command()

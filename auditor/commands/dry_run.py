@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from auditor.commands.invocation import JSON, TERMINAL
+from auditor.reports.words import counted
 from contracts.errors import AuditorError
 from reconcilers.projection import owner_items, replica_items
 
@@ -83,7 +84,7 @@ def _query(contract: Contract, replica: str | None, reference: DatasetRef | Quer
 
 def _told(query: Planned) -> str:
     side = f"{query.entity} at {query.replica}" if query.replica else f"{query.entity}, the owner"
-    sizes = [f"about {query.estimated_rows:,} rows"] if query.estimated_rows is not None else []
+    sizes = [f"about {counted(query.estimated_rows, 'row')}"] if query.estimated_rows is not None else []
     sizes += [f"{query.estimated_bytes:,} bytes"] if query.estimated_bytes is not None else []
     lines = "\n".join(f"    {line}" for line in query.query.splitlines())
     return f"{side}: {query.dataset} ({', '.join(sizes) or 'size unknown'})\n{lines}\n\n"

@@ -98,16 +98,20 @@ class Documents:
         if owner is None or copy is None or not owner.live or not copy.live:
             return []
         entity, text = self._contract.entity, self._masker.text
-        differing = {difference.name for difference in replica.differences}
-        return [
-            {
-                "name": name,
-                "owner": text(entity, name, owner.texts[name]),
-                "replica": text(entity, name, copy.texts[name]),
-                "equal": name not in differing,
-            }
-            for name in copy.fields
-        ]
+        differing = {difference.name: difference.note for difference in replica.differences}
+        fields: list[EntityFieldDocument] = []
+        for name in copy.fields:
+            fields.append(
+                {
+                    "name": name,
+                    "owner": text(entity, name, owner.texts[name]),
+                    "replica": text(entity, name, copy.texts[name]),
+                    "equal": name not in differing,
+                }
+            )
+            if note := differing.get(name):
+                fields[-1]["note"] = note
+        return fields
 
 
 def _masker(wiring: Wiring, contract: Contract) -> Masker:

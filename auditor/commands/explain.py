@@ -48,7 +48,7 @@ def _document(history: FindingHistory) -> dict[str, object]:
 
 def _tell(history: FindingHistory, stream: TextIO) -> None:
     from auditor.commands.drawing import write_pairs, write_table
-    from auditor.reports.visible import shown
+    from auditor.reports.visible import shown, visible
 
     finding = cast("FindingDocument", history.latest)
     write_pairs(stream, _about(finding, history))
@@ -59,6 +59,9 @@ def _tell(history: FindingHistory, stream: TextIO) -> None:
             (field["name"], shown(field["owner"]), shown(field["replica"]))[: len(heads)] for field in finding["fields"]
         ]
         write_table(stream, heads, rows)
+        for field in finding["fields"]:
+            if note := field.get("note"):
+                stream.write(f"{visible(field['name'])}: {visible(note)}\n")
     if finding["evidence"]["reads"]:
         stream.write("\nWhat was read\n")
         reads = finding["evidence"]["reads"]
@@ -77,7 +80,7 @@ def _about(finding: FindingDocument, history: FindingHistory) -> Iterator[tuple[
     yield "finding", finding["id"]
     yield "where", f"{finding['entity']} at {finding['replica'] or 'the owner'}"
     yield "key", key_text(finding["key"]) or "the whole replica"
-    meaning = words.DIVERGENCES.get(finding["divergence"], "")
+    meaning = words.divergence_meaning(finding["divergence"], finding["rule"])
     yield "divergence", _with(words.words(finding["divergence"]), meaning)
     if finding["rule"]:
         yield "rule", finding["rule"]

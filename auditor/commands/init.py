@@ -45,6 +45,9 @@ def _write(path: Path, template: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"making {path.parent} failed: {error.strerror or error}") from error
+        raise UsageError(
+            f"making {path.parent} failed: {error.strerror or error}",
+            hint="name settings in a directory that you may write, with --config",
+        ) from error
     with atomic_file(path) as stream:
         stream.write(text)

@@ -65,12 +65,19 @@ class Invocation:
     def format_of(self, allowed: Sequence[str]) -> str:
         """The format asked for, the first allowed one by default.
 
+        Where `--out` leads is looked at here too: a mistake in how a result is wanted is told before any work is done.
+
         Raises:
-            UsageError: The command does not have it.
+            UsageError: The command does not have it, or the file of `--out` cannot be written.
         """
         form = self.form or allowed[0]
         if form not in allowed:
-            raise UsageError(f"--format {form}: this command writes {' or '.join(allowed)}")
+            raise UsageError(
+                f"--format {form}: this command does not write that",
+                hint=f"choose --format {' or '.join(allowed)}",
+            )
+        if self.out is not None:
+            require_writable(self.out)
         return form
 
     def say(self, text: str) -> None:
@@ -115,9 +122,13 @@ def standard_output(*, for_machines: bool = False) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes stdout once more when it exits; that must not fail either.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
+
+
+def _let_go_of_stdout() -> None:
+    """Python flushes stdout once more when it exits; that must not fail either."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
@@ -146,6 +157,25 @@ def atomic_file(path: Path) -> Iterator[TextIO]:
         raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: Path) -> None:
+    """Make sure that a result can be written there, and leave everything as it is.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    path = path.resolve()
+    if path.is_dir():
+        raise UsageError(f"writing {path} failed: it is a directory", hint="name a file with --out")
+    try:
+        if path.exists() and not path.is_file():
+            return  # a pipe or a device; opening it would already act on whoever listens
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    os.close(descriptor)
+    Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

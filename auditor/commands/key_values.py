@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts.errors import UsageError
+from contracts.logical_types import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,21 @@ def _wrong_shape(contract: Contract) -> UsageError:
     )
 
 
+_EXAMPLES = {
+    Kind.INT: "digits, such as 42",
+    Kind.DECIMAL: "a decimal number, such as 12.50",
+    Kind.UUID: "a uuid, such as 7f1c2f0e-8c1b-4e0a-9d55-0d9a3c1b2e4f",
+    Kind.BOOL: "true or false",
+    Kind.DATE: "a date, such as 2026-01-31",
+    Kind.TIME: "a time, such as 12:00:00",
+    Kind.TIMESTAMP: "a time in ISO 8601, such as 2026-01-31T12:00:00Z",
+    Kind.TIMESTAMP_LOCAL: "a time in ISO 8601 without a zone, such as 2026-01-31T12:00:00",
+    Kind.BYTES: "hex digits, such as 0aff",
+    Kind.ENUM: "one of the members that the contract names",
+}
+
+
 def _canonical(name: str, text: str, logical: LogicalType) -> str:
-    from contracts.logical_types import Kind
     from reconcilers.value_text import json_text, list_text, scalar_text
 
     if logical.kind is Kind.JSON:
@@ -62,5 +76,8 @@ def _canonical(name: str, text: str, logical: LogicalType) -> str:
     else:
         found = scalar_text(text, logical)
     if found is None:
-        raise UsageError(f"the key field {name} is {logical}, and what was typed for it is none")
+        raise UsageError(
+            f"the key field {name} is {logical}, and what was typed for it is none",
+            hint=f"type it as {_EXAMPLES.get(logical.kind, f'a value of the type {logical}')}",
+        )
     return found

@@ -23,7 +23,7 @@ def duration(option: str, text: str | None) -> timedelta | None:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
+        raise UsageError(f"{option}: {error}", hint=f"write a duration, such as {option} 30s") from None
 
 
 def refuse(option: str, given: object, *, instead: str = "") -> None:

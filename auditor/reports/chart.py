@@ -6,7 +6,7 @@ Lengths are in percent of whatever width the page gives, and heights in pixels: 
 from __future__ import annotations
 
 from auditor.reports.markup import Html, element, void
-from auditor.reports.words import number
+from auditor.reports.words import counted, number
 
 ROW_HEIGHT = 38
 BARS_MAX = 8
@@ -35,7 +35,7 @@ def _merged(counts: list[tuple[str, int]]) -> list[tuple[str, int]]:
     if len(counts) <= BARS_MAX:
         return counts
     rest = counts[BARS_MAX - 1 :]
-    return [*counts[: BARS_MAX - 1], (f"{len(rest)} others", sum(count for _, count in rest))]
+    return [*counts[: BARS_MAX - 1], (counted(len(rest), "other"), sum(count for _, count in rest))]
 
 
 def _bar(position: int, label: str, count: int, longest: int) -> Html:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from contracts.contract import Contract, Field, Replica
-    from reconcilers.finding import Evidence, Finding, Read
+    from reconcilers.finding import Evidence, FieldDifference, Finding, Read
     from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
 REPORT_VERSION = 1
@@ -32,6 +32,8 @@ class DifferenceDocument(TypedDict):
     name: str
     owner: str | None
     replica: str | None
+    note: NotRequired[str]
+    """What the two values alone do not show, in a few words."""
 
 
 class ReadDocument(TypedDict):
@@ -209,13 +211,24 @@ def finding_document(finding: Finding) -> FindingDocument:
         "rule": finding.rule,
         "verdict": finding.verdict.value,
         "cause": finding.cause.value,
-        "fields": [{"name": f.name, "owner": f.owner, "replica": f.replica} for f in finding.fields],
+        "fields": [_difference(difference) for difference in finding.fields],
         "evidence": _evidence(finding.evidence),
     }
     if finding.judge_after is not None:
         document["judge_after"] = instant_text(finding.judge_after)
     if finding.count != 1:
         document["rows"] = finding.count
+    return document
+
+
+def _difference(difference: FieldDifference) -> DifferenceDocument:
+    document: DifferenceDocument = {
+        "name": difference.name,
+        "owner": difference.owner,
+        "replica": difference.replica,
+    }
+    if difference.note:
+        document["note"] = difference.note
     return document
 
 

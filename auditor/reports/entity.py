@@ -45,6 +45,8 @@ class EntityFieldDocument(TypedDict):
     owner: str | None
     replica: str | None
     equal: bool
+    note: NotRequired[str]
+    """What the two values alone do not show, in a few words."""
 
 
 class EntityOwnerDocument(TypedDict):
@@ -243,6 +245,9 @@ class _Sheet:
         if owner.get("error"):
             yield f"owner: {visible(' '.join(owner['error'].split()))}"
         for replica in self.document["replicas"]:
+            for field in replica["fields"]:
+                if note := field.get("note"):
+                    yield f"{visible(replica['replica'])}: {visible(field['name'])}: {visible(note)}"
             told = " ".join(part for part in (replica.get("note", ""), replica.get("error", "")) if part)
             if told:
                 yield f"{visible(replica['replica'])}: {visible(' '.join(told.split()))}"

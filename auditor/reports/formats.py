@@ -81,5 +81,5 @@ def format_named(name: str) -> Format:
         UsageError: There is none.
     """
     if name not in FORMATS:
-        raise UsageError(f"unknown report format {name!r}; expected one of {', '.join(NAMES)}")
+        raise UsageError(f"unknown report format {name!r}", hint=f"choose one of {', '.join(NAMES)}")
     return FORMATS[name]

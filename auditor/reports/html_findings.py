@@ -99,7 +99,7 @@ def finding_data(finding: FindingDocument, span: words.Span, meanings: Meanings)
         "p": f"{entity} → {replica}" if replica is not None else f"{entity}, the owner's own data",
         "k": key_text(finding["key"]) or "the whole replica",
         "m": _about(finding, span),
-        "s": f"{words.DIVERGENCES.get(finding['divergence'], '').capitalize()}.",
+        "s": f"{words.divergence_meaning(finding['divergence'], finding['rule']).capitalize()}.",
         "n": visible(finding["evidence"].get("note", "")),
         "f": _fields(finding, meanings),
         "x": _facts(finding),
@@ -125,8 +125,15 @@ def _fields(finding: FindingDocument, meanings: Meanings) -> list[FieldData]:
     if not finding["fields"] and finding["divergence"] in _PRESENCE:
         owner, replica = _PRESENCE[finding["divergence"]]
         return [("row", owner, replica, "")]
-    told = ((field, meanings.get((finding["entity"], field["name"]), "")) for field in finding["fields"])
-    return [(visible(field["name"]), *_values(finding, field), meaning) for field, meaning in told]
+    told = (
+        (field, _remark(field, meanings.get((finding["entity"], field["name"]), ""))) for field in finding["fields"]
+    )
+    return [(visible(field["name"]), *_values(finding, field), remark) for field, remark in told]
+
+
+def _remark(field: DifferenceDocument, meaning: str) -> str:
+    """What a field means, and what its two values alone do not show."""
+    return "; ".join(part for part in (meaning, visible(field.get("note", ""))) if part)
 
 
 def _values(finding: FindingDocument, field: DifferenceDocument) -> tuple[Value, Value]:

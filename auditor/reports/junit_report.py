@@ -151,7 +151,8 @@ def _finding_lines(finding: FindingDocument, span: words.Span) -> list[str]:
             lines.append(f"  {visible(difference['name'])}: {shown(difference['owner'])}")
         else:
             owner, replica = shown_pair(difference["owner"], difference["replica"])
-            lines.append(f"  {visible(difference['name'])}: owner {owner}, replica {replica}")
+            note = f" ({visible(difference['note'])})" if difference.get("note") else ""
+            lines.append(f"  {visible(difference['name'])}: owner {owner}, replica {replica}{note}")
     return lines
 
 

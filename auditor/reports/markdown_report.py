@@ -209,7 +209,8 @@ def _finding_rows(finding: FindingDocument, span: words.Span) -> str:
     lines = []
     for field in finding["fields"]:
         values = [code(_short(shown(field["owner"])))] if alone else _values(field["owner"], field["replica"])
-        lines.append(_row([*about, code(_short(visible(field["name"]))), *values, age]))
+        note = f" ({plain(field['note'])})" if field.get("note") else ""
+        lines.append(_row([*about, f"{code(_short(visible(field['name'])))}{note}", *values, age]))
         about, age = ["", "", ""], ""
     return "\n".join(lines or [_row([*about, "", *([""] if alone else ["", ""]), age])])
 

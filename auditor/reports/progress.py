@@ -146,7 +146,7 @@ def _rows_column(column: Column) -> ProgressColumn:
     from rich.progress import ProgressColumn, Task
     from rich.text import Text
 
-    from auditor.reports.words import duration, number
+    from auditor.reports.words import counted, duration, number
 
     class RowsColumn(ProgressColumn):
         """`1,200,000 rows  310,000/s  12 s left`."""
@@ -154,7 +154,7 @@ def _rows_column(column: Column) -> ProgressColumn:
         def render(self, task: Task) -> Text:
             rows = task.fields.get("rows", int(task.completed))
             ended = task.fields.get("ended")
-            parts = [f"{number(rows)} rows"]
+            parts = [counted(rows, "row")]
             seconds = (ended or time.monotonic()) - task.fields["began"]
             if rows and seconds >= 1:
                 parts.append(f"{number(round(rows / seconds))}/s")

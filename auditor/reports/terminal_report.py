@@ -381,7 +381,7 @@ class FindingList:
         cause = "" if group.cause == "unknown" else words.words(group.cause)
         found = words.divergences(count, group.divergence)
         parts = [found, visible(group.rule or ""), words.words(group.verdict), cause]
-        meaning = words.CAUSES.get(group.cause, "") if cause else words.DIVERGENCES.get(group.divergence, "")
+        meaning = words.CAUSES.get(group.cause, "") if cause else words.divergence_meaning(group.divergence, group.rule)
         text = Text.assemble(
             (f" {self.symbols.dot} ".join(part for part in parts if part), style),
             (f" {self.symbols.dash} {meaning}" if meaning else "", "dim"),
@@ -412,7 +412,12 @@ class FindingList:
         fields = finding["fields"]
         width = max((min(cell_len(visible(field["name"])), NAME_WIDTH_MAX) for field in fields), default=0)
         alone = finding["replica"] is None
-        return [self._owner_value(field, width) if alone else self._difference(field, width) for field in fields]
+        lines: list[RenderableType] = []
+        for field in fields:
+            lines.append(self._owner_value(field, width) if alone else self._difference(field, width))
+            if note := field.get("note"):
+                lines.append(Hanging(Text(" " * (6 + width + 2)), Text(visible(note), style="dim")))
+        return lines
 
     def _owner_value(self, field: DifferenceDocument, width: int) -> RenderableType:
         return Hanging(self._field_name(field["name"], width), Text(shown(field["owner"])))

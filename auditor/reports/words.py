@@ -40,6 +40,9 @@ DIVERGENCES = {
     "reference": "the row refers to one that does not exist",
 }
 
+_BAD_KEY = "the replica's key there is no value of its declared type, so nothing can be compared with it"
+_TYPE_RULE = "type"
+
 _NOUNS = {
     "missing": ("missing row", "missing rows"),
     "orphan": ("orphan", "orphans"),
@@ -123,6 +126,16 @@ def number(count: int) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """A count and its noun: `1 row`, `2 rows`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def divergence_meaning(divergence: str, rule: str | None) -> str:
+    """What a divergence under a rule means, without a full stop; empty where it is unknown.
+
+    In a replica, `mismatch` under the rule `type` is about its key; nobody knows which of the owner's rows it is.
+    """
+    if divergence == "mismatch" and rule == _TYPE_RULE:
+        return _BAD_KEY
+    return DIVERGENCES.get(divergence, "")
 
 
 def divergences(count: int, divergence: str) -> str:

@@ -157,7 +157,10 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
     ]
     if not kept:
         known = sorted({replica.name for contract in contracts for replica in contract.replicas})
-        raise UsageError(f"no replica in scope is called {name!r}; known: {', '.join(known) or 'none'}")
+        raise UsageError(
+            f"no replica in scope is called {name!r}; known: {', '.join(known) or 'none'}",
+            hint="see `audit contracts owners`",
+        )
     return kept
 
 
@@ -212,19 +215,35 @@ def looker(contract: Contract, around: Surroundings, *, where: Expression | None
         )
     owner = around.reader(reference)
     replicas = {replica.name: _replica_reader(replica, around) for replica in contract.replicas}
-    referenced = {}
+    referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
     for entity in set(contract.references().values()):
-        other = around.contracts.get(entity)
-        target = None if other is None else other.owner.dataset or other.owner.query
-        if other is not None and target is not None:
-            referenced[entity] = (other, around.reader(target))
+        referenced[entity] = _referenced(entity, around)
     readers = Readers(owner, replicas, referenced)
     return Looker(around.workspace, contract, readers, where=where, prefix=prefix, progress=around.progress)
 
 
+def _referenced(entity: str, around: Surroundings) -> tuple[Contract, Reader] | AuditorError:
+    """The owner of an entity that is referred to; or why it cannot be asked for its keys."""
+    other = around.contracts.get(entity)
+    if other is None:
+        return StoreError(f"no contract is about {entity}")
+    target = other.owner.dataset or other.owner.query
+    if target is None:
+        return StoreError(f"the owner of {entity} is known only by its feed, which this version cannot read yet")
+    if len(other.key) > 1:
+        return StoreError(f"the key of {entity} has several fields")
+    try:
+        return other, around.reader(target)
+    except AuditorError as error:
+        return error
+
+
 def _replica_reader(replica: Replica, around: Surroundings) -> Reader | AuditorError:
     if replica.dataset is None:
-        return StoreError(f"{replica.name} is known only by its feed, which this version cannot read yet")
+        return StoreError(
+            f"{replica.name} is known only by its feed, which this version cannot read yet",
+            hint="give the replica a `dataset` in its contract",
+        )
     try:
         return around.reader(replica.dataset)
     except AuditorError as error:

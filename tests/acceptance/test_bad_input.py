@@ -44,6 +44,25 @@ def refuses(shop: Shop, audit: Callable[..., Outcome]) -> Callable[..., str]:
     return check
 
 
+@pytest.mark.parametrize("command", [NOW, ("contracts", "infer", "shop/orders"), ("contracts", "check", "--live")])
+def test_a_result_that_can_go_nowhere_is_told_before_any_work(
+    shop: Shop, refuses: Callable[..., str], command: tuple[str, ...]
+) -> None:
+    """No run is made, no ledger, no empty file."""
+    refuses(*command, "--out", "nowhere/report.json", says=("nowhere/report.json failed", "--out"))
+    refuses(*command, "--out", "export", says=("it is a directory", "--out"))
+    assert not (shop.directory / "auditor.db").exists()
+
+
+def test_a_run_that_fails_leaves_the_file_of_its_result_as_it_was(shop: Shop, refuses: Callable[..., str]) -> None:
+    """Whether there was one or not."""
+    (shop.directory / "old.json").write_text("of yesterday")
+    shop.replace("dataset: shop/orders", "dataset: shop/ordrs")
+    refuses(*NOW, "--out", "old.json", says=("nothing could be compared",))
+    refuses(*NOW, "--out", "new.json", says=("nothing could be compared",))
+    assert not (shop.directory / "new.json").exists()
+
+
 # Settings
 
 

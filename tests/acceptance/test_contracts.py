@@ -39,6 +39,71 @@ def live(audit: Callable[..., Outcome]) -> tuple[int, list[tuple[str, str]]]:
     return done.code, [(one["severity"], one["message"]) for one in done.json["problems"]]
 
 
+def test_what_the_settings_lack_is_an_error_with_its_line(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """A connection or a feed that no settings name; one that no contract names is nobody's business."""
+    shop.replace("export/orders.csv", "exports/orders.csv")
+    shop.replace('    where: "status', '    applied_by: {feed: shopp, group_id: g}\n    where: "status')
+    done = audit("contracts", "check")
+    assert done.code == 2
+    assert (
+        "order.yaml:22: error: the connection `exports` is not configured; did you mean `export`?; auditor.yaml has "
+        "export, read_model, shop" in done.out
+    )
+    assert "order.yaml:24: error: the feed `shopp` is not configured; auditor.yaml has none" in done.out
+    shop.replace("exports/orders.csv", "export/orders.csv")
+    shop.replace("    applied_by: {feed: shopp, group_id: g}\n", "")
+    shop.replace_settings("connections:\n", 'connections:\n  other: {url: "sqlite:///other.db"}\n')
+    assert audit("contracts", "check").code == 0
+
+
+@pytest.mark.parametrize("dataset", ["shop/orders", "shop/main.orders", "shop/Orders", "again/orders"])
+def test_the_owners_own_dataset_is_no_replica_under_whatever_name(
+    shop: Shop, audit: Callable[..., Outcome], dataset: str
+) -> None:
+    """It would agree with itself for ever; a run refuses it as well as the check does."""
+    shop.replace_settings("connections:\n", 'connections:\n  again: {url: "sqlite:///./shop.db"}\n')
+    shop.replace("dataset: read_model/order_search", f"dataset: {dataset}")
+    done = audit("contracts", "check")
+    assert done.code == 2
+    assert "order.yaml:17: error: the replica `search`" in done.out
+    assert "is the owner's own dataset shop/orders" in done.out
+    assert audit("reconcile").code == 2
+
+
+def test_one_column_of_one_table_is_claimed_once_under_whatever_name(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    shop.replace("dataset: export/orders.csv", "dataset: read_model/Order_Search\n    key: {id: order_id}")
+    shop.replace("fields: [status, total]", "fields: {status: state}")
+    done = audit("contracts", "check")
+    assert "both claim the column `state` of read_model/Order_Search" in done.out
+    assert done.code == 2
+
+
+def test_a_type_that_its_comma_cuts_off_is_told_once_with_what_it_needs(
+    shop: Shop, audit: Callable[..., Outcome]
+) -> None:
+    """Within braces a comma ends the value."""
+    shop.replace('type: "decimal(10,2)"', "type: decimal(10,2)")
+    done = audit("contracts", "check")
+    assert """`type`: 'decimal(10' is cut off at its comma; a type with a comma needs quotes""" in done.out
+    assert "1 error" in done.out
+
+
+def test_diff_reads_files_as_check_does(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """No larger ones, with the same words, and with what to do next."""
+    large = shop.directory / "large.yaml"
+    large.write_text(shop.contract.read_text() + "# " + "x" * 2**20)
+    done = audit("contracts", "diff", str(shop.contract), str(large))
+    assert (done.code, done.out) == (2, "")
+    assert "large.yaml: error: is larger than" in done.err
+    assert "next:" in done.err
+    large.write_bytes("entity: é".encode("latin-1"))
+    assert "large.yaml:1: error: is not UTF-8" in audit("contracts", "diff", str(shop.contract), str(large)).err
+    (shop.directory / "empty").mkdir()
+    assert (
+        "empty holds no contract" in audit("contracts", "diff", str(shop.contract), str(shop.directory / "empty")).err
+    )
+
+
 def test_live_holds_contracts_against_real_schemas(shop: Shop, audit: Callable[..., Outcome]) -> None:
     code, problems = live(audit)
     assert code == 0

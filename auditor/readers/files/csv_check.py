@@ -201,7 +201,7 @@ class _Check:
         cells = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
         odd = np.flatnonzero(cells != len(self.header))
         if len(odd):
-            row, found = int(odd[0]), f"found {cells[odd[0]]} cells, expected {len(self.header)}"
+            row, found = int(odd[0]), f"found {_cells_told(int(cells[odd[0]]))}, expected {len(self.header)}"
             start = int(ends[row - 1]) + 1 if row else 0
             raise _FoundError(start, found if lengths[row] else "is blank")
         self.records += len(ends)
@@ -250,3 +250,7 @@ def _check_names(header: tuple[str, ...], what: str) -> None:
         raise StoreError(
             f"reading {what}: line 1: two columns are called {twice!r}", hint="give every column a name of its own"
         )
+
+
+def _cells_told(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"

@@ -154,7 +154,7 @@ def _missing(session: MySqlSession, schema: str, name: str) -> StoreError:
     lower = [other for other in seen if other.lower() == name.lower()]
     guess = (lower or close or [""])[0]
     question = f"; did you mean {guess}?" if guess else ""
-    among = f"{len(seen)} others" if seen else "nothing at all"
+    among = ("1 other" if len(seen) == 1 else f"{len(seen)} others") if seen else "nothing at all"
     return StoreError(
         f"reading {session.dataset}: in database {schema} the user sees no table or view {name}, but {among}{question}",
         hint="check the relation's spelling, and that the user may SELECT from it",

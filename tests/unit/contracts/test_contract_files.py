@@ -86,7 +86,7 @@ def test_the_samples_are_right() -> None:
             "1.yaml:24: `lag_bound`: the duration 300 has no unit (ms, s, m, h, d); write 300s for seconds",
         ),
         ("lag_bound: 5m", "lag_bound: 5 minutes", "1.yaml:24: `lag_bound`: '5 minutes' is no duration"),
-        ("lag_bound: 5m", "lag_bound: 0s", "1.yaml:24: `lag_bound` is 0; expected a longer duration"),
+        ("lag_bound: 5m", "lag_bound: 0s", "1.yaml:24: `lag_bound` is 0; no copy is written in the same moment"),
         ("lag_bound: 5m", "ttl: forever", "1.yaml:24: `ttl`: 'forever' is no duration"),
         (
             "lag_bound: 5m",

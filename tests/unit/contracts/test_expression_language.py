@@ -121,7 +121,7 @@ def test_the_text_stays_as_written() -> None:
         ("CASE END", "it cannot be read"),
         ("a, b", "it cannot be read near ','"),
         ("round(a, 1, 2) = 1", "round(…) takes 1 to 2 arguments, not 3 (at character 1)"),
-        ("lower() = 'x'", "lower(…) takes 1 arguments, not 0"),
+        ("lower() = 'x'", "lower(…) takes 1 argument, not 0"),
         ("date_trunc('day') = a", "date_trunc(…) takes 2 arguments, not 1"),
         ("x'ab' = a", "it cannot be read near \"'ab'\""),
         ("a COLLATE nocase = 'x'", "'COLLATE' is not part of the language"),

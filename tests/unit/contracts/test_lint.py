@@ -40,7 +40,7 @@ from tests.unit.contracts.samples import CUSTOMER, ORDER, check, errors, order
         (
             '{type: "decimal(10,2)"}',
             '{type: "decimal(10,2)", equality: exakt}',
-            "1.yaml:13: unknown equality 'exakt'; did you mean `exact`?",
+            "1.yaml:13: the equality of `total` cannot be read: unknown equality 'exakt'; did you mean `exact`?",
         ),
         (
             "status: state",
@@ -52,7 +52,11 @@ from tests.unit.contracts.samples import CUSTOMER, ORDER, check, errors, order
             "truncated ms",
             "1.yaml:30: the equality of `total` does not fit: `truncated ms` is for times, not decimal(10,2)",
         ),
-        ("within 0.005", "[within 1, trimmed]", "1.yaml:30: `within` must be the last equality of the list"),
+        (
+            "within 0.005",
+            "[within 1, trimmed]",
+            "1.yaml:30: the equality of `total` cannot be read: `within` must be the last equality of the list",
+        ),
         # owner
         ("  dataset: orders_db/public.orders\n", "", "1.yaml:4: the owner needs a `dataset`, a `query` or a `feed`"),
         (
@@ -301,7 +305,9 @@ def test_a_salt_that_stands_for_nothing_is_told_at_its_place() -> None:
         raise ValueError(f"the variable {text} is not set")
 
     text = CUSTOMER + CLAIM.replace("email: state", 'email: {path: state, equality: {hash: sha256, salt: "${PEPPER}"}}')
-    with pytest.raises(ContractError, match=r"a.yaml:13: error: the variable \$\{PEPPER\} is not set"):
+    with pytest.raises(
+        ContractError, match=r"a.yaml:13: error: the equality of `email` cannot be read: the variable \$\{PEPPER\}"
+    ):
         parse_catalog({"a.yaml": text}, expand)
     assert parse_catalog({"a.yaml": text}).contract("customer").replicas[0].fields[0].equality.steps
 

@@ -170,6 +170,51 @@ def test_the_run_s_own_filter_is_as_if_other_rows_were_not_there(workspace: Work
     assert look.replicas["copy"].counts == Counts(owner_rows=2, replica_rows=2, compared_rows=3, kept=0)
 
 
+def test_the_run_s_own_filter_leaves_out_duplicate_keys_of_other_rows(workspace: Workspace) -> None:
+    """The owner's row decides where there is one; else every copy must be outside beyond doubt."""
+    owner = [row("1", "in"), row("2", "out")]
+    copies = [row("1", "in"), row("1", "out"), row("2", "in"), row("2", "in")]
+    copies += [row("3", "out"), row("3", "out"), row("4", "out"), row("4", "in")]
+    look = thing(owner, copies).look(workspace, where="name = 'in'")
+    assert told(look) == [("copy", ("1",), "duplicate", None), ("copy", ("4",), "duplicate", None)]
+
+
+def test_the_run_s_own_filter_leaves_out_rows_without_a_usable_key(workspace: Workspace) -> None:
+    """No key leads to the owner's row: the row's own values decide, and what may be inside is told."""
+    owner = [row("1", "in"), row(None, "out"), row("x", "out")]
+    copies = [row("1", "in"), row(None, "out"), row("y", "out"), row(None, "in"), row("z", None)]
+    look = thing(owner, copies).look(workspace, where="name = 'in'")
+    assert told(look) == [("copy", ("z",), "mismatch", "type"), ("copy", (None,), "null_key", None)]
+
+
+def test_a_copy_says_what_it_is_to_hold_where_the_values_alone_do_not(workspace: Workspace) -> None:
+    """A mask, a digest, a cut or a redaction is not seen in two values, least of all where both are hashed."""
+    for equality, plain, other in (
+        ("{mask: '*'}", "unmasked", "masked"),
+        ("{hash: sha256}", "unhashed", "hashed"),
+        ("{truncated_to: 3}", "uncut", "cut to 3 characters"),
+    ):
+        settings = f", fields: {{name: {{path: name, equality: {equality}}}}}"
+        copies = [row("1", "secret"), row("2", "?")]
+        sights = thing([row("1", "secret"), row("2", "secret")], copies, replica=settings).look(workspace)
+        notes = [sight.finding.fields[0].note for sight in sights.replicas["copy"].sights]
+        assert sorted(notes) == sorted(
+            [f"the replica holds the owner's value {plain}", f"the replica is to hold the owner's value {other}"]
+        )
+
+
+def test_a_redacted_copy_that_is_not_says_so(workspace: Workspace) -> None:
+    """Whichever constant the others hold."""
+    copies = [row("1", "x"), row("2", "x"), row("3", "secret"), row("4", "y")]
+    settings = ", fields: {name: {path: name, equality: redacted}}"
+    world = thing([row(str(number), "secret") for number in range(1, 5)], copies, replica=settings)
+    notes = {sight.finding.key: sight.finding.fields[0].note for sight in world.look(workspace).replicas["copy"].sights}
+    assert notes == {
+        (("id", "3"),): "the replica holds the owner's value, not redacted",
+        (("id", "4"),): "the replica is to hold NULL, or the same constant in every row",
+    }
+
+
 def test_a_redacted_column_holds_one_constant_or_null(workspace: Workspace) -> None:
     """The constant is the most frequent text, the least of equals; whatever else stands there is a mismatch."""
     owner = [row(str(number), "secret") for number in range(1, 6)]

@@ -22,7 +22,7 @@ def test_the_formats_are_those_that_the_interface_names() -> None:
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="unknown report format 'pdf'; expected one of terminal, json"):
+    with pytest.raises(UsageError, match="unknown report format 'pdf'\n  next: choose one of terminal, json"):
         format_named("pdf")
 
 

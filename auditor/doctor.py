@@ -135,7 +135,7 @@ def _connection(connection: Connection, wiring: Wiring, workspace: Workspace) ->
         yield Examined(subject, ERROR, str(error))
         return
     for setting in unserved_settings(connection):
-        yield Examined(subject, WARNING, f"`{setting}` is not served by this version; it reads as if it were not there")
+        yield Examined(subject, WARNING, f"`{setting}` has no effect: {dialect} has no such limit")
     where = connection.url_without_password
     if question is None:
         yield Examined(subject, OK, f"{where} answers")

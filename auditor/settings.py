@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -38,7 +38,12 @@ from contracts.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from auditor.readers.meter import Meter
+
 SETTINGS_VERSION = 1
+WITH_STANDBY = ("postgresql", "mysql", "mariadb")
+"""Stores of which a physical copy, or a replica that only reads, may be scanned in their place."""
+
 NAME = re.compile(r"[^\s/\\$]{1,100}\Z")
 """Names of connections and feeds; a slash would end them in `connection/relation`."""
 
@@ -178,6 +183,8 @@ class ConnectionSettings(Group):
             raise ValueError(
                 f"`standby` is {self.standby.dialect}, but `url` is {self.url.dialect}; expected the same store"
             )
+        if self.standby is not None and self.standby.dialect not in WITH_STANDBY:
+            raise ValueError(f"`standby` is for {', '.join(WITH_STANDBY)}; {self.url.dialect} has none")
         return self
 
 
@@ -289,6 +296,20 @@ class Connection:
     timezone: str = "UTC"
     """IANA zone of columns that have none."""
     limits: Limits = NO_LIMITS
+    is_standby: bool = False
+    """`url` is another connection's standby."""
+    meter: Meter | None = field(default=None, repr=False, compare=False)
+    """Counts what its readers ask of the store."""
+
+    def at_standby(self) -> Connection:
+        """The same connection at its standby.
+
+        Raises:
+            ValueError: It has none.
+        """
+        if self.standby is None:
+            raise ValueError(f"{self.name} has no standby")
+        return replace(self, url=self.standby, standby=None, is_standby=True)
 
     @property
     def scheme(self) -> str:

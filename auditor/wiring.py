@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     from auditor.ledger.ledger import Ledger
     from auditor.readers.connection import ConnectionParts
+    from auditor.readers.metered import Account
     from auditor.settings import Connection, Settings
     from contracts.catalog import Catalog
     from contracts.configured import Configured
     from contracts.contract import Contract
-    from reconcilers.ports import Reader
+    from reconcilers.ports import Load, Reader
     from reconcilers.workspace import Workspace
 
 DUCKDB_SHARE = 0.6
@@ -69,6 +70,10 @@ _SERVERS = {
 }
 """By the scheme without a driver."""
 
+_WITH_TIMEOUTS = frozenset({"postgresql", "mysql", "mariadb", "sqlite"})
+_COUNTING = frozenset({"postgresql", "mysql", "mariadb"})
+"""Stores whose sessions count every statement; for the others each read counts as one."""
+
 _LATER = frozenset(
     {
         "mongodb",
@@ -96,19 +101,63 @@ class Wiring:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._accounts: dict[str, Account] = {}
 
-    def reader(self, reference: DatasetRef | QueryRef) -> Reader:
-        """The reader of a dataset; nothing is opened.
+    def scanner(self, reference: DatasetRef | QueryRef) -> Reader:
+        """The reader of a dataset for scans: on the connection's standby where it has one; on account.
 
         Raises:
             UsageError: There is no such connection.
             StoreError: Nothing here reads that kind of store.
         """
         connection = self.settings.connection(reference.connection)
-        make = reader_factory(connection)
-        if isinstance(reference, QueryRef):
-            return make(str(reference), connection, None, reference.sql)
-        return make(str(reference), connection, reference.relation, None)
+        if connection.standby is None:
+            return self.confirmer(reference)
+        return self._metered(reference, connection.at_standby(), f"{connection.name} (standby)")
+
+    def confirmer(self, reference: DatasetRef | QueryRef) -> Reader:
+        """The reader of a dataset for looking again at single keys: where changes are made; on account.
+
+        Raises:
+            UsageError: There is no such connection.
+            StoreError: Nothing here reads that kind of store.
+        """
+        connection = self.settings.connection(reference.connection)
+        return self._metered(reference, connection, connection.name)
+
+    def has_standby(self, reference: DatasetRef | QueryRef) -> bool:
+        """Whether scans of a dataset are read elsewhere than its single keys."""
+        return self.settings.connection(reference.connection).standby is not None
+
+    def loads(self) -> dict[str, Load]:
+        """What was asked of each connection so far, by its name."""
+        return {name: account.meter.load for name, account in sorted(self._accounts.items())}
+
+    def _metered(self, reference: DatasetRef | QueryRef, connection: Connection, name: str) -> Reader:
+        from auditor.readers.metered import Metered
+
+        account = self._account(connection, name)
+        return Metered(_reader(reference, replace(connection, meter=account.meter)), account)
+
+    def _account(self, connection: Connection, name: str) -> Account:
+        from auditor.readers.meter import Meter
+        from auditor.readers.metered import Account
+        from auditor.readers.throttle import Throttle
+
+        if name not in self._accounts:
+            rate = connection.limits.rows_per_second
+            throttle = Throttle(rate) if rate is not None else None
+            self._accounts[name] = Account(Meter(), throttle, connection.url.dialect in _COUNTING)
+        return self._accounts[name]
+
+    def reader(self, reference: DatasetRef | QueryRef) -> Reader:
+        """The reader of a dataset where changes are made; nothing is opened.
+
+        Raises:
+            UsageError: There is no such connection.
+            StoreError: Nothing here reads that kind of store.
+        """
+        return _reader(reference, self.settings.connection(reference.connection))
 
     def catalog(self, *, complete: bool = False) -> Catalog:
         """Every contract.
@@ -232,6 +281,13 @@ def _leave(workspace: Workspace) -> None:
     shutil.rmtree(workspace.directory, ignore_errors=True)
 
 
+def _reader(reference: DatasetRef | QueryRef, connection: Connection) -> Reader:
+    make = reader_factory(connection)
+    if isinstance(reference, QueryRef):
+        return make(str(reference), connection, None, reference.sql)
+    return make(str(reference), connection, reference.relation, None)
+
+
 ReaderFactory = Callable[["str", "Connection", "str | None", "str | None"], "Reader"]
 
 
@@ -278,18 +334,18 @@ def _foreign(connection: Connection) -> ReaderFactory:
 
 
 def unserved_settings(connection: Connection) -> list[str]:
-    """Settings of a connection that this version knows and does not act on yet."""
+    """Settings of a connection that its kind of store has no counterpart for, so that they have no effect."""
     given = {
-        "standby": connection.standby is not None,
-        "limits.rows_per_second": connection.limits.rows_per_second is not None,
-        "limits.windows": bool(connection.limits.windows),
+        "limits.statement_timeout": connection.limits.statement_timeout is not None,
+        "limits.lock_timeout": connection.limits.lock_timeout is not None,
     }
-    return [name for name, is_given in given.items() if is_given]
+    return [name for name, is_given in given.items() if is_given and connection.url.dialect not in _WITH_TIMEOUTS]
 
 
 def connection_parts(connection: Connection) -> ConnectionParts:
     """A connection as the readers of servers take it."""
     from auditor.readers.connection import ConnectionParts, TlsParts
+    from auditor.readers.meter import Meter
 
     tls = connection.tls
     limits = connection.limits
@@ -306,6 +362,8 @@ def connection_parts(connection: Connection) -> ConnectionParts:
         statement_timeout=limits.statement_timeout.total_seconds() if limits.statement_timeout else None,
         lock_timeout=limits.lock_timeout.total_seconds() if limits.lock_timeout else None,
         connections=limits.connections,
+        standby=connection.is_standby,
+        meter=connection.meter or Meter(),
     )
 
 
@@ -324,13 +382,14 @@ def _mysql(name: str, connection: Connection, relation: str | None, query: str |
 def _sqlite(name: str, connection: Connection, relation: str | None, query: str | None) -> Reader:
     from auditor.readers.sqlite.reader import SqliteReader
 
-    lock_timeout = connection.limits.lock_timeout
+    statement_timeout, lock_timeout = connection.limits.statement_timeout, connection.limits.lock_timeout
     return SqliteReader(
         name,
         _path(connection),
         relation or "",
         timezone=connection.timezone,
         lock_timeout=lock_timeout.total_seconds() if lock_timeout else None,
+        statement_timeout=statement_timeout.total_seconds() if statement_timeout else None,
         query=query or "",
     )
 

@@ -6,6 +6,8 @@ AuditorError                what stopped us, in one message a person can act on
 ├── SettingsError           auditor.yaml is wrong
 ├── ContractError           one or more contracts are wrong (carries every problem found)
 ├── StoreError              a store could not be reached, read or understood
+│   └── InterruptedReadError     it broke off for a reason that passes: reading again may succeed
+├── DeadlineError           the time that the run was given is over
 ├── WorkspaceError          our own scratch space failed (disk, memory, permissions)
 └── LedgerError             the ledger could not be read or written
 ```
@@ -51,6 +53,18 @@ class SettingsError(AuditorError):
 
 class StoreError(AuditorError):
     """A store could not be reached, read or understood."""
+
+
+class InterruptedReadError(StoreError):
+    """A store broke off for a reason that passes, as a lost connection does; reading again may succeed."""
+
+    def after(self, tries: int) -> InterruptedReadError:
+        """The same, when it happened each time."""
+        return InterruptedReadError(f"{self.message} (tried {tries} times)", hint=self.hint)
+
+
+class DeadlineError(AuditorError):
+    """The time that the run was given is over."""
 
 
 class WorkspaceError(AuditorError):

@@ -38,9 +38,10 @@ def fetch_side(
     """
     chosen = opened.items if items is None else items
     columns = tuple(item.wanted for item in opened.key_items(contract))
-    relation = opened.snapshot.lookup(
-        [item.wanted for item in chosen], Keys(columns, [_spellings(key) for key in keys])
-    )
+    with opened.noticing():
+        relation = opened.snapshot.lookup(
+            [item.wanted for item in chosen], Keys(columns, [_spellings(key) for key in keys])
+        )
     return compile_side(chosen, relation)
 
 

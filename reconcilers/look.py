@@ -9,8 +9,9 @@ the same projections, joins and row comparison:
 4. The owner is looked at by itself (`owner_look`), then each replica beside it (`replica_look`).
 5. Every side is asked whether what was read was all of it.
 
-A replica that cannot be read takes nothing from the others: its `ReplicaLook` says why.  Without the owner there is
-no look at all.
+A side whose store breaks off is read again from a new snapshot, within limits (`perseverance`), whether it broke off
+while it was opened, scanned, or asked for the rows of single keys; the others keep what they have.  A replica that
+cannot be read takes nothing from the others: its `ReplicaLook` says why.  Without the owner there is no look at all.
 """
 
 from __future__ import annotations
@@ -18,29 +19,31 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from contracts.errors import AuditorError, StoreError
+from contracts.errors import AuditorError, InterruptedReadError, StoreError
 from reconcilers.hidden_nans import unmask_nans
-from reconcilers.opened import Projected, open_side
+from reconcilers.opened import open_side
 from reconcilers.owner_look import OwnerLook
 from reconcilers.projection import owner_items, replica_items
 from reconcilers.projector import projector
+from reconcilers.reading import Reading
 from reconcilers.replica_look import PairLook
 from reconcilers.rows import redacted_constants
 from reconcilers.sight import EntityLook, ReplicaLook, Sight, Suspects
 from reconcilers.suspect_keys import SuspectKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from contracts.contract import Contract, Replica
     from contracts.expression import Expression
-    from reconcilers.opened import Opened
+    from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Reader
     from reconcilers.projector import Projector
+    from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
 __all__ = ["EntityLook", "Looker", "Readers", "ReplicaLook", "Sight", "Suspects"]
@@ -58,11 +61,13 @@ class Readers:
         replicas: Of the replicas in scope, by replica name; an error in place of a reader is why there is none.
         referenced: Of the owners that the entity refers to, by entity, each with its contract; an error in its place
             is why its keys cannot be asked for.
+        confirming: Who looks at suspects again, where that is somebody else: scans may be read on a standby.
     """
 
     owner: Reader
     replicas: Mapping[str, Reader | AuditorError]
     referenced: Mapping[str, tuple[Contract, Reader] | AuditorError] = field(default_factory=dict)
+    confirming: Readers | None = None
 
 
 class Looker:
@@ -105,54 +110,48 @@ class Looker:
         Raises:
             StoreError: The owner could not be read.  A replica that cannot be read is told in its `ReplicaLook`.
             WorkspaceError: What was read does not fit the workspace.
+            DeadlineError: The run's time is over.
         """
         from reconcilers.workspace import workspace_errors  # here: it brings DuckDB, which takes its time
 
-        result = EntityLook()
         self._workspace.know_functions()  # before any snapshot begins: its transaction would not see them
         keys = None
         if suspects is not None:
             keys = SuspectKeys(self._cursor, self._contract, suspects, f"{self._prefix}suspects")
-        with workspace_errors(f"comparing {self._contract.entity}"), ExitStack() as stack:
-            opened, copies = self._open(stack, result)
-            compiler = projector(self._contract, [opened, *copies.values()], self._replicas(copies), self._where)
-            self._compare(*self._scan(compiler, opened, copies, keys), result)
+        with workspace_errors(f"comparing {self._contract.entity}", self._workspace.halt), ExitStack() as stack:
+            readers = self._readers_for(suspects)
+            owner, copies = self._readings(stack, readers)
+            self._open([owner, *copies.values()])
+            result = self._compared(owner, copies, keys, readers.referenced)
         result.read_until = monotonic()
         return result
 
-    def _replicas(self, among: Mapping[str, object]) -> list[Replica]:
+    def _readers_for(self, suspects: Suspects | None) -> Readers:
+        """Who reads: suspects are confirmed where a change is first to be seen, not on a standby."""
+        return self._readers if suspects is None or self._readers.confirming is None else self._readers.confirming
+
+    def _replicas(self, among: Container[str]) -> list[Replica]:
         """The contract's replicas that are among these names, in contract order."""
         return [replica for replica in self._contract.replicas if replica.name in among]
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
-    def _open(self, stack: ExitStack, result: EntityLook) -> tuple[Opened, dict[str, Opened]]:
-        """Open every side at once; the stack closes them."""
-        with ThreadPoolExecutor(SCANS_AT_ONCE_MAX) as pool:
-            opening = pool.submit(self._open_owner)
-            futures: dict[str, Future[Opened]] = {}
-            for replica in self._replicas(self._readers.replicas):
-                reader = self._readers.replicas[replica.name]
-                if isinstance(reader, AuditorError):
-                    result.replicas[replica.name] = ReplicaLook(error=str(reader))
-                else:
-                    futures[replica.name] = pool.submit(self._open_replica, reader, replica)
-        for future in (*futures.values(), opening):  # before any error is raised: no side is left open
-            if future.exception() is None:
-                stack.callback(future.result().close)
+    def _readings(self, stack: ExitStack, readers: Readers) -> tuple[Reading, dict[str, Reading]]:
+        """Every side, not opened yet; the stack closes them."""
+        halt = self._workspace.halt
+        owner = Reading(None, partial(self._open_owner, readers.owner), halt)
         copies = {}
-        for name, future in futures.items():
-            try:
-                copies[name] = future.result()
-                result.replicas[name] = ReplicaLook(watermark=copies[name].snapshot.watermark)
-            except StoreError as error:
-                result.replicas[name] = ReplicaLook(error=str(error))
-        owner = opening.result()
-        result.watermark = owner.snapshot.watermark
+        for replica in self._replicas(readers.replicas):
+            reader = readers.replicas[replica.name]
+            if isinstance(reader, AuditorError):
+                copies[replica.name] = Reading(replica, None, halt, error=reader)
+            else:
+                copies[replica.name] = Reading(replica, partial(self._open_replica, reader, replica), halt)
+        for side in (owner, *copies.values()):
+            stack.callback(side.close)
         return owner, copies
 
-    def _open_owner(self) -> Opened:
-        reader = self._readers.owner
+    def _open_owner(self, reader: Reader) -> Opened:
         items = owner_items(self._contract)
         return open_side(reader, self._workspace, reader.shape(), items, f"{self._prefix}owner")
 
@@ -161,58 +160,119 @@ class Looker:
         items = replica_items(self._contract, replica, shape)
         return open_side(reader, self._workspace, shape, items, f"{self._prefix}{replica.name}")
 
+    def _open(self, sides: Sequence[Reading]) -> None:
+        """Open every side at once."""
+        self._at_once([side for side in sides if side.error is None], Reading.begin)
+
+    def _at_once(self, sides: Sequence[Reading], act: Callable[[Reading], None]) -> None:
+        """Do something to several sides at once; a replica's error is kept with it.
+
+        Raises:
+            StoreError: Of the owner.
+        """
+        with ThreadPoolExecutor(SCANS_AT_ONCE_MAX) as pool:
+            doing = {pool.submit(act, side): side for side in sides}
+        for future, side in doing.items():
+            try:
+                future.result()
+            except StoreError as error:
+                side.fail(error)
+        self._workspace.halt.check()
+        for side in sides:
+            if side.error is not None and side.replica is None:
+                raise side.error
+
     # -- scanning ----------------------------------------------------------------------------------------------------
 
-    def _scan(
-        self, compiler: Projector, owner: Opened, copies: Mapping[str, Opened], keys: SuspectKeys | None
-    ) -> tuple[Projected, dict[str, Projected | StoreError]]:
-        """Scan every side at once; a replica that could not be read is its error."""
-        with ThreadPoolExecutor(SCANS_AT_ONCE_MAX) as pool:
-            scanning = pool.submit(self._scan_side, compiler, owner, None, keys)
-            futures = {
-                replica.name: pool.submit(self._scan_side, compiler, copies[replica.name], replica, keys)
-                for replica in compiler.replicas
-            }
-        scanned: dict[str, Projected | StoreError] = {}
-        for name, future in futures.items():
+    def _compared(
+        self,
+        owner: Reading,
+        copies: Mapping[str, Reading],
+        keys: SuspectKeys | None,
+        referenced: Mapping[str, tuple[Contract, Reader] | AuditorError],
+    ) -> EntityLook:
+        """Scan every side at once and compare; a side that breaks off while rows are fetched is scanned again."""
+        sides = [side for side in (owner, *copies.values()) if side.error is None]
+        compiler = self._compiler(sides)
+        scan = partial(self._scan_side, compiler, sides, keys)
+        self._at_once(sides, lambda side: side.scan(scan))
+        while True:
             try:
-                scanned[name] = future.result()
-            except StoreError as error:
-                scanned[name] = error
-        return scanning.result(), scanned
+                return self._compare(owner, copies, referenced)
+            except InterruptedReadError as error:
+                interruption = error
+            lost = [side for side in sides if side.is_lost()]
+            if not lost:
+                raise interruption
+            self._at_once(lost, partial(_scan_again, interruption, scan))
+
+    def _compiler(self, sides: Sequence[Reading]) -> Projector:
+        opened = [side.opened for side in sides if side.opened is not None]
+        replicas = [side.replica for side in sides if side.replica is not None]
+        return projector(self._contract, opened, replicas, self._where)
 
     def _scan_side(
-        self, compiler: Projector, opened: Opened, replica: Replica | None, keys: SuspectKeys | None
+        self,
+        compiler: Projector,
+        sides: Sequence[Reading],
+        keys: SuspectKeys | None,
+        side: Reading,
+        opened: Opened,
     ) -> Projected:
         """Bring one side's projection: of every row, or of the suspects' rows."""
-        projected = compiler.project(opened, replica, opened.relation)
+        if side.again and self._compiler([other for other in sides if other.opened]).narrow != compiler.narrow:
+            message = f"reading {opened.reader.dataset}: its columns were changed while it was read"
+            raise StoreError(message, hint="run again")
+        projected = compiler.project(opened, side.replica, opened.relation)
         if keys is not None and keys.found_by_key(projected.side):
-            relation = opened.snapshot.lookup(opened.wanted, keys.lookup(opened))
-            projected = compiler.project(opened, replica, relation)
+            with opened.noticing():
+                relation = opened.snapshot.lookup(opened.wanted, keys.lookup(opened))
+            projected = compiler.project(opened, side.replica, relation)
         sql = projected.projection.sql
         if keys is not None:
             sql = f"SELECT * FROM ({sql}) WHERE {keys.condition(projected.projection)}"
-        opened.bring(sql, opened.table)
-        self._progress(opened.reader.dataset, opened.load.rows)
+        count = opened.bring(sql, opened.table)
+        self._progress(opened.reader.dataset, count)
         unmask_nans(self._workspace.cursor(), self._contract, projected)
         return projected
 
     # -- comparing ---------------------------------------------------------------------------------------------------
 
-    def _compare(self, owner: Projected, copies: Mapping[str, Projected | StoreError], result: EntityLook) -> None:
-        referenced = self._readers.referenced
-        OwnerLook(self._workspace, self._cursor, self._contract, referenced, self._prefix).look(owner, result)
+    def _compare(
+        self,
+        owner: Reading,
+        copies: Mapping[str, Reading],
+        referenced: Mapping[str, tuple[Contract, Reader] | AuditorError],
+    ) -> EntityLook:
+        """Compare what was scanned.
+
+        Raises:
+            InterruptedReadError: A side broke off while rows were fetched.
+        """
+        result = EntityLook(watermark=_watermark(owner), again=list(owner.again))
+        whole = owner.scanned()
+        OwnerLook(self._workspace, self._cursor, self._contract, referenced, self._prefix).look(whole, result)
         for replica in self._replicas(copies):
-            copy, seen = copies[replica.name], result.replicas[replica.name]
-            if isinstance(copy, StoreError):
-                seen.error = str(copy)
-            else:
-                constants = self._redacted(replica, copy)
-                PairLook(self._cursor, self._contract, replica, owner, copy, constants).look(seen)
-        _finish(owner, result.notes, result)
-        for name, copy in copies.items():
-            if isinstance(copy, Projected):
-                _finish(copy, result.replicas[name].notes, result)
+            result.replicas[replica.name] = self._compare_copy(replica, whole, copies[replica.name])
+        if note := whole.opened.incomplete():
+            result.notes.append(note)
+        return result
+
+    def _compare_copy(self, replica: Replica, owner: Projected, side: Reading) -> ReplicaLook:
+        seen = ReplicaLook(watermark=_watermark(side), again=list(side.again))
+        if side.error is not None:
+            seen.error = str(side.error)
+            return seen
+        copy = side.scanned()
+        try:
+            PairLook(self._cursor, self._contract, replica, owner, copy, self._redacted(replica, copy)).look(seen)
+            if note := copy.opened.incomplete():
+                seen.notes.append(note)
+        except InterruptedReadError:
+            raise
+        except StoreError as error:
+            seen.error = str(error)
+        return seen
 
     def _redacted(self, replica: Replica, copy: Projected) -> Mapping[str, str]:
         """The constants of redacted columns, as the first look found them among all rows."""
@@ -221,8 +281,9 @@ class Looker:
         return self._constants[replica.name]
 
 
-def _finish(side: Projected, notes: list[str], result: EntityLook) -> None:
-    """Ask a side whether what was read was all of it, and note what it cost."""
-    result.loads[side.opened.reader.dataset] = side.opened.load
-    if note := side.opened.snapshot.incomplete():
-        notes.append(note)
+def _scan_again(error: InterruptedReadError, scan: Callable[[Reading, Opened], Projected], side: Reading) -> None:
+    side.scan_again(error, scan)
+
+
+def _watermark(side: Reading) -> Watermark | None:
+    return side.opened.snapshot.watermark if side.opened is not None else None

@@ -5,15 +5,14 @@ The two states are two types, so that nobody asks a side for rows that it does n
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from time import monotonic
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconcilers.ports import Load
+from contracts.errors import InterruptedReadError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from contracts.contract import Contract
     from reconcilers.ports import RawRelation, Reader, Shape, Snapshot, Wanted
@@ -32,7 +31,7 @@ class Opened:
         items: Everything that is read of this side.
         relation: Every row of the dataset, one column for each item.
         table: Name of the workspace's table for this side's projection; others made of it begin with it.
-        load: What reading has cost the store so far.
+        lost: The store broke off, and the snapshot with it.
     """
 
     reader: Reader
@@ -42,7 +41,7 @@ class Opened:
     relation: RawRelation
     table: str
     _closing: ExitStack
-    load: Load = field(default_factory=Load)
+    lost: bool = False
 
     @property
     def wanted(self) -> list[Wanted]:
@@ -55,15 +54,27 @@ class Opened:
         return [items[name] for name in contract.key]
 
     def bring(self, sql: str, table: str) -> int:
-        """Load a SELECT into the workspace and account for it; returns its rows.
+        """Load a SELECT into the workspace; returns its rows.
 
         Raises:
             StoreError: The store failed while it was read.
         """
-        began = monotonic()
-        count = self.snapshot.load(sql, table)
-        self.load = Load(self.load.queries + 1, self.load.rows + count, self.load.seconds + monotonic() - began)
-        return count
+        with self.noticing():
+            return self.snapshot.load(sql, table)
+
+    def incomplete(self) -> str:
+        """See `reconcilers.ports.Snapshot.incomplete`."""
+        with self.noticing():
+            return self.snapshot.incomplete()
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Remember that it was this side that broke off."""
+        try:
+            yield
+        except InterruptedReadError:
+            self.lost = True
+            raise
 
     def close(self) -> None:
         """Let the snapshot go."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts.errors import AuditorError, StoreError
+from contracts.errors import AuditorError, StoreError, UsageError
 from reconcilers import row_keys
 from reconcilers.canonical import canonical
 from reconcilers.fetch import batches, fetch_side, spelled_keys
 from reconcilers.invariants import issue_findings, issue_rows, reference_findings
 from reconcilers.key_checks import key_sights
+from reconcilers.perseverance import Perseverance
 from reconcilers.projection import key_sql, owner_items
 from reconcilers.sight import Sight, owner_digest
 
@@ -67,9 +68,10 @@ class OwnerLook:
         return sights
 
     def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> None:
+        tries = Perseverance(self.workspace.halt, lambda error: result.again.append(f"{entity}: {error.message}"))
         try:
-            table = self._bring_referenced(entity)
-        except AuditorError as error:
+            table = tries.run(lambda: self._bring_referenced(entity))
+        except (StoreError, UsageError) as error:
             result.notes.append(f"references of {name} to {entity} were not checked: {error}")
             return
         found = reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)

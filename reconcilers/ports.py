@@ -143,11 +143,21 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What reading cost a store so far."""
+    """What reading cost a store so far.
+
+    Attributes:
+        queries: Statements sent.
+        rows: Rows that the store handed over.
+        bytes: What came with them, as well as the reader knows; None where it does not.
+        seconds: Spent reading, over all that was read at once.
+        longest_transaction: Seconds that the longest snapshot was held open.
+    """
 
     queries: int = 0
     rows: int = 0
+    bytes: int | None = None
     seconds: float = 0.0
+    longest_transaction: float = 0.0
 
 
 class Snapshot(Protocol):

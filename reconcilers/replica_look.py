@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts.errors import StoreError
 from reconcilers import rows
 from reconcilers.fetch import fetch_side
 from reconcilers.finding import Cause, Divergence, Finding, Verdict
@@ -47,17 +46,18 @@ class PairLook:
     constants: Mapping[str, str]
 
     def look(self, seen: ReplicaLook) -> None:
-        """Check the replica's keys, join it with its owner, and name what differs."""
+        """Check the replica's keys, join it with its owner, and name what differs.
+
+        Raises:
+            StoreError: Rows could not be fetched.
+        """
         seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
         table = f"{self.copy.table}_diff"
         seen.counts = rows.compare(self.cursor, self._pair, table)
         states = rows.owner_states(self.cursor, self._pair, table)
-        try:
-            for batch in rows.candidates(self.cursor, self._pair, table):
-                seen.sights += self._one_sided(batch, states)
-                seen.sights += self._mismatches([candidate for candidate in batch if candidate.kind == "mismatch"])
-        except StoreError as error:
-            seen.error = str(error)
+        for batch in rows.candidates(self.cursor, self._pair, table):
+            seen.sights += self._one_sided(batch, states)
+            seen.sights += self._mismatches([candidate for candidate in batch if candidate.kind == "mismatch"])
 
     @property
     def _pair(self) -> rows.Pair:

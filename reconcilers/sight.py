@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
-    from reconcilers.ports import Load
     from reconcilers.rows import Counts
     from reconcilers.watermark import Watermark
 
@@ -42,6 +41,8 @@ class ReplicaLook:
     watermark: Watermark | None = None
     notes: list[str] = field(default_factory=list)
     """Why the replica was not read whole."""
+    again: list[str] = field(default_factory=list)
+    """Why it was read again from a new snapshot; nothing is missing for that."""
     error: str = ""
     """Why it could not be read at all."""
 
@@ -56,7 +57,8 @@ class EntityLook:
     notes: list[str] = field(default_factory=list)
     """Why the owner was not read whole, or its references not checked."""
     replicas: dict[str, ReplicaLook] = field(default_factory=dict)
-    loads: dict[str, Load] = field(default_factory=dict)
+    again: list[str] = field(default_factory=list)
+    """Why the owner was read again from a new snapshot; nothing is missing for that."""
     read_until: float = 0.0
     """The monotonic clock when everything had been read: how late a store without a snapshot may have been seen."""
 

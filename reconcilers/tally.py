@@ -19,11 +19,13 @@ class Coverage:
         complete: Everything in scope was compared.
         skipped: Every field or part that was left out, by name.
         notes: Why, one sentence each.
+        read_again: What broke off and was read again from a new snapshot, so that nothing is missing for it.
     """
 
     complete: bool = True
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    read_again: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,7 +75,8 @@ class RunResult:
     Attributes:
         exit_reasons: Any of `drift`, `suspects`, `undecided`, `incomplete`, `unreadable`, `empty_owner`, in this order.
         errors: One message a store that could not be read, for people.
-        loads: Connection name to what the audit cost it, for people: queries, rows, seconds.
+        loads: Connection name to what the audit cost it: queries, rows, bytes (None where nobody knows), seconds,
+            longest_transaction_seconds.
     """
 
     run_id: str
@@ -85,6 +88,6 @@ class RunResult:
     entities: list[EntityTally]
     findings: list[Finding]
     errors: tuple[str, ...] = ()
-    loads: dict[str, dict[str, float]] = field(default_factory=dict)
+    loads: dict[str, dict[str, float | None]] = field(default_factory=dict)
     where: str = ""
     """The run's own filter, without what it says of sensitive fields; empty when all rows were in scope."""

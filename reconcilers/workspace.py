@@ -21,10 +21,13 @@ import duckdb
 
 from contracts.errors import StoreError, WorkspaceError
 from reconcilers import value_text
+from reconcilers.halt import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+
+    from contracts.errors import AuditorError
 
 ARROW_BATCH_ROWS = 122_880
 """Rows a batch carried between cursors: DuckDB's own row group, so that batches map to groups one to one."""
@@ -59,6 +62,7 @@ class Workspace:
         few: bool = False,
     ) -> None:
         self.few = few
+        self.halt = Halt()
         self.watch: Watch | None = None
         self._functions_known = False
         self._registering = threading.Lock()
@@ -102,8 +106,13 @@ class Workspace:
         self._cursors.add(cursor)
         return cursor
 
-    def interrupt(self) -> None:
-        """Have every statement that is running now end with an error; from any thread, a signal handler too."""
+    def interrupt(self, reason: AuditorError | None = None) -> None:
+        """End the run: every statement that is running now ends with an error; from any thread, a signal handler too.
+
+        Args:
+            reason: What whoever works for the run is to be told.
+        """
+        self.halt.stop(reason)
         for cursor in list(self._cursors):
             with contextlib.suppress(duckdb.Error):  # closed already
                 cursor.interrupt()
@@ -123,17 +132,25 @@ class Workspace:
 
 
 @contextmanager
-def workspace_errors(doing: str) -> Iterator[None]:
-    """Tell what DuckDB could not hold as an error of the workspace.
+def workspace_errors(doing: str, halt: Halt) -> Iterator[None]:
+    """Tell what DuckDB could not hold as an error of the workspace, and what was ended as ended.
 
     Args:
         doing: What is being done, such as `comparing order`.
+        halt: Whether the run is to end.
 
     Raises:
         WorkspaceError: Memory or disk are full.
+        AuditorError: The run is to end.
     """
     try:
         yield
+    except duckdb.InterruptException:
+        halt.check()
+        raise
+    except StoreError:
+        halt.check()  # it is no store's fault then
+        raise
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         raise _full(doing, error) from error
 

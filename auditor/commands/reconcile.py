@@ -103,8 +103,9 @@ def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
     for warning in catalog.warnings:
         invocation.say(str(warning))
     for name in wiring.settings.connections:
-        for setting in unserved_settings(wiring.settings.connection(name)):
-            invocation.say(f"connections.{name}.{setting} is not served by this version and has no effect")
+        connection = wiring.settings.connection(name)
+        for setting in unserved_settings(connection):
+            invocation.say(f"connections.{name}.{setting} has no effect: {connection.url.dialect} has no such limit")
     return wiring, catalog
 
 

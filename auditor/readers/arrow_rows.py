@@ -36,14 +36,20 @@ class ArrowRows:
         schema: Of every batch.
         batches: Starts a new pass over the rows.
         failed: Told of the `StoreError` that ends a pass early, since DuckDB would keep its message only.
+        passing: Told of each batch, before DuckDB gets it.
     """
 
     def __init__(
-        self, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]], failed: Callable[[StoreError], None]
+        self,
+        schema: pa.Schema,
+        batches: Callable[[], Iterator[pa.RecordBatch]],
+        failed: Callable[[StoreError], None],
+        passing: Callable[[pa.RecordBatch], None] = lambda _batch: None,
     ) -> None:
         self._schema = schema
         self._batches = batches
         self._failed = failed
+        self._passing = passing
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """A new pass over the rows, as the Arrow PyCapsule interface asks for it."""
@@ -52,7 +58,9 @@ class ArrowRows:
 
     def _watched(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._batches()
+            for batch in self._batches():
+                self._passing(batch)
+                yield batch
         except StoreError as error:
             self._failed(error)
             raise
@@ -65,23 +73,37 @@ class StreamingSnapshot(NativeSnapshot):
         super().__init__(workspace, dataset)
         self.workspace = workspace
         self._failure: StoreError | None = None
+        self._streamed = False
         self._numbers = itertools.count()
 
     def relation(self, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> str:
         """Make a stream known to the snapshot's cursor and return the quoted name to select from."""
         name = f"rows_{next(self._numbers)}"
-        self.cursor.register(name, ArrowRows(schema, batches, self._remember))
+        self.cursor.register(name, ArrowRows(schema, batches, self._remember, self._pass))
         return quote_name(name)
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""
         self._failure = None
+        self._streamed = False
         try:
             return super().load(sql, table)
         except StoreError as error:
             if self._failure is not None:
                 raise self._failure from error
             raise
+
+    def _pass(self, batch: pa.RecordBatch) -> None:
+        """Rows on their way to DuckDB: they are what the store was asked for, whatever becomes of them there."""
+        self._streamed = True
+        if self.watch is not None:
+            self.watch(self.dataset, batch.num_rows)
+        if self.weigh is not None:
+            self.weigh(batch.nbytes)
+
+    def _carried(self, dataset: str, rows: int) -> None:
+        if not self._streamed:  # else they were counted before DuckDB chose among them
+            super()._carried(dataset, rows)
 
     def _remember(self, error: StoreError) -> None:
         self._failure = error

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from auditor.readers.meter import Meter
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,6 +39,8 @@ class ConnectionParts:
         statement_timeout: Most seconds one statement may take, or None.
         lock_timeout: Most seconds to wait for a lock, or None.
         connections: Most connections at once, or None.
+        standby: The server must be one that only replays another's changes.
+        meter: Counts what is asked.
     """
 
     scheme: str
@@ -51,3 +55,5 @@ class ConnectionParts:
     statement_timeout: float | None = None
     lock_timeout: float | None = None
     connections: int | None = None
+    standby: bool = False
+    meter: Meter = field(default_factory=Meter, repr=False, compare=False)

@@ -12,6 +12,8 @@ from contracts.errors import StoreError
 from reconcilers.workspace import carry, carry_few, first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconcilers.workspace import Workspace
 
 
@@ -59,6 +61,10 @@ class NativeSnapshot:
     Args:
         workspace: Where results go.
         dataset: The dataset, as reports and errors name it.
+
+    Attributes:
+        watch: Told of rows while they come, under the dataset's name.
+        weigh: Told of their bytes, where the reader knows them.
     """
 
     def __init__(self, workspace: Workspace, dataset: str) -> None:
@@ -66,13 +72,19 @@ class NativeSnapshot:
         self._writing = workspace.cursor()
         self._few = workspace.few
         self.watch = workspace.watch
+        self.weigh: Callable[[float], None] | None = None
         self.dataset = dataset
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""
         if self._few:
             return carry_few(self.cursor, sql, self._writing, table, what=self.dataset)
-        return carry(self.cursor, sql, self._writing, table, what=self.dataset, watch=self.watch)
+        return carry(self.cursor, sql, self._writing, table, what=self.dataset, watch=self._carried)
+
+    def _carried(self, dataset: str, rows: int) -> None:
+        """Rows have come through DuckDB."""
+        if self.watch is not None:
+            self.watch(dataset, rows)
 
     def close(self) -> None:
         """End the transaction and let the store go."""

@@ -81,6 +81,8 @@ class CoverageDocument(TypedDict):
     complete: bool
     skipped: list[str]
     notes: NotRequired[list[str]]
+    read_again: NotRequired[list[str]]
+    """What broke off and was read again from a new snapshot; nothing is missing for that."""
 
 
 class WatermarksDocument(TypedDict):
@@ -162,8 +164,8 @@ class RunDocument(TypedDict):
     entities: list[EntityReport]
     errors: NotRequired[list[str]]
     """One message a store that could not be read."""
-    loads: NotRequired[dict[str, dict[str, float]]]
-    """Connection name to what the audit cost it: queries, rows, seconds."""
+    loads: NotRequired[dict[str, dict[str, float | None]]]
+    """Connection name to what the audit cost it: queries, rows, bytes, seconds, longest_transaction_seconds."""
     where: NotRequired[str]
     """The run's own filter: nothing is said of rows that it leaves out."""
 
@@ -362,6 +364,8 @@ def _coverage(coverage: Coverage) -> CoverageDocument:
     document: CoverageDocument = {"complete": coverage.complete, "skipped": list(coverage.skipped)}
     if coverage.notes:
         document["notes"] = list(coverage.notes)
+    if coverage.read_again:
+        document["read_again"] = list(coverage.read_again)
     return document
 
 

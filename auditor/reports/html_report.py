@@ -428,22 +428,21 @@ def _without_script(shown: int, total: int) -> Html | None:
 
 
 def _loads(run: RunDocument) -> Html | None:
-    loads = run.get("loads", {})
+    loads = words.loads(run)
     if not loads:
         return None
-    heads = [element("th", head, scope="col") for head in ("connection", "queries", "rows read", "seconds")]
+    heads = [element("th", head, scope="col") for head in words.LOAD_HEADS]
     rows = [
         element(
             "tr",
             element("th", element("bdi", connection), scope="row"),
-            element("td", words.number(int(load.get("queries", 0)))),
-            element("td", words.number(int(load.get("rows", 0)))),
-            element("td", f"{load.get('seconds', 0.0):.1f}"),
+            *(element("td", number) for number in numbers),
         )
-        for connection, load in loads.items()
+        for connection, *numbers in loads
     ]
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="loads")
-    return element("section", element("h2", "What the audit asked of the stores"), table, class_="card")
+    again = [element("p", f"{where}: {why}") for where, why in words.read_again(run)]
+    return element("section", element("h2", "What the audit asked of the stores"), table, *again, class_="card")
 
 
 def _footer(run: RunDocument) -> Html:

@@ -60,7 +60,7 @@ def write(run: RunDocument, findings: Iterable[FindingDocument], file: TextIO, *
     """
     selection = select(findings, LIMIT if limit is None else limit, LISTED)
     head = [_headline(run), *filter(None, [words.beside(run)]), _about(run), _summary(run), *_skipped(run)]
-    foot = [*_not_drift(run), *_errors(run), *_next(run, selection)]
+    foot = [*_not_drift(run), *_errors(run), *_loads(run), *_next(run, selection)]
     room = SIZE_MAX - sum(len(block) + 2 for block in (*head, *foot))
     blocks = [*head, *_findings(run, selection, room), *foot]
     file.write("\n\n".join(blocks) + "\n")
@@ -247,6 +247,14 @@ def _not_drift(run: RunDocument) -> list[str]:
 def _errors(run: RunDocument) -> list[str]:
     lines = [f"- {plain(' '.join(error.split()))}" for error in run.get("errors", [])]
     return ["**What could not be read**\n\n" + "\n".join(_few(lines))] if lines else []
+
+
+def _loads(run: RunDocument) -> list[str]:
+    lines = [_row([plain(name), *numbers]) for name, *numbers in words.loads(run)]
+    head = [_row(words.LOAD_HEADS), "|---|" + "--:|" * (len(words.LOAD_HEADS) - 1)]
+    again = [f"- {plain(where)}: {plain(why)}" for where, why in words.read_again(run)]
+    table = ["**What the audit asked of the stores**\n\n" + "\n".join([*head, *lines])] if lines else []
+    return [*table, "\n".join(_few(again))] if again else table
 
 
 def _next(run: RunDocument, selection: Selection) -> list[str]:

@@ -190,7 +190,7 @@ class _Report:
         if self.selection.shown:
             self.paper.draw(Text())
             FindingList(self.selection, words.span(self.run), self.paper).draw()
-        self._draw([self._listing_cut(), self._not_drift(), self._exit(), self._next()], lead=True)
+        self._draw([self._listing_cut(), self._not_drift(), self._exit(), self._load(), self._next()], lead=True)
 
     def _draw(self, blocks: list[RenderableType | None], *, lead: bool = False) -> None:
         present = [block for block in blocks if block is not None]
@@ -332,6 +332,19 @@ class _Report:
             lines.append(Hanging(Text(f"  {words.words(reason)}: "), Text(text), indent=4))
         errors = (Text(_lines_visible(error), style="red") for error in run.get("errors", []))
         lines.extend(Hanging(Text("  "), error, indent=4) for error in errors)
+        return Group(*lines)
+
+    def _load(self) -> RenderableType | None:
+        loads = words.loads(self.run)
+        if not loads:
+            return None
+        lines: list[RenderableType] = [Text("What the audit asked of the stores", style="bold")]
+        for name, queries, rows, size, seconds, longest in loads:
+            told = f"{queries} queries, {rows} rows, {size} in {seconds}, longest transaction {longest}"
+            told = told.replace("–", "bytes unknown")
+            lines.append(Hanging(Text(f"  {visible(name)}: "), Text(told), indent=4))
+        for where, why in words.read_again(self.run):
+            lines.append(Hanging(Text(f"  {self._plain(visible(where))}: "), Text(visible(why)), indent=4))
         return Group(*lines)
 
     def _next(self) -> RenderableType | None:

@@ -113,6 +113,9 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 
+_THOUSAND = 1000
+
+
 def words(code: str) -> str:
     """A code of the report as people write it: `in_flight` is `in flight`."""
     return code.replace("_", " ")
@@ -175,6 +178,36 @@ def duration(seconds: float) -> str:
             rest = whole % size // small
             return f"{whole // size} {unit} {rest} {below}" if rest else f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def size(count: float | None) -> str:
+    """Bytes in the unit that suits them, `–` where nobody counted them."""
+    if count is None:
+        return "–"
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < _THOUSAND:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _THOUSAND
+    return f"{count:.1f} TB"
+
+
+def loads(run: RunDocument) -> list[tuple[str, str, str, str, str, str]]:
+    """What each connection was asked: its name, queries, rows, bytes, seconds, its longest transaction."""
+    return [
+        (
+            name,
+            number(int(load.get("queries") or 0)),
+            number(int(load.get("rows") or 0)),
+            size(load.get("bytes")),
+            f"{load.get('seconds') or 0.0:.1f} s",
+            f"{load.get('longest_transaction_seconds') or 0.0:.1f} s",
+        )
+        for name, load in run.get("loads", {}).items()
+    ]
+
+
+LOAD_HEADS = ("connection", "queries", "rows", "bytes", "reading", "longest transaction")
+"""What the members of `loads` are."""
 
 
 def run_duration(run: RunDocument) -> str:
@@ -264,6 +297,19 @@ def skipped(run: RunDocument) -> list[tuple[str, str, bool]]:
         for replica in entity["replicas"]:
             parts.extend(_skipped(f"{entity['entity']} → {replica['replica']}", replica["coverage"], run))
     return parts
+
+
+def read_again(run: RunDocument) -> list[tuple[str, str]]:
+    """What broke off and was read again: where, and what happened."""
+    again: list[tuple[str, str]] = []
+    for entity in run["entities"]:
+        owner = owner_coverage(entity["owner"]).get("read_again", ())
+        again += [(f"{entity['entity']} ({OWNER})", why) for why in owner]
+        for replica in entity["replicas"]:
+            again += [
+                (f"{entity['entity']} → {replica['replica']}", w) for w in replica["coverage"].get("read_again", ())
+            ]
+    return again
 
 
 def _skipped(where: str, coverage: CoverageDocument, run: RunDocument) -> list[tuple[str, str, bool]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -113,18 +113,27 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
 def _surroundings(
     wiring: Wiring, catalog: Catalog, workspace: Workspace, clock: Clock, listener: Listener
 ) -> Surroundings:
+    around = Surroundings(
+        catalog.contracts,
+        wiring.scanner,
+        workspace,
+        clock,
+        listener.say,
+        confirmer=wiring.confirmer,
+        loads=wiring.loads,
+    )
     shown = listener.progress
     if shown is None:
-        return Surroundings(catalog.contracts, wiring.reader, workspace, clock, listener.say)
+        return around
     workspace.watch = shown.advance
 
     def reader(reference: DatasetRef | QueryRef) -> Reader:
-        return Announced(wiring.reader(reference), shown.start)
+        return Announced(wiring.scanner(reference), shown.start)
 
     def read(dataset: str, _rows: int) -> None:
         shown.done(dataset)
 
-    return Surroundings(catalog.contracts, reader, workspace, clock, listener.say, read)
+    return replace(around, reader=reader, progress=read)
 
 
 def _begin_importing(module: str) -> None:

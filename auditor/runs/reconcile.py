@@ -8,7 +8,8 @@ workspace.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,17 @@ from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from auditor.clock import Clock
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from contracts.expression import Expression
-    from reconcilers.ports import Reader
+    from reconcilers.ports import Load, Reader
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
+
+MakeReader = Callable[["DatasetRef | QueryRef"], "Reader"]
+"""Makes the reader of a dataset."""
 
 MAX_WAIT_DEFAULT = timedelta(minutes=10)
 EXIT_REASONS = ("drift", "suspects", "undecided", "incomplete", "unreadable", "empty_owner")
@@ -68,6 +72,8 @@ class Surroundings:
         reader: Makes the reader of a dataset; cheap, raises an `AuditorError` when the connection is not configured.
         say: Told one sentence for people when something is worth knowing.
         progress: Told the name of each dataset and the rows read.
+        confirmer: Makes the reader for looking again at suspects, where that may be another one; None: the same.
+        loads: What was asked of each connection so far, by its name.
     """
 
     contracts: Mapping[str, Contract]
@@ -76,6 +82,8 @@ class Surroundings:
     clock: Clock
     say: Callable[[str], None] = lambda _text: None
     progress: Callable[[str, int], None] = lambda _name, _rows: None
+    confirmer: Callable[[DatasetRef | QueryRef], Reader] | None = None
+    loads: Callable[[], Mapping[str, Load]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +156,6 @@ def _check_where(request: ReconcileRequest, runs: Sequence[EntityRun]) -> None:
 
 
 def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
-    from dataclasses import replace
-
     kept = [
         replace(contract, replicas=tuple(replica for replica in contract.replicas if replica.name == name))
         for contract in contracts
@@ -213,16 +219,21 @@ def looker(contract: Contract, around: Surroundings, *, where: Expression | None
             "which this version cannot read yet",
             hint="give the owner a dataset",
         )
-    owner = around.reader(reference)
-    replicas = {replica.name: _replica_reader(replica, around) for replica in contract.replicas}
-    referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
-    for entity in set(contract.references().values()):
-        referenced[entity] = _referenced(entity, around)
-    readers = Readers(owner, replicas, referenced)
+    readers = _readers(contract, reference, around, around.reader)
+    if around.confirmer is not None:
+        readers = replace(readers, confirming=_readers(contract, reference, around, around.confirmer))
     return Looker(around.workspace, contract, readers, where=where, prefix=prefix, progress=around.progress)
 
 
-def _referenced(entity: str, around: Surroundings) -> tuple[Contract, Reader] | AuditorError:
+def _readers(contract: Contract, reference: DatasetRef | QueryRef, around: Surroundings, make: MakeReader) -> Readers:
+    replicas = {replica.name: _replica_reader(replica, make) for replica in contract.replicas}
+    referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
+    for entity in set(contract.references().values()):
+        referenced[entity] = _referenced(entity, around, make)
+    return Readers(make(reference), replicas, referenced)
+
+
+def _referenced(entity: str, around: Surroundings, make: MakeReader) -> tuple[Contract, Reader] | AuditorError:
     """The owner of an entity that is referred to; or why it cannot be asked for its keys."""
     other = around.contracts.get(entity)
     if other is None:
@@ -233,19 +244,19 @@ def _referenced(entity: str, around: Surroundings) -> tuple[Contract, Reader] | 
     if len(other.key) > 1:
         return StoreError(f"the key of {entity} has several fields")
     try:
-        return other, around.reader(target)
+        return other, make(target)
     except AuditorError as error:
         return error
 
 
-def _replica_reader(replica: Replica, around: Surroundings) -> Reader | AuditorError:
+def _replica_reader(replica: Replica, make: MakeReader) -> Reader | AuditorError:
     if replica.dataset is None:
         return StoreError(
             f"{replica.name} is known only by its feed, which this version cannot read yet",
             hint="give the replica a `dataset` in its contract",
         )
     try:
-        return around.reader(replica.dataset)
+        return make(replica.dataset)
     except AuditorError as error:
         return error
 
@@ -313,7 +324,7 @@ def _result(
         entities=entities,
         findings=findings,
         errors=tuple(error for run in runs for error in _errors(run)),
-        loads=_loads(runs),
+        loads=_loads(around),
         where=_where_text(request, runs),
     )
 
@@ -334,15 +345,17 @@ def _errors(run: EntityRun) -> list[str]:
     return errors + [f"{run.contract.entity} at {name}: {look.error}" for name, look in replicas if look.error]
 
 
-def _loads(runs: Sequence[EntityRun]) -> dict[str, dict[str, float]]:
-    """What the first look cost each dataset."""
-    loads: dict[str, dict[str, float]] = {}
-    for run in runs:
-        for dataset, load in run.first.loads.items() if run.first else ():
-            total = loads.setdefault(dataset, {"queries": 0, "rows": 0, "seconds": 0.0})
-            total["queries"] += load.queries
-            total["rows"] += load.rows
-            total["seconds"] = round(total["seconds"] + load.seconds, 3)
+def _loads(around: Surroundings) -> dict[str, dict[str, float | None]]:
+    """What the whole run, rechecks too, has cost each connection that it read."""
+    loads: dict[str, dict[str, float | None]] = {}
+    for name, load in around.loads().items():
+        loads[name] = {
+            "queries": load.queries,
+            "rows": load.rows,
+            "bytes": load.bytes,
+            "seconds": round(load.seconds, 3),
+            "longest_transaction_seconds": round(load.longest_transaction, 3),
+        }
     return loads
 
 
@@ -383,7 +396,7 @@ def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
         return tally
     tally.owner_rows = run.first.owner_rows
     tally.owner_verdicts = dict(Counter(finding.verdict for finding in settled if finding.replica is None))
-    tally.coverage = Coverage(not run.first.notes, (), tuple(run.first.notes))
+    tally.coverage = Coverage(not run.first.notes, (), tuple(run.first.notes), tuple(run.first.again))
     empty = "empty_owner" in run.reasons
     tally.replicas = [
         _replica_tally(replica, run.first, run.first.replicas[replica.name], settled, request, empty=empty)
@@ -426,7 +439,7 @@ def _replica_tally(
         verdicts=dict(Counter(finding.verdict for finding in mine)),
         owner_watermark=_watermark(look.watermark),
         replica_watermark=_watermark(seen.watermark),
-        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped)),
+        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped), tuple(seen.again)),
         lag_bound_seconds=_lag_bound(replica, request),
         fields_differing=dict(
             Counter(

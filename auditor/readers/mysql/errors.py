@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pymysql.constants import CR, ER
 
-from contracts.errors import StoreError
+from contracts.errors import InterruptedReadError, StoreError
 
 if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
@@ -30,6 +30,13 @@ _HINTS = {
     3024: "raise limits.statement_timeout, or read at a quieter time",  # MySQL's max_execution_time
 }
 _CHANGED = 1412
+_PASSING = frozenset({
+    CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, ER.QUERY_INTERRUPTED,
+    ER.SERVER_SHUTDOWN, ER.NORMAL_SHUTDOWN, ER.FORCING_CLOSE, ER.NEW_ABORTING_CONNECTION, _CHANGED,
+    1158, 1159, 1160, 1161,  # ER_NET_…: the connection broke while it was used
+    1927, 3169,  # somebody ended our connection: MariaDB's number, and MySQL's
+})  # fmt: skip
+"""What may have passed when it is tried again."""
 
 
 def store_error(error: Exception, *, doing: str, parts: ConnectionParts) -> StoreError:
@@ -45,7 +52,8 @@ def store_error(error: Exception, *, doing: str, parts: ConnectionParts) -> Stor
     if code == _CHANGED:
         text = "the table was altered, truncated or made anew after the snapshot began"
     message = f"{doing} failed at {where} (user {parts.user or 'none'}): {text}" + (f" (error {code})" if code else "")
-    return StoreError(message, hint=_HINTS.get(code, "see what the server says, and run again"))
+    kind = InterruptedReadError if code in _PASSING else StoreError
+    return kind(message, hint=_HINTS.get(code, "see what the server says, and run again"))
 
 
 def _code_and_text(error: Exception) -> tuple[int, str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from auditor.readers.connection import ConnectionParts
+    from auditor.readers.meter import Meter
     from auditor.readers.mysql.cells import ReadInto
 
 Part = TypeVar("Part")
@@ -116,6 +117,7 @@ class MySqlSession:
         """
         with self._lock:
             self._let_go()
+            self._parts.meter.add(queries=1)
             with self._wire.cursor() as cursor:
                 cursor.execute(sql, parameters or None)
                 return [tuple(row) for row in cursor.fetchall()]
@@ -180,13 +182,14 @@ class MySqlSession:
                 self._send(statement)
             except pymysql.MySQLError as error:
                 raise self.error("reading", error) from error
-            result = Result(take_apart(_following(self._wire)), self._lock, self.error)
+            result = Result(take_apart(_following(self._wire, self._parts.meter)), self._lock, self.error)
             self._reading = result
             return result
 
     def _send(self, sql: str) -> list[FieldDescriptorPacket]:
         """Send a statement and read what its columns are; its rows come next."""
         wire = self._wire
+        self._parts.meter.add(queries=1)
         wire._execute_command(COMMAND.COM_QUERY, sql.encode())  # noqa: SLF001 - PyMySQL's public way makes objects
         head = wire._read_packet()  # noqa: SLF001
         if head.is_ok_packet() or head.is_load_local_packet():
@@ -293,13 +296,18 @@ def _keep_alive(wire: Any) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _following(wire: Any) -> ReadInto:
+def _following(wire: Any, meter: Meter) -> ReadInto:
     """What reads on behind the driver's last packet: first what its buffer holds already, then the socket itself.
 
     Its own `readinto1` will not do: with room to spare it waits for more although it has something to give.
     """
     file = wire._rfile  # noqa: SLF001
     held: bytes | None = None
+
+    def metered_read(room: memoryview) -> int:
+        count = read_into(room)
+        meter.add(size=count)
+        return count
 
     def read_into(room: memoryview) -> int:
         nonlocal held
@@ -312,7 +320,7 @@ def _following(wire: Any) -> ReadInto:
         held = held[count:]
         return count
 
-    return read_into
+    return metered_read
 
 
 def _error_of(packet: bytes) -> pymysql.MySQLError:

@@ -47,6 +47,15 @@ WHERE c.relname = {{name}} AND c.relkind IN {_KINDS} AND {{schema}}
 ORDER BY array_position(current_schemas(false), n.nspname) NULLS LAST LIMIT 1
 """
 
+_WIDTHS = """
+SELECT json_agg(s.avg_width * (1 - s.null_frac))
+FROM pg_stats s JOIN pg_class c ON c.relname = s.tablename
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = s.schemaname
+WHERE c.oid = {oid} AND NOT s.inherited AND s.attname = ANY ({names}::name[])
+"""
+_ROW_BYTES, _CELL_BYTES = 2, 4
+"""What binary COPY sends beside the values: how many there are, and how long each is."""
+
 _NAMES = f"""
 SELECT json_agg(CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END)
 FROM (SELECT * FROM pg_class WHERE relkind IN {_KINDS} AND oid >= {_FIRST_USER_OID} LIMIT {SUGGESTED_FROM_MAX}) c
@@ -263,6 +272,15 @@ def shape_of(session: PostgresSession, relation: Relation) -> Shape:
         estimated_rows=round(sizes["rows"] or 0) if stored and sizes["analysed"] else None,
         estimated_bytes=int(sizes["bytes"] or 0) if stored else None,
     )
+
+
+def row_width(session: PostgresSession, relation: Relation, names: Sequence[str]) -> float | None:
+    """Bytes of a row with these columns as the server sends it, by its own statistics; None where it has none."""
+    if not relation.oid:
+        return None
+    listed = quote_text(array_literal(sorted(set(names))))
+    widths = session.ask_json(f"({_WIDTHS.format(oid=relation.oid, names=listed)})")
+    return None if widths is None else _ROW_BYTES + sum(_CELL_BYTES + width for width in widths)
 
 
 def changes_since(session: PostgresSession, before: Relation) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from contracts.errors import StoreError
+from contracts.errors import InterruptedReadError, StoreError
 
 if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
@@ -88,6 +88,8 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ("starting up", "", "wait until the server is up, and run again"),
     ("shutting down", "", "wait until the server is up, and run again"),
     (_CLOSED, "", "see whether the server is up, and run again"),
+    ("deadlock detected", "", "run again"),
+    ("could not serialize access", "", "run again"),
     ("terminating connection", "", "see whether the server is up, and run again"),
     ("permission denied", "", "grant the role SELECT on what it is to read"),
     ("read-only transaction", "the statement does more than read", "let the query only read"),
@@ -97,6 +99,29 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ("syntax error", "", "let the query be one SELECT that the server accepts"),
     (_NO_SELECT, "the statement is no SELECT", "let the query be one SELECT"),
 )
+
+_PASSING = (
+    _CONFLICT,
+    _CLOSED,
+    "deadlock detected",
+    "could not serialize access",
+    "lock timeout",
+    "terminating connection",
+    "could not receive data",
+    "could not send data",
+    "Connection reset",
+    "Broken pipe",
+    "SSL connection has been closed",
+    "SSL SYSCALL error",
+    "no connection to the server",
+    "connection not open",
+    "starting up",
+    "shutting down",
+    "in recovery mode",
+    "cached plan must not change",  # somebody altered the table between two statements
+    "could not open relation with OID",  # or made it anew
+)
+"""What may have passed when it is tried again."""
 
 _MISSING = re.compile(r'^(role|database) ".*" does not exist')
 
@@ -132,8 +157,9 @@ def store_error(error: BaseException, *, doing: str, parts: ConnectionParts, sta
     if standby and _CLOSED in found:  # it says why while we are not listening, between two statements
         found = _CONFLICT
     meaning, hint = _meaning(found)
-    message = f"{doing} failed at {place(parts)}: {meaning or found}"
-    return StoreError(without_password(message, parts), hint=hint)
+    message = without_password(f"{doing} failed at {place(parts)}: {meaning or found}", parts)
+    passes = any(fragment in found for fragment in _PASSING)
+    return InterruptedReadError(message, hint=hint) if passes else StoreError(message, hint=hint)
 
 
 def place(parts: ConnectionParts) -> str:

@@ -118,6 +118,7 @@ class PostgresSession:
 
     def run(self, sql: str, *, doing: str = "") -> list[tuple[Any, ...]]:
         """Run SQL of DuckDB's that reads from the server."""
+        self.parts.meter.add(queries=1)
         try:
             return self.cursor.execute(sql).fetchall()
         except duckdb.Error as error:

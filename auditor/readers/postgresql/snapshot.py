@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from auditor.readers.native import NativeSnapshot, quote_name, quote_text
-from auditor.readers.postgresql.catalog import changes_since
+from auditor.readers.postgresql.catalog import changes_since, row_width
 from auditor.readers.postgresql.keys import conditions
-from contracts.errors import StoreError
+from contracts.errors import InterruptedReadError, StoreError
 from reconcilers.ports import Keys, RawRelation, Wanted
 from reconcilers.watermark import Watermark
 
@@ -87,6 +87,7 @@ class PostgresSnapshot(NativeSnapshot):
         super().__init__(workspace, dataset)
         self._workspace = workspace
         self._scanner_types: Mapping[str, str] | None = None
+        self._row_bytes: float | None = None
 
     def take(self, session: PostgresSession, plan: Plan) -> None:
         """Begin: from here on everything is read as of now."""
@@ -97,6 +98,9 @@ class PostgresSnapshot(NativeSnapshot):
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
         accesses = self._plan.accesses(wanted)
+        if self.weigh is not None:
+            names = [access.column.name for access in accesses]
+            self._row_bytes = row_width(self._session, self._plan.relation, names)
         if all(access.scanned for access in accesses) and self._scans_in_parallel(accesses):
             names = [f"{_cast(access, access.scanned)} AS c{number}" for number, access in enumerate(accesses)]
             return _relation(f"SELECT {', '.join(names)} FROM {self._scanned_table()}", accesses)
@@ -121,11 +125,20 @@ class PostgresSnapshot(NativeSnapshot):
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""
+        self._session.parts.meter.add(queries=1)
         try:
             self._share_no_connection_twice(sql)
             return super().load(sql, table)
+        except InterruptedReadError:
+            raise
         except StoreError as error:
             raise self._session.failed(error.__cause__ or error) from None
+
+    def _carried(self, dataset: str, rows: int) -> None:
+        """What the scanner receives nobody sees: bytes are the rows times their usual width."""
+        super()._carried(dataset, rows)
+        if self.weigh is not None and self._row_bytes is not None:
+            self.weigh(rows * self._row_bytes)
 
     def incomplete(self) -> str:
         """See `reconcilers.ports.Snapshot.incomplete`."""

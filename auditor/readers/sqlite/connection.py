@@ -15,19 +15,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from contracts.errors import StoreError
+from contracts.errors import InterruptedReadError, StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 LOCK_TIMEOUT_SECONDS = 5.0
 """How long to wait for a writer, unless the connection says otherwise: a commit takes milliseconds."""
+
+INSTRUCTIONS_BETWEEN = 10_000
+"""Of SQLite's machine, before it looks whether a statement's time is over: well below a millisecond."""
 
 _MAGIC = b"SQLite format 3\0"
 _READ_VERSION = 19
@@ -78,6 +82,7 @@ class SqliteConnection:
         path: The file.
         dataset: As errors name it.
         lock_timeout: Seconds to wait while a writer locks it.
+        statement_timeout: Seconds that a statement may take, from `start_timing` on.
 
     Attributes:
         sql: The connection.
@@ -88,9 +93,13 @@ class SqliteConnection:
         StoreError: There is no such file, or it is no database.
     """
 
-    def __init__(self, path: Path, dataset: str, lock_timeout: float | None = None) -> None:
+    def __init__(
+        self, path: Path, dataset: str, lock_timeout: float | None = None, statement_timeout: float | None = None
+    ) -> None:
         self.path = path
         self.dataset = dataset
+        self._statement_timeout = statement_timeout
+        self._time_is_over = 0.0
         with _looking:
             self._identity, head = _look_at(path, dataset)
             self.before = FileState.of(path)
@@ -113,7 +122,14 @@ class SqliteConnection:
             check_same_thread=False,  # DuckDB pulls batches from its own threads, one at a time
         )
         connection.execute("PRAGMA temp_store = memory")
+        if self._statement_timeout is not None:
+            self.start_timing()
+            connection.set_progress_handler(lambda: time.monotonic() > self._time_is_over, INSTRUCTIONS_BETWEEN)
         return connection
+
+    def start_timing(self) -> None:
+        """A statement begins: from now on its time counts."""
+        self._time_is_over = time.monotonic() + (self._statement_timeout or 0.0)
 
     def was_written(self) -> bool:
         """Whether somebody wrote to a file that was read as immutable."""
@@ -179,12 +195,16 @@ def _let_go(identity: _Identity) -> None:
 def failure(error: sqlite3.Error, dataset: str, what: str) -> StoreError:
     """What a person is told about an error of SQLite's."""
     name = getattr(error, "sqlite_errorname", "")
+    kind = StoreError
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        kind = InterruptedReadError
         hint = "a writer holds the database; wait for it, or raise limits.lock_timeout"
+    elif name == "SQLITE_INTERRUPT":
+        hint = "it took longer than limits.statement_timeout; raise that, or read at a quieter time"
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         hint = "a journal beside the database waits to be applied: let its own application open it once"
     elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         hint = "run PRAGMA integrity_check with the sqlite3 command"
     else:
         hint = "check the connection's url and the relation"
-    return StoreError(f"reading {dataset}: {what} failed: {error}", hint=hint)
+    return kind(f"reading {dataset}: {what} failed: {error}", hint=hint)

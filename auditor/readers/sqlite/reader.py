@@ -58,10 +58,11 @@ class SqliteReader:
         relation: The table or view; not looked at where `query` is given.
         timezone: IANA zone of times that have none.
         lock_timeout: Seconds to wait while a writer locks the file.
+        statement_timeout: Seconds that one statement may take.
         query: A SELECT in place of a relation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of one connection
         self,
         dataset: str,
         path: Path,
@@ -69,6 +70,7 @@ class SqliteReader:
         *,
         timezone: str = "UTC",
         lock_timeout: float | None = None,
+        statement_timeout: float | None = None,
         query: str = "",
     ) -> None:
         self.dataset = dataset
@@ -76,6 +78,7 @@ class SqliteReader:
         self.relation = relation
         self.timezone = timezone
         self._lock_timeout = lock_timeout
+        self._statement_timeout = statement_timeout
         self._query = query
 
     def shape(self) -> Shape:
@@ -112,7 +115,7 @@ class SqliteReader:
             return statement(relation, [column.name for column in columns])
 
     def _connected(self) -> SqliteConnection:
-        return SqliteConnection(self.path, self.dataset, self._lock_timeout)
+        return SqliteConnection(self.path, self.dataset, self._lock_timeout, self._statement_timeout)
 
     def _begin(self, connection: sqlite3.Connection) -> SqliteRelation:
         """Begin the one read transaction; SQLite takes its snapshot at the first read."""
@@ -225,6 +228,7 @@ class SqliteSnapshot(StreamingSnapshot):
         return ways
 
     def _one_row(self, sql: str) -> tuple[Any, ...]:
+        self._file.start_timing()
         try:
             row: tuple[Any, ...] = self._connection.execute(sql).fetchone()
         except sqlite3.Error as error:
@@ -283,6 +287,7 @@ class SqliteSnapshot(StreamingSnapshot):
     def _fetcher(self, sql: str) -> Callable[[int], list[Any]]:
         """Begin a statement; what fetches its next rows."""
         with self._driver:
+            self._file.start_timing()
             cursor = self._connection.execute(sql)
 
         def fetch(count: int) -> list[Any]:

@@ -117,11 +117,19 @@ def test_everything_that_settings_say_reaches_the_reader(tmp_path: Path) -> None
     assert dict(parts.options) == {"application_name": "x"}
 
 
-def test_settings_that_have_no_effect_yet_are_named(tmp_path: Path) -> None:
-    settings = settings_of(
-        tmp_path,
-        '{url: "postgresql://u@h/d", standby: "postgresql://u@s/d", '
-        'limits: {rows_per_second: 10, windows: ["01:00-05:00"]}}',
-    )
-    assert unserved_settings(settings.connection("db")) == ["standby", "limits.rows_per_second", "limits.windows"]
-    assert unserved_settings(settings_of(tmp_path, '{url: "sqlite:///x"}').connection("db")) == []
+def test_settings_that_have_no_effect_at_a_store_are_named(tmp_path: Path) -> None:
+    limits = "limits: {statement_timeout: 1s, lock_timeout: 1s, rows_per_second: 10}"
+    files = settings_of(tmp_path, f'{{url: "file:./x", {limits}}}')
+    assert unserved_settings(files.connection("db")) == ["limits.statement_timeout", "limits.lock_timeout"]
+    assert unserved_settings(settings_of(tmp_path, f'{{url: "sqlite:///x", {limits}}}').connection("db")) == []
+
+
+def test_scans_go_to_the_standby_and_single_keys_are_read_where_changes_are_made(tmp_path: Path) -> None:
+    wiring = Wiring(settings_of(tmp_path, '{url: "postgresql://u@h/d", password: p, standby: "postgresql://s/d"}'))
+    reference = DatasetRef("db", "orders")
+    scanning, confirming = wiring.scanner(reference), wiring.confirmer(reference)
+    assert scanning._reader._parts.host == "s"  # type: ignore[attr-defined]
+    assert scanning._reader._parts.standby  # type: ignore[attr-defined]
+    assert confirming._reader._parts.host == "h"  # type: ignore[attr-defined]
+    assert wiring.reader(reference)._parts.host == "h"  # type: ignore[attr-defined]
+    assert list(wiring.loads()) == ["db", "db (standby)"]

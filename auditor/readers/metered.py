@@ -1,0 +1,135 @@
+"""A reader whose load is counted and, where the connection has a limit, slowed down."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditor.readers.native import NativeSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from auditor.readers.meter import Meter
+    from auditor.readers.throttle import Throttle
+    from reconcilers.ports import Keys, RawRelation, Reader, Shape, Snapshot, Wanted
+    from reconcilers.watermark import Watermark
+    from reconcilers.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What all readers of one connection share.
+
+    Attributes:
+        meter: Counts what they cost.
+        throttle: Slows them down; None where nothing limits them.
+        counts_queries: Their sessions count every statement themselves; else each read is taken for one.
+    """
+
+    meter: Meter
+    throttle: Throttle | None = None
+    counts_queries: bool = False
+
+
+class Metered:
+    """Another reader, on account.
+
+    Args:
+        reader: What really reads.
+        account: Of its connection.
+    """
+
+    def __init__(self, reader: Reader, account: Account) -> None:
+        self._reader = reader
+        self._account = account
+
+    @property
+    def dataset(self) -> str:
+        """See `reconcilers.ports.Reader.dataset`."""
+        return self._reader.dataset
+
+    def shape(self) -> Shape:
+        """See `reconcilers.ports.Reader.shape`."""
+        with timed(self._account):
+            return self._reader.shape()
+
+    @contextmanager
+    def snapshot(self, workspace: Workspace) -> Iterator[Snapshot]:
+        """See `reconcilers.ports.Reader.snapshot`."""
+        began = time.monotonic()
+        try:
+            with self._reader.snapshot(workspace) as snapshot:
+                yield MeteredSnapshot(snapshot, self._account, workspace)
+        finally:
+            self._account.meter.held(time.monotonic() - began)
+
+    def dry_run(self, wanted: Sequence[Wanted]) -> str:
+        """See `reconcilers.ports.Reader.dry_run`."""
+        return self._reader.dry_run(wanted)
+
+
+class MeteredSnapshot:
+    """Another snapshot, on account; see `reconcilers.ports.Snapshot`."""
+
+    def __init__(self, snapshot: Snapshot, account: Account, workspace: Workspace) -> None:
+        self._snapshot = snapshot
+        self._account = account
+        self._halt = workspace.halt
+        self._passing = isinstance(snapshot, NativeSnapshot)
+        if isinstance(snapshot, NativeSnapshot):
+            self._told = snapshot.watch
+            snapshot.watch = self._pass
+            snapshot.weigh = lambda size: account.meter.add(size=size)
+
+    @property
+    def watermark(self) -> Watermark:
+        """See `reconcilers.ports.Snapshot.watermark`."""
+        return self._snapshot.watermark
+
+    def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
+        """See `reconcilers.ports.Snapshot.scan`."""
+        return self._snapshot.scan(wanted)
+
+    def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """See `reconcilers.ports.Snapshot.lookup`."""
+        return self._snapshot.lookup(wanted, keys)
+
+    def load(self, sql: str, table: str) -> int:
+        """See `reconcilers.ports.Snapshot.load`."""
+        with timed(self._account):
+            count = self._snapshot.load(sql, table)
+        if not self._passing:  # rows are seen only when all of them have come
+            self._count(count)
+        return count
+
+    def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:
+        """See `reconcilers.ports.Snapshot.nan_keys`."""
+        return self._snapshot.nan_keys(wanted, keys)
+
+    def incomplete(self) -> str:
+        """See `reconcilers.ports.Snapshot.incomplete`."""
+        return self._snapshot.incomplete()
+
+    def _pass(self, dataset: str, rows: int) -> None:
+        """Rows are passing, in whatever thread."""
+        if self._told is not None:
+            self._told(dataset, rows)
+        self._count(rows)
+
+    def _count(self, rows: int) -> None:
+        self._account.meter.add(rows=rows)
+        if self._account.throttle is not None:
+            self._account.throttle.take(rows, self._halt)
+
+
+@contextmanager
+def timed(account: Account) -> Iterator[None]:
+    """Count the time that something takes, and the query that it is."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        account.meter.add(queries=0 if account.counts_queries else 1, seconds=time.monotonic() - began)

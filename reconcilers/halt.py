@@ -1,0 +1,43 @@
+"""The end of a run before its time: asked for once, heard by every thread that works for it."""
+
+from __future__ import annotations
+
+import threading
+
+from contracts.errors import AuditorError, StoreError
+
+
+class Halt:
+    """Whether the run is to end now, and why."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._reason: AuditorError | None = None
+
+    @property
+    def reason(self) -> AuditorError | None:
+        """What the run was ended with, or None while it goes on."""
+        return self._reason
+
+    def stop(self, reason: AuditorError | None = None) -> None:
+        """End the run; the first reason counts.  From any thread, a signal handler too."""
+        self._reason = self._reason or reason or StoreError("the run was interrupted", hint="run again")
+        self._asked.set()
+
+    def check(self) -> None:
+        """Go on, or not.
+
+        Raises:
+            AuditorError: The run is to end; a new one each time, since several threads raise it.
+        """
+        if self._reason is not None:
+            raise type(self._reason)(self._reason.message, hint=self._reason.hint)
+
+    def pause(self, seconds: float) -> None:
+        """Let this thread wait, no longer than the run goes on.
+
+        Raises:
+            AuditorError: The run is to end.
+        """
+        self._asked.wait(min(max(seconds, 0.0), threading.TIMEOUT_MAX))
+        self.check()

@@ -303,7 +303,7 @@ def read_again(run: RunDocument) -> list[tuple[str, str]]:
     """What broke off and was read again: where, and what happened."""
     again: list[tuple[str, str]] = []
     for entity in run["entities"]:
-        owner = owner_coverage(entity["owner"]).get("read_again", ())
+        owner = entity["owner"].get("coverage", {}).get("read_again", ())
         again += [(f"{entity['entity']} ({OWNER})", why) for why in owner]
         for replica in entity["replicas"]:
             again += [

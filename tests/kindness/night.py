@@ -1,4 +1,4 @@
-"""A night: one entity at an owner and one copy of it, both in real stores, and somebody who interferes with the audit."""
+"""A night: one entity at an owner and one copy, both in real stores, and somebody who interferes with the audit."""
 
 from __future__ import annotations
 
@@ -37,8 +37,6 @@ replicas:
   - {service: copy, dataset: copy/things, lag_bound: 1s}
 """
 
-Interfere = "Callable[[str, str], None]"
-
 
 @dataclass(slots=True)
 class Night:
@@ -53,7 +51,7 @@ class Night:
     directory: Path
     owner: str
     copy: str
-    before_load: Callable[[str, str], None] = lambda _dataset, _what: None
+    before_load: Callable[[str, str], object] = lambda _dataset, _what: None
     said: list[str] = field(default_factory=list)
     wiring: Wiring = field(init=False)
 

@@ -138,7 +138,7 @@ def test_a_replica_that_is_given_up_takes_nothing_from_the_owner(postgres: Postg
     postgres.admin(CREATE, things("a", "b", "c"), database=database)
     night = Night(tmp_path, sqlite_copy(tmp_path, "a", "x", "c"), settings_of(database))
     end = end_sessions(postgres, database)
-    night.before_load = lambda dataset, _what: end() if dataset == "copy/things" else None  # type: ignore[func-returns-value]
+    night.before_load = lambda dataset, _what: end() if dataset == "copy/things" else None
     result = night.run()
     assert result.exit_reasons == ("unreadable",)
     assert result.entities[0].owner_rows == 3

@@ -25,9 +25,9 @@ The rules, first match wins (`judge`); `due` means the lag bound and the margin 
 | looks; the owner changed again at every look | anything else | – | undecided, hot |
 
 The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last
-change: restarting it at each change would hide a stuck replica behind a busy key.  For the same reason the clock of a
-*missing* row runs while the owner has any live row under that key, whatever it holds, and that of an *orphan* while it
-has none.
+change: restarting it at each change would hide a stuck replica behind a busy key.  For the same reason many looks at a
+*missing* row count while the owner has any live row under that key, whatever it holds; those at an *orphan* count
+while it has none.
 
 Proof that a replica is past a point: `position` and `applied` come with a look (`Passed`); else `elapsed`.
 
@@ -67,6 +67,9 @@ LOOKS_PER_BOUND = 4
 LOOK_SECONDS_MIN = 0.2
 """Between two looks at one suspect, however short its lag bound: a look costs each store a query."""
 
+CLOCK_SECONDS = 1e-6
+"""What sums of moments on a clock may be off by."""
+
 CERTAIN_LOOKS_MIN = 8
 """Looks in which a busy owner's field, or its replica's row, was the same, from which on that is no coincidence.
 
@@ -81,6 +84,9 @@ TRANSACTION_SECONDS = 3600.0
 see it, so a row is taken to be unchanged for as long as its `changed_at` says less this."""
 
 ABSENT = "absent"
+
+PRESENT = "present"
+"""In place of a digest: there is a row, and nothing more is known."""
 
 GONE = frozenset({ABSENT, "deleted", "out_of_scope", ""})
 """Digests that stand for no live row in scope."""
@@ -206,7 +212,7 @@ class _Case:
 
     def due(self, since: float) -> bool:
         """Whether what the owner held at that moment must have arrived at the replica by the last look."""
-        return self.now.at - since >= self.needed or self.proven(since)
+        return self.now.at - since >= self.needed - CLOCK_SECONDS or self.proven(since)
 
     def proven(self, since: float) -> bool:
         """Whether the replica is proven to be past that moment."""
@@ -372,7 +378,7 @@ def is_hot(looks: Sequence[Look]) -> bool:
 def _not_yet(case: _Case) -> Judgement:
     left = max(case.needed - (case.now.at - case.same[0].end), 0.0)
     pause = max(case.needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
-    if len(case.looks) > 1 and left == 0.0:
+    if len(case.looks) > 1 and left <= CLOCK_SECONDS:
         left = pause  # it is due, and one more look is wanted all the same
     return Judgement(Verdict.SUSPECT, again_in=left, sample_in=min(left, pause))
 
@@ -401,13 +407,20 @@ def _cause(case: _Case) -> Cause:
 
 
 def _owner_same(looks: Sequence[Look]) -> Sequence[Look]:
-    """The latest looks in which the owner was as it is in the last one, as far as its divergence depends on it."""
-    state = _owner_state(looks[-1])
-    if looks[-1].finding is not None and looks[-1].finding.divergence is Divergence.MISSING:
-        return _suffix(looks, lambda look: look.owner not in GONE and not look.problem)
-    if looks[-1].owner in GONE:
-        return _suffix(looks, lambda look: look.owner in GONE and not look.problem)
-    return _suffix(looks, lambda look: _owner_state(look) == state)
+    """The latest looks in which the owner was as it is in the last one, as far as its divergence depends on it.
+
+    Where either side may have been otherwise in between, it takes many looks: a row that was deleted and written again
+    shows by its content alone that it was away, and a lack shows nothing.
+    """
+    now = looks[-1]
+    if now.owner in GONE:
+        alike = _suffix(looks, lambda look: look.owner in GONE and not look.problem)
+        return alike if len(alike) >= CERTAIN_LOOKS_MIN else _suffix(alike, lambda look: look.replica == now.replica)
+    if now.finding is not None and now.finding.divergence is Divergence.MISSING:
+        alike = _suffix(looks, lambda look: look.owner not in GONE and look.replica in GONE and not look.problem)
+        if len(alike) >= CERTAIN_LOOKS_MIN:
+            return alike
+    return _suffix(looks, lambda look: _owner_state(look) == _owner_state(now))
 
 
 def _owner_state(look: Look) -> tuple[str, Mark]:
@@ -458,4 +471,4 @@ def _reads(replica: str, look: Look) -> list[Read]:
 
 def _read(side: str, wall: datetime, digest: str) -> Read:
     gone = digest in GONE
-    return Read(side, wall, "", digest or ABSENT if gone else "present", "" if gone else digest)
+    return Read(side, wall, "", digest or ABSENT if gone else PRESENT, "" if gone or digest == PRESENT else digest)

@@ -10,9 +10,11 @@ from reconcilers import rows
 from reconcilers.fetch import fetch_side
 from reconcilers.finding import Cause, Divergence, Finding, Verdict
 from reconcilers.key_checks import key_sights
+from reconcilers.marks import copies_mark, mark_field
 from reconcilers.projection import compared_fields, live_filter
-from reconcilers.row_stage import Fetched, differences, row_stage
-from reconcilers.sight import Sight, owner_digest, replica_digest
+from reconcilers.recheck import PRESENT
+from reconcilers.row_stage import Fetched, differences, row_stage, texts_of
+from reconcilers.sight import Sight, owner_digest, replica_digest, text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from reconcilers.fetch import SpelledKey
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.opened import Projected
+    from reconcilers.recheck import Mark
     from reconcilers.sight import ReplicaLook
 
 
@@ -56,7 +59,8 @@ class PairLook:
         seen.counts = rows.compare(self.cursor, self._pair, table)
         states = rows.owner_states(self.cursor, self._pair, table)
         for batch in rows.candidates(self.cursor, self._pair, table):
-            seen.sights += self._one_sided(batch, states)
+            seen.sights += self._missing([candidate for candidate in batch if candidate.kind == "missing"])
+            seen.sights += self._orphans([candidate for candidate in batch if candidate.kind == "orphan"], states)
             seen.sights += self._mismatches([candidate for candidate in batch if candidate.kind == "mismatch"])
 
     @property
@@ -71,15 +75,31 @@ class PairLook:
             self.constants,
         )
 
-    def _one_sided(self, batch: Sequence[rows.Candidate], states: Mapping[KeyText, str]) -> Iterator[Sight]:
-        for candidate in batch:
-            if candidate.kind == "missing":
-                yield Sight(self._finding(candidate.key, Divergence.MISSING), candidate.owner_digest, "absent")
-            elif candidate.kind == "orphan":
-                state = states.get(candidate.key, "absent")
-                cause = _ORPHAN_CAUSES.get(state, Cause.UNKNOWN)
-                finding = self._finding(candidate.key, Divergence.ORPHAN, cause=cause)
-                yield Sight(finding, state, candidate.replica_digest)
+    def _missing(self, candidates: Sequence[rows.Candidate]) -> Iterator[Sight]:
+        marks = self._marks_of(candidates)
+        for candidate in candidates:
+            mark = marks.get(candidate.key)
+            finding = self._finding(candidate.key, Divergence.MISSING)
+            yield Sight(finding, candidate.owner_digest or PRESENT, "absent", mark, None, self._age(mark))
+
+    def _marks_of(self, candidates: Sequence[rows.Candidate]) -> Mapping[KeyText, Mark]:
+        """The owner's versions of rows that are not fetched otherwise."""
+        field = mark_field(self.contract)
+        if field is None or not candidates:
+            return {}
+        keys = [(candidate.key, candidate.owner_spelling) for candidate in candidates]
+        names = {field.name, *self.contract.key}
+        items = [item for item in self.owner.opened.items if item.name in names]
+        fetched = fetch_side(self.contract, self.owner.opened, keys, items)
+        table = f"{self.copy.table}_owner_marks"
+        self.owner.opened.bring(row_stage(self.contract, fetched, (), extra=[field.column(fetched)]), table)
+        return field.of_rows(self.cursor, self.contract, table)
+
+    def _orphans(self, candidates: Sequence[rows.Candidate], states: Mapping[KeyText, str]) -> Iterator[Sight]:
+        for candidate in candidates:
+            state = states.get(candidate.key, "absent")
+            finding = self._finding(candidate.key, Divergence.ORPHAN, cause=_ORPHAN_CAUSES.get(state, Cause.UNKNOWN))
+            yield Sight(finding, state, candidate.replica_digest or PRESENT)
 
     def _mismatches(self, candidates: Sequence[rows.Candidate]) -> Iterator[Sight]:
         """The row stage: fetch both rows of each candidate and compare them field by field."""
@@ -87,13 +107,29 @@ class PairLook:
             return
         owner, copy = self._fetch(candidates)
         found = differences(self.cursor, self.contract, self.replica, (owner, copy), self.constants)
+        marks, copied = self._marks(owner, None), self._marks(copy, self.replica)
+        tolerated = [i for i, compared in enumerate(compared_fields(self.contract, self.replica)) if compared.within]
+        left, right = (texts_of(self.cursor, self.contract, side.table, tolerated) for side in (owner, copy))
         for candidate in candidates:
             if differing := found.get(candidate.key):
+                mark = marks.get(candidate.key)
                 yield Sight(
                     self._finding(candidate.key, Divergence.MISMATCH, differing),
-                    candidate.owner_digest or owner_digest(differing),
-                    candidate.replica_digest or replica_digest(differing),
+                    _digest(candidate.owner_digest, left.get(candidate.key)) or owner_digest(differing),
+                    _digest(candidate.replica_digest, right.get(candidate.key)) or replica_digest(differing),
+                    mark,
+                    copied.get(candidate.key),
+                    self._age(mark),
                 )
+
+    def _marks(self, side: Fetched, replica: Replica | None) -> Mapping[KeyText, Mark]:
+        """The versions that fetched rows hold."""
+        field = mark_field(self.contract) if replica is None else copies_mark(self.contract, replica)
+        return {} if field is None else field.of_rows(self.cursor, self.contract, side.table)
+
+    def _age(self, mark: Mark) -> float | None:
+        field, watermark = mark_field(self.contract), self.owner.opened.snapshot.watermark
+        return None if field is None or mark is None else field.age(mark, watermark.store_time)
 
     def _fetch(self, candidates: Sequence[rows.Candidate]) -> tuple[Fetched, Fetched]:
         """Both sides' full rows, read at the same time."""
@@ -110,7 +146,9 @@ class PairLook:
         """Where one side's rows will be, and the SELECT that brings them there."""
         names = [compared.name for compared in compared_fields(self.contract, self.replica)]
         fetched = fetch_side(self.contract, side.opened, keys)
-        sql = row_stage(self.contract, fetched, names, live_filter(self.contract, replica, fetched))
+        field = mark_field(self.contract) if replica is None else copies_mark(self.contract, replica)
+        extra = [] if field is None else [field.column(fetched)]
+        sql = row_stage(self.contract, fetched, names, live_filter(self.contract, replica, fetched), extra)
         return Fetched(f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}", fetched), sql
 
     def _finding(
@@ -122,3 +160,8 @@ class PairLook:
     ) -> Finding:
         entity, replica = self.contract.entity, self.replica.name
         return Finding(entity, replica, key, divergence, Verdict.SUSPECT, cause=cause, fields=fields)
+
+
+def _digest(row_hash: str, tolerated: tuple[str | None, ...] | None) -> str:
+    """A row's hash, and beside it what it leaves out: fields compared with a tolerance change, too."""
+    return f"{row_hash}/{text_digest(tolerated)}" if row_hash and tolerated else row_hash

@@ -121,6 +121,18 @@ def _fetched(pattern: str, side: Side, name: str) -> Canonical:
     return Canonical(pattern % "v", pattern % "t", pattern % "o" if form.odd else "", pattern % "b" if form.bad else "")
 
 
+def texts_of(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, fields: Sequence[int]
+) -> dict[KeyText, tuple[str | None, ...]]:
+    """The canonical texts of some fields (by their place) of fetched rows; empty where no field is asked for."""
+    if not fields:
+        return {}
+    columns = ", ".join([*key_texts(contract), *(f"t{i}" for i in fields)])
+    found = cursor.execute(f'SELECT {columns} FROM "{table}"').fetchall()
+    parts = len(contract.key)
+    return {key_text(contract, row[:parts]): row[parts:] for row in found}
+
+
 def _field_differences(fields: Sequence[Compared], differing: list[dict[str, Any]]) -> tuple[FieldDifference, ...]:
     return tuple(_field_difference(fields[item["i"]], item["o"], item["r"]) for item in differing)
 

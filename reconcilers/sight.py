@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
+    from reconcilers.recheck import Mark
     from reconcilers.rows import Counts
     from reconcilers.watermark import Watermark
 
@@ -25,11 +26,17 @@ class Sight:
         finding: The divergence, not judged yet.
         owner: A digest of what the owner held; `absent`, `deleted` or `out_of_scope` where it held no live row.
         replica: The same of the replica.
+        mark: The owner's version, where its row has one that grows with every change.
+        copied: The replica's copy of it.
+        age: Seconds since the owner's row changed, as its own database tells both times.
     """
 
     finding: Finding
     owner: str
     replica: str
+    mark: Mark = None
+    copied: Mark = None
+    age: float | None = None
 
 
 @dataclass(slots=True)
@@ -78,13 +85,14 @@ class Suspects:
 
 def owner_digest(fields: Sequence[FieldDifference]) -> str:
     """A digest of the owner's values in these fields: for rows that have no hash."""
-    return _digest([(difference.name, difference.owner) for difference in fields])
+    return text_digest([(difference.name, difference.owner) for difference in fields])
 
 
 def replica_digest(fields: Sequence[FieldDifference]) -> str:
     """The same of the replica's values."""
-    return _digest([(difference.name, difference.replica) for difference in fields])
+    return text_digest([(difference.name, difference.replica) for difference in fields])
 
 
-def _digest(values: Sequence[tuple[str, str | None]]) -> str:
+def text_digest(values: Sequence[object]) -> str:
+    """A digest of texts, to tell two reads apart."""
     return hashlib.sha256(repr(values).encode()).hexdigest()[:DIGEST_DIGITS]

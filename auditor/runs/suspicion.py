@@ -173,7 +173,10 @@ def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> t
 
 
 def _look(sight: Sight, moments: tuple[float, float], wall: datetime, *, problem: str = "") -> Look:
-    return Look(moments[0], wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments[1])
+    return Look(
+        moments[0], wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments[1],
+        mark=sight.mark, copied=sight.copied, age=sight.age,
+    )  # fmt: skip
 
 
 def _is_unkeyed(finding: Finding) -> bool:

@@ -46,6 +46,7 @@ class MemoryReader:
         self.exact = exact
         self._logical = logical or {}
         self.monotonic: Callable[[], float] = monotonic
+        self.store_time: Callable[[], datetime | None] = lambda: None
         self._failure = ""
 
     def fail(self, why: str) -> None:
@@ -89,7 +90,7 @@ class MemorySnapshot:
             self._cursor.execute(
                 f'INSERT INTO "{self._table}" VALUES ({marks})', [row.get(name) for name in reader.types]
             )
-        self.watermark = Watermark(reader.dataset, datetime.now(UTC), reader.monotonic())
+        self.watermark = Watermark(reader.dataset, datetime.now(UTC), reader.monotonic(), reader.store_time())
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """All rows."""

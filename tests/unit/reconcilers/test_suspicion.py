@@ -9,7 +9,7 @@ import pytest
 
 from auditor.clock import ManualClock
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
-from reconcilers.finding import Verdict
+from reconcilers.finding import Cause, Verdict
 from tests.worlds.small_world import SmallWorld
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Time:
         """A reader that looks at the world as it is at each look, not as it was when it was made."""
         reader = self.world.reader(dataset)  # type: ignore[arg-type]
         reader.monotonic = self.clock.monotonic
+        reader.store_time = self.clock.now
         self.readers = {**getattr(self, "readers", {}), str(dataset): reader}
         return reader
 
@@ -170,3 +171,95 @@ def test_what_a_redacted_column_leaks_is_drift_though_the_second_look_sees_the_l
         {"own/things": lines("a", "b", "c"), "copy/things": lines("x", "x", "c")},
     )
     assert verdicts(Time(workspace, world).run()) == [(Verdict.PERSISTENT, "mismatch")]
+
+
+DATED = """\
+entity: thing
+version: 1
+team: t
+owner: {{service: s, dataset: own/things, changed_at: {changed_at}}}
+key: [id]
+fields:
+  id: {{type: int}}
+  name: {{type: text}}
+  touched: {{type: timestamp}}
+  revision: {{type: int}}
+  weight: {{type: "decimal(6,2)"}}
+replicas:
+  - {{service: copy, dataset: copy/things, lag_bound: 1m, fields: {fields}}}
+"""
+OLD = "2025-12-24T00:00:00Z"
+"""A week before the manual clock begins."""
+
+
+def dated(workspace: Workspace, changed_at: str, fields: str, owner: dict[str, str], copy: dict[str, str]) -> Time:
+    """One row whose owner says when it changed."""
+    text = DATED.format(changed_at=changed_at, fields=fields)
+    return Time(workspace, SmallWorld([text], {"own/things": [{**owner}], "copy/things": [{**copy}] if copy else []}))
+
+
+BY_DATABASE = "{field: touched, maintained_by: database}"
+
+
+@pytest.mark.parametrize("copy", [{"id": "1", "name": "old"}, {}])
+def test_a_row_that_its_own_database_dates_long_ago_is_judged_at_once(
+    workspace: Workspace, copy: dict[str, str]
+) -> None:
+    """It has been so for longer than any lag; a second look is had all the same."""
+    time = dated(workspace, BY_DATABASE, "[name]", {"id": "1", "name": "new", "touched": OLD}, copy)
+    result = time.run()
+    assert verdicts(result) == [(Verdict.PERSISTENT, "mismatch" if copy else "missing")]
+    assert time.clock.monotonic() < 20
+    assert "by its database" in result.findings[0].evidence.note
+
+
+@pytest.mark.parametrize(
+    ("changed_at", "touched"),
+    [
+        ("touched", OLD),  # kept by the application: an UPDATE by hand leaves it as it was
+        (BY_DATABASE, "2025-12-31T23:59:00Z"),  # not long enough
+        (BY_DATABASE, "2026-01-02T00:00:00Z"),  # in the future: proves nothing
+        (BY_DATABASE, "infinity"),
+    ],
+)
+def test_a_date_that_proves_nothing_shortens_no_waiting(workspace: Workspace, changed_at: str, touched: str) -> None:
+    """The lag bound passes on our own clock."""
+    owner = {"id": "1", "name": "new", "touched": touched}
+    time = dated(workspace, changed_at, "[name]", owner, {"id": "1", "name": "old"})
+    assert verdicts(time.run()) == [(Verdict.PERSISTENT, "mismatch")]
+    assert time.clock.monotonic() == pytest.approx(61)
+
+
+def test_a_replica_stuck_behind_a_busy_key_is_stale(workspace: Workspace) -> None:
+    """Its own copy of the version is older than what was due; each change of the owner restarts no clock."""
+    owner = {"id": "1", "name": "v0", "revision": "0"}
+    time = dated(workspace, "revision", "[name, revision]", owner, {"id": "1", "name": "v-1", "revision": "-1"})
+    for second in range(1, 600):
+        change = {"name": f"v{second}", "revision": str(second)}
+        at(time, second, lambda change=change: time.world.rows["own/things"][0].update(change))  # type: ignore[misc]
+    result = time.run()
+    assert [(f.verdict, f.cause) for f in result.findings] == [(Verdict.PERSISTENT, Cause.STALE)]
+    assert time.clock.monotonic() < 100
+
+
+def test_a_row_missing_behind_a_busy_key_is_drift(workspace: Workspace) -> None:
+    """Whichever version it lacks, it lacks them all."""
+    time = dated(workspace, "touched", "[name]", {"id": "1", "name": "v0"}, {})
+    for second in range(1, 600):
+        change = {"name": f"v{second}"}
+        at(time, second, lambda change=change: time.world.rows["own/things"][0].update(change))  # type: ignore[misc]
+    assert verdicts(time.run()) == [(Verdict.PERSISTENT, "missing")]
+    assert time.clock.monotonic() < 2 * 61
+
+
+def test_a_field_with_a_tolerance_belongs_to_the_owners_version(workspace: Workspace) -> None:
+    """No hash covers it, and yet an owner that changes nothing else has changed."""
+    owner = {"id": "1", "name": "same", "weight": "1.00"}
+    fields = "{name: name, weight: {path: weight, equality: within 0.1}}"
+    time = dated(workspace, "touched", fields, owner, {"id": "1", "name": "same", "weight": "0.50"})
+    for second in range(1, 600):
+        change = {"weight": f"{second}.00"}
+        at(time, second, lambda change=change: time.world.rows["own/things"][0].update(change))  # type: ignore[misc]
+        late = {"weight": f"{second - 3}.00"}
+        at(time, second, lambda late=late: time.world.rows["copy/things"][0].update(late))  # type: ignore[misc]
+    assert verdicts(time.run()) == [(Verdict.UNDECIDED, "mismatch")]

@@ -397,9 +397,9 @@ def _copies_are_kept_elsewhere(assembled: Sequence[Assembled], configured: Confi
     for one in assembled:
         owner = one.contract.owner.dataset
         for index, replica in enumerate(one.contract.replicas):
-            if owner is None or replica.dataset in (None, owner) or one.draft.is_broken("owner"):
+            if owner is None or replica.dataset is None or one.draft.is_broken("owner"):
                 continue
-            if replica.dataset and configured.identity(replica.dataset) == configured.identity(owner):
+            if replica.dataset != owner and configured.identity(replica.dataset) == configured.identity(owner):
                 message = (
                     f"the replica `{replica.name}`, {replica.dataset}, is the owner's own dataset {owner} "
                     "under another name; a copy is kept somewhere else"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from auditor.contract_pairs import VALUE_CHARACTERS_MAX as ROW_CHARACTERS_MAX
+from auditor.contract_pairs import Sampled
 from contracts.contract import DatasetRef, QueryRef
 from contracts.inference import DatasetDescription
 from contracts.logical_types import Kind, LogicalType
@@ -31,8 +33,8 @@ _TEXT = LogicalType(Kind.TEXT)
 
 def describe(
     dataset: tuple[str, str], reader: Callable[[DatasetRef | QueryRef], Reader], workspace: Workspace
-) -> DatasetDescription:
-    """A dataset as inference sees it.
+) -> Sampled:
+    """A dataset as inference sees it, and the rows that were looked at.
 
     Args:
         dataset: Connection and relation.
@@ -45,7 +47,7 @@ def describe(
     connection, relation = dataset
     source = reader(DatasetRef(connection, relation))
     shape = source.shape()
-    samples = _samples(source, shape, workspace)
+    samples, rows = _samples(source, shape, workspace)
     keyed = {name for key in shape.unique_keys for name in key}
     columns = tuple(
         ColumnDescription(
@@ -59,26 +61,32 @@ def describe(
         )
         for column in shape.columns
     )
-    return DatasetDescription(f"{connection}/{relation}", columns, shape.unique_keys)
+    described = DatasetDescription(
+        f"{connection}/{relation}", columns, shape.unique_keys, nullable_keys=shape.nullable_keys
+    )
+    return Sampled(described, rows, source)
 
 
-def _samples(source: Reader, shape: Shape, workspace: Workspace) -> dict[str, tuple[str, ...]]:
-    """Some values of each column, as canonical text."""
+def _samples(
+    source: Reader, shape: Shape, workspace: Workspace
+) -> tuple[dict[str, tuple[str, ...]], list[tuple[str | None, ...]]]:
+    """Some values of each column, as canonical text, and the rows that they are from."""
     wanted = [Wanted(column.name, _type(column)) for column in shape.columns]
     workspace.know_functions()
     with source.snapshot(workspace) as snapshot:
         relation = snapshot.scan(wanted)
         texts = [
-            f"left({canonical(thing.logical or _TEXT, raw).text}, {VALUE_CHARACTERS_MAX}) AS c{i}"
+            f"left({canonical(thing.logical or _TEXT, raw).text}, {ROW_CHARACTERS_MAX}) AS c{i}"
             for i, (thing, raw) in enumerate(zip(wanted, relation.columns, strict=True))
         ]
         snapshot.load(f"SELECT {', '.join(texts)} FROM {relation.sql} LIMIT {SAMPLE_ROWS}", "sample")
     cursor = workspace.cursor()
     found = {}
     for i, column in enumerate(shape.columns):
-        question = f"SELECT DISTINCT c{i} FROM sample WHERE c{i} IS NOT NULL ORDER BY c{i} LIMIT {SAMPLES_KEPT}"
+        value = f"left(c{i}, {VALUE_CHARACTERS_MAX})"
+        question = f"SELECT DISTINCT {value} FROM sample WHERE c{i} IS NOT NULL ORDER BY 1 LIMIT {SAMPLES_KEPT}"
         found[column.name] = tuple(row[0] for row in cursor.execute(question).fetchall())
-    return found
+    return found, cursor.execute("SELECT * FROM sample").fetchall()
 
 
 def _type(column: Column) -> LogicalType:

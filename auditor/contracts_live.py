@@ -14,7 +14,7 @@ from contracts.suggestion import did_you_mean
 from reconcilers.equality_sql import replica_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from contracts.contract import Contract, DatasetRef, FieldMap, QueryRef, Replica
     from reconcilers.ports import Column, Reader, Shape
@@ -208,16 +208,23 @@ def _key_is_kept(side: _Side) -> Iterator[Problem]:
         return
     columns = [held.path for held in side.keys]
     if not any(set(unique) <= set(columns) for unique in side.shape.unique_keys):
-        nullable = [name for name in columns if (column := _column(side.shape, name)) is not None and column.nullable]
-        beside = f", and {', '.join(nullable)} may be NULL" if nullable else ""
-        message = f"{side.who}: nothing keeps the key ({', '.join(columns)}) unique there{beside}"
-        yield Problem(side.place, f"{message}; each run will look for duplicates and gaps", severity="warning")
+        yield Problem(side.place, f"{side.who}: {_what_nobody_keeps(side, columns)}", severity="warning")
     rows = side.shape.estimated_rows
     if rows is None or rows < LARGE_ROWS or not side.shape.columns:
         return
     if not any(set(index[: len(columns)]) == set(columns) for index in side.shape.indexed):
         message = f"{side.who}: no index begins with the key ({', '.join(columns)}), and it has about {rows:,} rows"
         yield Problem(side.place, f"{message}; looking again at single rows will scan it", severity="warning")
+
+
+def _what_nobody_keeps(side: _Side, columns: Sequence[str]) -> str:
+    key = ", ".join(columns)
+    nullable = [name for name in columns if (column := _column(side.shape, name)) is not None and column.nullable]
+    if any(set(unique) <= set(columns) for unique in side.shape.nullable_keys):
+        message = f"the key ({key}) is unique there, but {', '.join(nullable)} may be NULL"
+        return f"{message}; each run will look for rows without a key"
+    beside = f", and {', '.join(nullable)} may be NULL" if nullable else ""
+    return f"nothing keeps the key ({key}) unique there{beside}; each run will look for duplicates and gaps"
 
 
 def _flag_exists(contract: Contract, shape: Shape, who: str) -> Iterator[Problem]:

@@ -8,16 +8,18 @@ and `audit contracts check` asks for them by name.  Sample values help to match 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from contracts.document import read_name
 from contracts.logical_types import Kind, LogicalType, parse_logical_type
-from contracts.matching import ColumnDescription, Match, match_columns
-from contracts.proposed_equality import propose_equality
+from contracts.matching import SAMPLES_MIN, ColumnDescription, Match, match_columns
+from contracts.proposed_equality import ProposedEquality, propose_equality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from contracts.recognition import Recognition
 
 _PLAIN = re.compile(r"[^\W\d]\w*\Z")
 _PLAIN_DATASET = re.compile(r"\w+/[\w./-]*\w\Z")
@@ -28,6 +30,14 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _CHANGED_AT = ("updated_at", "modified_at", "changed_at", "last_modified", "last_updated", "update_time", "updated")
+_DAY, _CLOCK = r"\d{4}-\d{2}-\d{2}", r"\d{2}:\d{2}:\d{2}(\.\d{1,6})?"
+_TEXT_TYPES = (
+    (Kind.UUID, "", re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")),
+    (Kind.TIMESTAMP, "instant", re.compile(rf"{_DAY}[T ]{_CLOCK}(Z|[+-]\d{{2}}(:?\d{{2}})?)\Z")),
+    (Kind.TIMESTAMP, "local", re.compile(rf"{_DAY}[T ]{_CLOCK}\Z")),
+    (Kind.DATE, "", re.compile(rf"{_DAY}\Z")),
+)
+"""What texts may be, and how it tells time; a time without a zone is in the connection's."""
 _DELETED = re.compile(r"(is_)?deleted(_at)?\Z", re.IGNORECASE)
 
 
@@ -39,11 +49,15 @@ class DatasetDescription:
         dataset: CONNECTION/RELATION.
         columns: In the store's order.
         unique_keys: Sets of columns that the store itself keeps unique and never NULL, the primary key first.
+        nullable_keys: Sets of columns that the store keeps unique, of which some may be NULL.
+        recognised: Of a copy: how its columns agree with the owner's, row by row, by field and column.
     """
 
     dataset: str
     columns: tuple[ColumnDescription, ...]
     unique_keys: tuple[tuple[str, ...], ...] = ()
+    recognised: Mapping[tuple[str, str], Recognition] = field(default_factory=dict)
+    nullable_keys: tuple[tuple[str, ...], ...] = ()
 
 
 def infer_contract(owner: DatasetDescription, replicas: Sequence[DatasetDescription] = (), *, entity: str = "") -> str:
@@ -55,11 +69,42 @@ def infer_contract(owner: DatasetDescription, replicas: Sequence[DatasetDescript
         entity: The entity's name; else it is taken from the owner's relation.
     """
     entity = entity or _entity(owner.dataset)
-    columns = tuple(column for column in owner.columns if _is_name(column.name))
-    key = _key(owner, columns, entity)
+    columns = _usable(owner)
+    key = likely_key(owner, entity)
     lines = [*_head(owner, entity), *_owner(owner, columns), *_key_lines(owner, key), *_fields(owner, columns, key)]
     lines += _replicas(columns, key, replicas, entity)
     return "\n".join(lines) + "\n"
+
+
+def with_text_types(owner: DatasetDescription) -> DatasetDescription:
+    """The owner with what its texts are: a store without a type of its own keeps uuids and times as text.
+
+    Every value that was seen must be one; what a field is called says nothing.
+    """
+    return replace(owner, columns=tuple(map(_with_text_type, owner.columns)))
+
+
+def _with_text_type(column: ColumnDescription) -> ColumnDescription:
+    if column.logical is None or column.logical.kind is not Kind.TEXT or len(column.samples) < SAMPLES_MIN:
+        return column
+    for kind, zone, pattern in _TEXT_TYPES:
+        if all(pattern.match(value) for value in column.samples):
+            return replace(column, logical=LogicalType(kind), zone=zone, spelt_as_text=True)
+    return column
+
+
+def likely_key(owner: DatasetDescription, entity: str = "") -> tuple[str, ...]:
+    """The owner's key: the store's own, else the column that is called like one, else nothing."""
+    return _key(owner, _usable(owner), entity or _entity(owner.dataset))
+
+
+def likely_matches(owner: DatasetDescription, copy: DatasetDescription, entity: str = "") -> dict[str, Match]:
+    """The likely column of each field of the owner; see `contracts.matching`."""
+    return match_columns(_usable(owner), copy.columns, entity or _entity(owner.dataset), copy.recognised)
+
+
+def _usable(owner: DatasetDescription) -> tuple[ColumnDescription, ...]:
+    return tuple(column for column in owner.columns if _is_name(column.name))
 
 
 def _head(owner: DatasetDescription, entity: str) -> list[str]:
@@ -99,7 +144,7 @@ def _changed_at(columns: Sequence[ColumnDescription]) -> str:
 def _key(owner: DatasetDescription, columns: Sequence[ColumnDescription], entity: str) -> tuple[str, ...]:
     """The store's own key, else the column that is called like one."""
     names = {column.name for column in columns}
-    known = [unique for unique in owner.unique_keys if unique and set(unique) <= names]
+    known = [unique for unique in (*owner.unique_keys, *owner.nullable_keys) if unique and set(unique) <= names]
     if known:
         return known[0]
     likely = ("id", "uuid", f"{entity}_id".lower(), f"{entity}id".lower())
@@ -112,6 +157,8 @@ def _key_lines(owner: DatasetDescription, key: tuple[str, ...]) -> Iterator[str]
         return
     kept = any(set(key) == set(unique) for unique in owner.unique_keys)
     note = "" if kept else "  # the store does not keep it unique; make sure that it tells rows apart"
+    if any(set(key) == set(unique) for unique in owner.nullable_keys):
+        note = "  # unique there, but the store lets it be NULL"
     yield f"key: [{', '.join(_scalar(name) for name in key)}]{note}"
 
 
@@ -141,6 +188,11 @@ def _field(column: ColumnDescription, *, is_key: bool) -> Iterator[str]:
 
 
 def _declared(column: ColumnDescription) -> tuple[LogicalType, str]:
+    if column.spelt_as_text and column.logical is not None:
+        return (
+            column.logical,
+            f"kept as {_note(column.store_type or 'text')}; all {len(column.samples)} values seen are",
+        )
     if column.logical is None:
         return LogicalType(Kind.TEXT), f"{_note(column.store_type)} has no counterpart; read as text"
     try:
@@ -182,9 +234,9 @@ def _replica(
         yield f"    name: {_scalar(service)}"
     names.add(service)
     yield f"    dataset: {_dataset(replica.dataset)}"
-    matches = match_columns(fields, replica.columns, entity)
+    matches = match_columns(fields, replica.columns, entity, replica.recognised)
     yield from _key_map(key, matches)
-    yield from _field_maps(fields, key, matches)
+    yield from _field_maps(fields, key, matches, replica.recognised)
     yield from _left_over(fields, replica, matches)
     yield "    lag_bound:  # decide: how long may it trail its owner, such as 5m?"
     yield "    deletes:  # decide: when the owner's row goes: propagate, keep or {soft: COLUMN}?"
@@ -203,7 +255,12 @@ def _key_map(key: tuple[str, ...], matches: dict[str, Match]) -> Iterator[str]:
             yield f"      {_scalar(name)}:  # decide: which column of the copy holds it?"
 
 
-def _field_maps(fields: Sequence[ColumnDescription], key: tuple[str, ...], matches: dict[str, Match]) -> Iterator[str]:
+def _field_maps(
+    fields: Sequence[ColumnDescription],
+    key: tuple[str, ...],
+    matches: dict[str, Match],
+    recognised: Mapping[tuple[str, str], Recognition],
+) -> Iterator[str]:
     compared = [matches[field.name] for field in fields if field.name in matches and field.name not in key]
     yield (
         "    fields:"
@@ -211,11 +268,21 @@ def _field_maps(fields: Sequence[ColumnDescription], key: tuple[str, ...], match
         else "    fields: []  # none was recognised; without this line: all under the same names"
     )
     for match in compared:
-        proposal = propose_equality(match.field, match.column)
+        proposal = _proposed(match, recognised.get((match.field.name, match.column.name)))
         path = _scalar(match.column.name)
         if proposal.text:
             path = f"{{path: {path}, equality: {_scalar_text(proposal.text)}}}"
         yield f"      {_scalar(match.field.name)}: {path}{_comment([match.reason, proposal.note])}"
+
+
+def _proposed(match: Match, seen: Recognition | None) -> ProposedEquality:
+    """What the rows show, where they show it; else what the types of both columns suggest."""
+    by_type = propose_equality(match.field, match.column)
+    if seen is None:
+        return by_type
+    if seen.equality:
+        return ProposedEquality(seen.equality, seen.note)
+    return ProposedEquality(by_type.text, "; ".join(part for part in (by_type.note, seen.note) if part))
 
 
 def _left_over(
@@ -269,7 +336,8 @@ def _scalar(text: str) -> str:
 
 
 def _scalar_text(text: str) -> str:
-    return text if re.fullmatch(r"[\w. ]+", text) else _quoted(text)
+    """An equality as YAML: words as they are, a mapping or a list in its own brackets."""
+    return text if re.fullmatch(r"[\w. ]+", text) or text[0] in "{[" else _quoted(text)
 
 
 def _dataset(text: str) -> str:

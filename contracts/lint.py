@@ -397,11 +397,12 @@ def _copies_are_kept_elsewhere(assembled: Sequence[Assembled], configured: Confi
     for one in assembled:
         owner = one.contract.owner.dataset
         for index, replica in enumerate(one.contract.replicas):
-            if owner is None or replica.dataset is None or one.draft.is_broken("owner"):
+            dataset = replica.dataset
+            if owner is None or dataset is None or dataset == owner or one.draft.is_broken("owner"):
                 continue
-            if replica.dataset != owner and configured.identity(replica.dataset) == configured.identity(owner):
+            if configured.identity(dataset) == configured.identity(owner):
                 message = (
-                    f"the replica `{replica.name}`, {replica.dataset}, is the owner's own dataset {owner} "
+                    f"the replica `{replica.name}`, {dataset}, is the owner's own dataset {owner} "
                     "under another name; a copy is kept somewhere else"
                 )
                 yield Problem(one.draft.place("replicas", index, "dataset"), message)
@@ -470,7 +471,9 @@ def _claims(one: Assembled, configured: Configured) -> Iterator[_Claim]:
 
 def _replica_claims(one: Assembled, index: int, replica: Replica, configured: Configured) -> Iterator[_Claim]:
     owner = one.contract.owner.dataset
-    if replica.dataset is None or (owner and configured.identity(replica.dataset) == configured.identity(owner)):
+    if replica.dataset is None:
+        return
+    if owner is not None and configured.identity(replica.dataset) == configured.identity(owner):
         return
     who = f"the replica `{replica.name}` of {one.contract.entity}"
     select = replica.select.text if replica.select else None

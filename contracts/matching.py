@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from contracts.logical_types import Kind, LogicalType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from contracts.recognition import Recognition
 
 POINTS_MIN = 75
 """Points that a pair needs: names that agree, or similar names with values that agree."""
@@ -29,6 +31,8 @@ _TELLING_CHARACTERS_MIN = 4
 _SAME_NAME, _SAME_WORDS, _SAME_CORE, _SIMILAR_MAX = 100, 90, 85, 69
 _CONTAINED = 70
 """For `total` beside `total_amount`, where it is contained in no other name."""
+_EXACTLY = 4
+"""For rows that agree as they are, beside rows that an equality makes agree."""
 _PREFIX_SHARE_MIN = 0.8
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
@@ -48,6 +52,7 @@ class ColumnDescription:
         in_unique_key: Whether it belongs to a key that the store itself keeps unique.
         samples: Some of its values as text, NULLs left out.
         zone: How it tells time: `instant`, `local` (without a zone), empty for the rest.
+        spelt_as_text: The store keeps text; `logical` is what every value of the sample is.
     """
 
     name: str
@@ -57,6 +62,7 @@ class ColumnDescription:
     in_unique_key: bool = False
     samples: tuple[str, ...] = ()
     zone: str = ""
+    spelt_as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,15 @@ class Match:
     reason: str
     contained: bool = False
     """Whether one name is merely a part of the other."""
+    unnamed: bool = False
+    """Whether the rows alone speak for it."""
 
 
 def match_columns(
-    fields: Sequence[ColumnDescription], columns: Sequence[ColumnDescription], entity: str
+    fields: Sequence[ColumnDescription],
+    columns: Sequence[ColumnDescription],
+    entity: str,
+    seen: Mapping[tuple[str, str], Recognition] | None = None,
 ) -> dict[str, Match]:
     """The likely column of each field, by the field's name; fields without one are left out.
 
@@ -80,27 +91,54 @@ def match_columns(
         fields: The owner's columns.
         columns: The replica's columns.
         entity: The entity's name, whose words say nothing within its own tables.
+        seen: How the columns agree row by row, by field and column; None where no rows were put side by side.
     """
     empty = {*_words(entity), *_words(entity + "s")}
     names = _Names(empty | _common_prefix(fields), empty | _common_prefix(columns))
-    pairs = [match for field in fields for column in columns if (match := _match(field, column, names)) is not None]
+    judged = (
+        _match(field, column, names, (seen or {}).get((field.name, column.name)))
+        for field in fields
+        for column in columns
+    )
+    pairs = [match for match in judged if match is not None]
     pairs = [match for match in pairs if not _is_ambiguous(match, pairs)]
     pairs.sort(key=lambda match: (-match.points, fields.index(match.field), columns.index(match.column)))
     taken: dict[str, Match] = {}
     used: set[str] = set()
     for match in pairs:
-        if match.field.name not in taken and match.column.name not in used:
-            taken[match.field.name] = match
-            used.add(match.column.name)
+        if match.field.name in taken or match.column.name in used:
+            continue
+        if match.unnamed and _has_a_rival(match, pairs, taken, used):
+            continue
+        taken[match.field.name] = match
+        used.add(match.column.name)
     return taken
 
 
-def _match(field: ColumnDescription, column: ColumnDescription, names: _Names) -> Match | None:
+def _has_a_rival(match: Match, pairs: Sequence[Match], taken: Mapping[str, Match], used: set[str]) -> bool:
+    """Whether the rows speak as well for another pair: two columns that always hold the same cannot be told apart."""
+    return any(
+        other is not match
+        and other.points >= match.points
+        and (other.field is match.field or other.column is match.column)
+        and other.field.name not in taken
+        and other.column.name not in used
+        for other in pairs
+    )
+
+
+def _match(
+    field: ColumnDescription, column: ColumnDescription, names: _Names, seen: Recognition | None
+) -> Match | None:
     affinity = _affinity(field.logical, column.logical)
     if affinity is None:
         return None
     named, why_named = names.points(field.name, column.name)
     valued, why_valued = _value_points(field, column, by_values_alone=not named)
+    if seen is not None and seen.is_telling:
+        points = _SAME_CORE + affinity + (0 if seen.equality else _EXACTLY)
+        if points > named + affinity + valued:
+            return Match(field, column, points, "recognised by its values", unnamed=True)
     points = named + affinity + valued
     reason = ", ".join(why for why in (why_named, why_valued) if why)
     return Match(field, column, points, reason, named == _CONTAINED) if points >= POINTS_MIN else None

@@ -55,6 +55,7 @@ class Shape:
     Attributes:
         columns: In the store's order.
         unique_keys: Sets of columns that the store itself keeps unique and never NULL.
+        nullable_keys: Sets of columns that the store keeps unique, of which some may be NULL; as far as it is known.
         indexed: Leading columns of its indexes, each index as a tuple.
         estimated_rows: The store's own estimate, or None.
         estimated_bytes: The store's own estimate of the size on disk, or None.
@@ -65,6 +66,7 @@ class Shape:
     indexed: tuple[tuple[str, ...], ...] = ()
     estimated_rows: int | None = None
     estimated_bytes: int | None = None
+    nullable_keys: tuple[tuple[str, ...], ...] = ()
 
     def column(self, name: str) -> Column | None:
         """The column with exactly this name, or None."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path  # noqa: TC003 - Typer evaluates the annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,17 +95,21 @@ def infer(
 
     What nobody but you knows (deletes, lag_bound, completeness) is left as blanks to fill.
     """
+    from auditor.contract_pairs import with_recognitions
     from auditor.contract_samples import describe
     from auditor.wiring import Wiring
-    from contracts.inference import infer_contract
+    from contracts.inference import infer_contract, with_text_types
 
     invocation = Invocation.of(context)
     invocation.format_of((TERMINAL,))
     wiring = Wiring(invocation.settings())
+    datasets = [_dataset(name) for name in (owner, *(replica or ()))]
     with wiring.workspace() as workspace:
-        described = [describe(_dataset(name), wiring.reader, workspace) for name in (owner, *(replica or ()))]
+        decides, *copies = [describe(name, wiring.reader, workspace) for name in datasets]
+        decides = replace(decides, description=with_text_types(decides.description))
+        described = [with_recognitions(decides, copy, workspace, entity) for copy in copies]
     with invocation.result() as stream:
-        stream.write(infer_contract(described[0], described[1:], entity=entity))
+        stream.write(infer_contract(decides.description, described, entity=entity))
     return 0
 
 

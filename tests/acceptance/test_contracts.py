@@ -179,6 +179,65 @@ def test_infer_writes_a_contract_that_asks_for_what_only_people_know(audit: Call
     assert audit("reconcile", "--recheck-after", "0s", "--format", "json").code == 0
 
 
+def test_infer_tells_from_the_rows_what_a_copy_keeps(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """By key, whatever the columns are called and the order the rows come in; and comparing with it works."""
+    ids = [f"7f1c00{number:02x}-00ab-4000-8000-0000000000ff" for number in range(40)]
+    moments = [f"2025-01-{1 + number % 28:02}T10:11:{number:02}.{number:02}3456Z" for number in range(40)]
+    shop.owner(
+        "CREATE TABLE people (id TEXT PRIMARY KEY, phone TEXT, city TEXT, seen_at TEXT, ssn TEXT)",
+        *(
+            f"INSERT INTO people VALUES ('{one}', '0190{number:06}', 'City {number}', '{moments[number]}', 's{number}')"
+            for number, one in enumerate(ids)
+        ),
+    )
+    shop.search(
+        "CREATE TABLE humans (whose TEXT, contact TEXT, town TEXT, last_seen TEXT, ssn TEXT)",
+        *(
+            f"INSERT INTO humans VALUES ('{one.upper()}', '******{number:04}', 'City {number}', "
+            f"'{moments[number][:19].replace('T', ' ')}', 'gone')"
+            for number, one in reversed(list(enumerate(ids)))
+        ),
+    )
+    done = audit("contracts", "infer", "shop/people", "--replica", "read_model/humans")
+    assert done.code == 0
+    for line in (
+        "key: [id]  # unique there, but the store lets it be NULL",
+        "id: {type: uuid}  # kept as TEXT; all 40 values seen are",
+        "id: whose",
+        'phone: {path: contact, equality: {mask: "*", keep_last: 4}}',
+        "city: town",
+        "seen_at: {path: last_seen, equality: truncated s}",
+        "ssn: {path: ssn, equality: redacted}  # 40 of 40 sampled rows agree; one constant there",
+    ):
+        assert line in done.out
+    assert "0190000007" not in done.out, "no value of a sample reaches the text"
+    text = done.out.replace("lag_bound:  #", "lag_bound: 1s  #").replace("deletes:  #", "deletes: keep  #")
+    shop.contract.write_text(text.replace("completeness:  #", "completeness: full  #"))
+    assert audit("contracts", "check").code == 0
+    compared = audit("reconcile", "--no-recheck", "--format", "json")
+    assert compared.code == 0
+    assert compared.json["entities"][0]["replicas"][0]["compared_rows"] == 40
+
+
+def test_live_tells_a_key_that_is_unique_from_one_that_may_be_null(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """SQLite lets a PRIMARY KEY be NULL unless it is an INTEGER; that is another doubt than duplicates."""
+    shop.search(
+        "ALTER TABLE order_search RENAME TO old",
+        "CREATE TABLE order_search (order_id TEXT PRIMARY KEY, state TEXT, email TEXT, amount REAL)",
+        "INSERT INTO order_search SELECT * FROM old",
+    )
+    _, problems = live(audit)
+    ((_, message),) = problems
+    assert message == (
+        "replica search (read_model/order_search): the key (order_id) is unique there, but order_id may be NULL; "
+        "each run will look for rows without a key"
+    )
+    shop.search(
+        "DROP TABLE order_search", "CREATE TABLE order_search (order_id INTEGER PRIMARY KEY, state, email, amount)"
+    )
+    assert live(audit) == (0, [])
+
+
 def test_diff_says_what_changed_and_whether_the_version_was_raised(shop: Shop, audit: Callable[..., Outcome]) -> None:
     newer = Path("newer.yaml")
     newer.write_text(shop.contract.read_text().replace("lag_bound: 1s", "lag_bound: 1h"))

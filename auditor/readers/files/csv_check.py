@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 8_000_000
 """Bytes looked at in one go; some ten arrays of this length are held meanwhile."""
 
+AS_CSV = (
+    "export it anew as UTF-8 with one kind of line end, and every cell that holds a comma, a quote or a line end in "
+    "quotes, its own quotes doubled (RFC 4180)"
+)
+"""What to do about a file that is no CSV."""
+
 _QUOTE, _LF, _CR = 34, 10, 13
 
 
@@ -77,9 +83,7 @@ def check_csv(file: BinaryIO, delimiter: str, what: str) -> CsvFacts:
             check.look_at(piece, last=last)
         except _FoundError as found:
             line = check.lines + piece.count(b"\n", 0, found.offset) + 1
-            raise StoreError(
-                f"reading {what}: line {line}: {found.what}", hint="see RFC 4180 for what CSV is"
-            ) from None
+            raise StoreError(f"reading {what}: line {line}: {found.what}", hint=AS_CSV) from None
     if not check.header:
         raise StoreError(
             f"reading {what}: the file is empty, it has no header", hint="see whether its export went through"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import pyarrow as pa
 
 from auditor.readers.documents import inner_text
-from auditor.readers.files.csv_check import CsvFacts, check_csv
+from auditor.readers.files.csv_check import AS_CSV, CsvFacts, check_csv
 from auditor.readers.files.snapshot import FileSnapshot
 from auditor.readers.native import quote_name, quote_text
 from auditor.readers.suggestion import did_you_mean
@@ -106,9 +106,7 @@ class CsvSnapshot(FileSnapshot):
         try:
             row = self.cursor.execute(f"SELECT count(*) FROM {self._source}").fetchone()
         except duckdb.Error as error:
-            raise StoreError(
-                f"reading {self.dataset}: {first_line(error)}", hint="see RFC 4180 for what CSV is"
-            ) from error
+            raise StoreError(f"reading {self.dataset}: {first_line(error)}", hint=AS_CSV) from error
         found = row[0] if row else 0
         if found != self._facts.rows:
             raise StoreError(

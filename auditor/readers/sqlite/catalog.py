@@ -48,6 +48,7 @@ class SqliteRelation:
     columns: tuple[SqliteColumn, ...]
     unique_keys: tuple[tuple[str, ...], ...] = ()
     indexed: tuple[tuple[str, ...], ...] = ()
+    nullable_keys: tuple[tuple[str, ...], ...] = ()
     has_rowid: bool = False
     query: str = ""
 
@@ -155,11 +156,13 @@ def _describe(connection: sqlite3.Connection, name: str, *, is_table: bool) -> S
     own = [(alias,)] if alias else []
     required = {column.name for column in columns if not column.nullable}
     unique = [index.columns for index in indexes if index.unique and set(index.columns) <= required]
+    nullable = [index.columns for index in indexes if index.unique and not set(index.columns) <= required]
     return SqliteRelation(
         name,
         columns,
         unique_keys=tuple(dict.fromkeys([*own, *unique])),
         indexed=tuple(dict.fromkeys([*own, *(index.columns for index in indexes if index.columns)])),
+        nullable_keys=tuple(dict.fromkeys(nullable)),
         has_rowid=has_rowid,
     )
 
@@ -216,7 +219,8 @@ def shape_of(connection: sqlite3.Connection, relation: SqliteRelation, size: int
     for column in relation.columns:
         logical, zone = logical_of(column)
         columns.append(Column(column.name, column.declared, column.nullable, logical, zone))
-    return Shape(tuple(columns), relation.unique_keys, relation.indexed, _estimated_rows(connection, relation), size)
+    rows = _estimated_rows(connection, relation)
+    return Shape(tuple(columns), relation.unique_keys, relation.indexed, rows, size, relation.nullable_keys)
 
 
 def _estimated_rows(connection: sqlite3.Connection, relation: SqliteRelation) -> int | None:

@@ -67,7 +67,7 @@ def test_cells_arrive_as_they_stand(tmp_path: Path, content: bytes, rows: list[R
         (b'a,b,c\n1,2"x,3\n', "line 2: a quote stands inside an unquoted cell"),
         (b'a,b,c\n1, "2",3\n', "line 2: a quote stands inside an unquoted cell"),
         (b"a,b,c\n1,2,3\n\n4,5,6\n", "line 3: is blank"),
-        (b"a,b,c\n1,2,3\n \n", "line 3: found 1 cells, expected 3"),
+        (b"a,b,c\n1,2,3\n \n", "line 3: found 1 cell, expected 3"),
         (b"a,b,c\n1,2,3\r\n", "line 2: the line ends in CRLF, those before it in LF"),
         (b"a,b,c\r\n1,2,3\n", "line 2: the line ends in LF, those before it in CRLF"),
         (b"a,b,c\r1,2,3\r", "line 1: a carriage return stands alone"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TEXTS = [f"Text Number {number}" for number in range(20)]
-TIMES = [f"2025-01-{day:02}T10:11:12.{day:02}3456Z" for day in range(1, 21)]
+TIMES = [f"2025-01-{day:02}T10:11:12.{day:02}3656Z" for day in range(1, 21)]
 AMOUNTS = [f"{number}.{number:02}49" for number in range(10, 30)]
 PHONES = [str(4_900_000_000 + number * 7_777_777) for number in range(20)]
 

@@ -90,9 +90,24 @@ def _is_zone(name: str) -> bool:
 def _duration(text: str) -> timedelta:
     """As contracts read it; their message shows the text, which here may have come from a secret."""
     try:
-        return parse_duration(text)
+        return parse_duration(_text(text))
     except ValueError:
         raise ValueError("expected a duration with its unit (ms, s, m, h, d), such as 30s or 5m") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+def _size(value: Any) -> Any:
+
+    return parse_size(value if isinstance(value, str) else "")
+
+
+def _window(value: Any) -> Window:
+    return parse_window(value if isinstance(value, str) else "")
 
 
 def _listed(value: Any) -> Any:
@@ -121,8 +136,8 @@ Location = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[InstanceOf[StoreUrl], BeforeValidator(_store_url), PlainSerializer(str)]
 LedgerUrl = Annotated[InstanceOf[StoreUrl], BeforeValidator(_ledger_url), PlainSerializer(str)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Bytes = Annotated[int, BeforeValidator(parse_size)]
-DayWindow = Annotated[InstanceOf[Window], BeforeValidator(parse_window), PlainSerializer(str)]
+Bytes = Annotated[int, BeforeValidator(_size)]
+DayWindow = Annotated[InstanceOf[Window], BeforeValidator(_window), PlainSerializer(str)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, Field(min_length=1)]

@@ -137,6 +137,8 @@ def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) 
             f"({raw} IS NOT NULL)",
             f"({raw} IS NOT NULL)",
         )
+    if column.wraps:
+        return _wrapped(logical, raw, value.sql, exact=value.exact)
     if value.exact:
         return Canonical(value.sql, text_of(logical, value.sql))
     odd = f"({raw} IS NOT NULL AND ({value.sql}) IS NULL)"
@@ -145,6 +147,25 @@ def canonical(logical: LogicalType, column: RawColumn, *, narrow: bool = False) 
     raw_text = f"CAST({raw} AS VARCHAR)"
     fallback = f"coalesce({special}, {raw_text})" if special else raw_text
     return Canonical(value.sql, f"coalesce({text_of(logical, value.sql)}, {fallback})", odd, bad)
+
+
+_BEFORE_ALL_STAMPS = "TIMESTAMP '4714-01-01 (BC) 00:00:00'"
+"""No store has times before; what is before wrapped round."""
+_ROUND = 2**64
+_CYCLE_YEARS, _CYCLES = 400, 735
+_CYCLE = 146_097 * 86_400_000_000
+"""Microseconds of 400 years, after which the calendar repeats itself."""
+
+
+def _wrapped(logical: LogicalType, raw: str, value: str, *, exact: bool) -> Canonical:
+    """A time that may have wrapped round is no value; its text is that of the time 735 cycles earlier, years added."""
+    beyond = f"coalesce({raw} < {_BEFORE_ALL_STAMPS} AND isfinite({raw}), false)"
+    early = f"make_timestamp(CAST(CAST(epoch_us({raw}) AS HUGEINT) + {_ROUND - _CYCLES * _CYCLE} AS BIGINT))"
+    late = f"(year({early}) + {_CYCLES * _CYCLE_YEARS}) || strftime({early}, '-%m-%d %H:%M:%S.%f')"
+    held = f"CASE WHEN {beyond} THEN NULL ELSE {value} END"
+    bad = beyond if exact else f"({beyond} OR ({raw} IS NOT NULL AND ({value}) IS NULL))"
+    text = f"coalesce({text_of(logical, held)}, CAST({raw} AS VARCHAR))"
+    return Canonical(held, f"CASE WHEN {beyond} THEN {late} ELSE {text} END", bad, bad)
 
 
 @dataclass(frozen=True, slots=True)

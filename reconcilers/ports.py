@@ -105,6 +105,7 @@ class RawColumn:
         nan_hidden: The relation shows NaN as 0 in this column; `Snapshot.nan_keys` tells where.
         parsed: For a column of date and time that arrives as VARCHAR: SQL of the TIMESTAMP that the text stands for,
             NULL where it stands for none; empty where the text must be read by its letter, which takes longer.
+        wraps: Times after the last that DuckDB knows arrive 2^64 microseconds too early, where the store has none.
     """
 
     sql: str
@@ -114,6 +115,7 @@ class RawColumn:
     char_padded: bool = False
     nan_hidden: bool = False
     parsed: str = ""
+    wraps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

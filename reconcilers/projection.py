@@ -240,7 +240,8 @@ class _Builder:
         spelled = bool(bad) or inexact
         if spelled:
             for i, name in enumerate(self.contract.key):
-                self.add(f"s{i}", f"CAST({self.side.columns[name].sql} AS VARCHAR)")
+                column = self.side.columns[name]
+                self.add(f"s{i}", self.side.of(name).text if column.wraps else f"CAST({column.sql} AS VARCHAR)")
         if bad:
             self.add("kb", f"({bad})")
         return spelled, bool(bad)

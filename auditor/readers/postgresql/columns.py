@@ -64,10 +64,6 @@ _MONEY = LogicalType(Kind.DECIMAL, precision=19, scale=2)
 _WRITABLE_MEMBER = re.compile(r"[^\s,()](?:[^,()]*[^\s,()])?\Z")
 _INFINITE_INTERVALS_SINCE = 17
 
-# DuckDB's timestamps end in the year 294247, PostgreSQL's 30 years later; the scanner lets the rest wrap round to
-# 290,000 BC, where PostgreSQL has none: that is how they are known.
-_BEFORE_ALL_STAMPS = "TIMESTAMP '4714-01-01 (BC) 00:00:00'"
-
 
 @dataclass(frozen=True, slots=True)
 class PostgresColumn:
@@ -155,7 +151,6 @@ class Access:
         expression: What the server is asked for.
         raw: How the comparison sees it; its `sql` is filled in by the relation.
         scanned: The same as DuckDB asks the scanner for it; empty where the scanner would bend it.
-        cast: SQL that makes the value of what arrives; `{}` stands for what arrives.
         inside: It is a part of a document.
     """
 
@@ -163,7 +158,6 @@ class Access:
     expression: str
     raw: RawColumn
     scanned: str = ""
-    cast: str = "{}"
     inside: bool = False
 
     @property
@@ -231,21 +225,18 @@ def _numeric(column: PostgresColumn, kind: Kind | None, *, by_key: bool) -> Acce
 def _plain(column: PostgresColumn, kind: Kind | None, zone: str) -> Access:
     name = quote_name(column.name)
     padded = column.base == "bpchar"
-    raw = RawColumn("", _PLAIN[column.base], zone, exact=_finds_all(column, kind), char_padded=padded)
+    # DuckDB's timestamps end in the year 294247, PostgreSQL's 30 years later; the scanner lets the rest wrap round.
+    raw = RawColumn(
+        "",
+        _PLAIN[column.base],
+        zone,
+        exact=_finds_all(column, kind),
+        char_padded=padded,
+        wraps=column.base in STAMPS,
+    )
     expression = f"{name}::text" if padded else name  # as text it has lost its padding
     # The scanner knows nothing of what a domain stands for.
-    return Access(column, expression, raw, scanned="" if column.domain else name, cast=_guard(column))
-
-
-def _guard(column: PostgresColumn) -> str:
-    if column.base not in STAMPS:
-        return "{}"
-    too_late = quote_text(
-        f"column {column.name} holds a time after the year 294246, which no comparison of times can represent; "
-        "declare the field as text to compare it"
-    )
-    wrapped = f"{{}} < {_BEFORE_ALL_STAMPS} AND isfinite({{}})"
-    return f"CASE WHEN {wrapped} THEN CAST(error({too_late}) AS {STAMPS[column.base]}) ELSE {{}} END"
+    return Access(column, expression, raw, scanned="" if column.domain else name)
 
 
 def _exotic(column: PostgresColumn, kind: Kind | None, zone: str, *, version: int) -> Access:

@@ -102,7 +102,7 @@ class PostgresSnapshot(NativeSnapshot):
             names = [access.column.name for access in accesses]
             self._row_bytes = row_width(self._session, self._plan.relation, names)
         if all(access.scanned for access in accesses) and self._scans_in_parallel(accesses):
-            names = [f"{_cast(access, access.scanned)} AS c{number}" for number, access in enumerate(accesses)]
+            names = [f"{access.scanned} AS c{number}" for number, access in enumerate(accesses)]
             return _relation(f"SELECT {', '.join(names)} FROM {self._scanned_table()}", accesses)
         return self._statement(accesses, [self._plan.select(accesses)])
 
@@ -145,7 +145,7 @@ class PostgresSnapshot(NativeSnapshot):
         return changes_since(self._session, self._plan.relation)
 
     def _statement(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
-        names = ", ".join(f"{_cast(access, f'c{number}')} AS c{number}" for number, access in enumerate(accesses))
+        names = ", ".join(f"c{number}" for number in range(len(accesses)))
         parts = [f"SELECT {names} FROM {self._session.relation(each)}" for each in statements]
         return _relation(" UNION ALL ".join(parts), accesses)
 
@@ -192,10 +192,6 @@ class PostgresSnapshot(NativeSnapshot):
 
 def _as_expected(access: Access, arrives: str) -> bool:
     return arrives == access.raw.duckdb_type or (bool(access.column.labels) and arrives.startswith("ENUM("))
-
-
-def _cast(access: Access, arrived: str) -> str:
-    return access.cast.replace("{}", arrived)
 
 
 def _relation(sql: str, accesses: Sequence[Access]) -> RawRelation:

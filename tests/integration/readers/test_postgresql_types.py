@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from auditor.readers.postgresql import snapshot as postgresql_snapshot
-from contracts.errors import StoreError
+from contracts.logical_types import parse_logical_type
+from reconcilers.canonical import canonical
 from reconcilers.ports import Keys, Wanted
 from reconcilers.workspace import Workspace
 from tests.integration.readers.postgresql_reading import read, reader, scanned, texts, wanted
@@ -264,16 +265,43 @@ def test_nan_is_hidden_and_told(postgres: PostgreSQL, workspace: Workspace, way:
         assert texts(snapshot, workspace, rows) == [("NaN",)]
 
 
-def test_a_time_that_duckdb_lacks_is_an_error_not_another_time(
-    postgres: PostgreSQL, workspace: Workspace, way: str
+@pytest.mark.parametrize("stored", ["timestamp", "timestamptz"])
+@pytest.mark.parametrize("declared", ["timestamp", "timestamp(local)"])
+def test_a_time_that_duckdb_lacks_is_no_value_and_shows_itself(
+    postgres: PostgreSQL, workspace: Workspace, way: str, stored: str, declared: str
 ) -> None:
-    """The scanner lets the last 30 years of PostgreSQL's calendar wrap round to 290,000 BC without a word."""
+    """The scanner lets the last 30 years of PostgreSQL's calendar wrap round to 290,000 BC without a word.
+
+    Every other time is what it is, those before our era and the infinities too.
+    """
     url = postgres.fresh_database("late")
-    postgres.admin("CREATE TABLE t AS SELECT '294276-12-31 00:00:00'::timestamp AS ts", "ANALYZE t", database=url)
+    moments = ("294276-12-31 23:59:59.123456", "infinity", "-infinity", "0044-03-15 12:00:00 BC", "294246-12-31")
+    rows = ", ".join(f"({number}, '{moment}')" for number, moment in enumerate(moments))
+    postgres.admin(f"CREATE TABLE t (n int, ts {stored})", f"INSERT INTO t VALUES {rows}", "ANALYZE t", database=url)
     source = reader(url, "t")
-    with pytest.raises(StoreError, match=r"column ts holds a time after the year 294246.*declare the field as text"):
-        read(workspace, source, "ts")
-    assert read(workspace, source, ("ts", "text")) == [("294276-12-31 00:00:00",)]
+    logical = parse_logical_type(declared)
+    with source.snapshot(workspace) as snapshot:
+        for relation in (
+            snapshot.scan([Wanted("n", None), Wanted("ts", logical)]),
+            snapshot.lookup(
+                [Wanted("n", None), Wanted("ts", logical)],
+                Keys((Wanted("n", None),), [((str(number),),) for number in range(len(moments))]),
+            ),
+        ):
+            form = canonical(logical, relation.columns[1])
+            snapshot.load(
+                f"SELECT {form.text}, {form.bad}, {form.value} IS NULL FROM {relation.sql} ORDER BY c0", "late"
+            )
+            zone = "Z" if declared == "timestamp" else ""
+            assert workspace.cursor().execute("SELECT * FROM late").fetchall() == [
+                ("294276-12-31 23:59:59.123456", True, True),
+                ("infinity", False, False),
+                ("-infinity", False, False),
+                (f"-43-03-15T12:00:00.000000{zone}", False, False),
+                (f"294246-12-31T00:00:00.000000{zone}", False, False),
+            ]
+    shown = [text for (text,) in read(workspace, source, ("ts", "text"))]
+    assert any(text is not None and text.startswith("294276-12-31 23:59:59.123456") for text in shown)
     assert way
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,3 +181,28 @@ def test_files_that_are_no_settings(tmp_path: Path, settings_file: SettingsFile)
 def test_an_empty_file_has_only_defaults(settings_file: SettingsFile) -> None:
     assert settings_file.load("").connections == {}
     assert settings_file.load("# nothing yet\n").connections == {}
+
+
+@pytest.mark.parametrize("written", ["[]", "[a]", "{}", "{a: b}", "''", "zz zz", '"-1"', '"9999999999999999999"'])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "connections: {{o: {{url: 'sqlite:///o.db', limits: {{lock_timeout: {}}}}}}}",
+        "connections: {{o: {{url: 'sqlite:///o.db', limits: {{windows: [{}]}}}}}}",
+        "workspace: {{memory_limit: {}}}",
+        "workspace: {{max_disk: {}}}",
+        "workspace: {{threads: {}}}",
+        "version: {}",
+    ],
+)
+def test_whatever_stands_in_a_setting_is_told_in_our_own_words(tmp_path: Path, setting: str, written: str) -> None:
+    """Where it is, what was expected and what to do next; never the words of a library."""
+    path = tmp_path / "auditor.yaml"
+    path.write_text(setting.format(written))
+    try:
+        load_settings(path, {})
+    except SettingsError as error:
+        told = str(error)
+        assert "auditor.yaml:1: " in told
+        assert "next: " in told
+        assert not re.search(r"[Ii]nput should|valid |pydantic|has no attribute", told)

@@ -58,6 +58,8 @@ COMMANDS = {
     "explain": Entry("explain", "Show one finding with all its evidence.", LEDGER_PANEL),
     "runs": Entry("runs", "List past runs.", LEDGER_PANEL),
     "report": Entry("report", "Write the report of a past run again, in any format.", LEDGER_PANEL),
+    "compensate": Entry("compensate", "Write what would put a run's findings right; apply nothing.", LEDGER_PANEL),
+    "verify": Entry("verify", "Read again what a plan touched.", LEDGER_PANEL),
     "demo": Entry("demo", "Build an embedded shop with planted drift and audit it.", START_PANEL),
     "init": Entry("init", "Write settings and a contract to start from.", START_PANEL),
     "contracts": Entry("contracts", "Check, infer, compare and list contracts.", START_PANEL),
@@ -65,7 +67,7 @@ COMMANDS = {
     "ledger": Entry("ledger", "Show or upgrade the ledger.", START_PANEL),
 }
 
-COMING = ("monitor", "accept", "compensate", "verify", "feed")
+COMING = ("monitor", "accept", "feed")
 """Commands of the interface that this version does not have yet."""
 
 

@@ -9,10 +9,13 @@ from reconcilers.ports import Keys, RawColumn
 from reconcilers.projection import key_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
 
     from contracts.contract import Contract
     from reconcilers.opened import Opened
+    from reconcilers.ports import Wanted
     from reconcilers.projection import Projection, Side
     from reconcilers.sight import Suspects
 
@@ -57,8 +60,16 @@ class SuspectKeys:
 
     def lookup(self, opened: Opened) -> Keys:
         """The keys as one side's reader looks them up."""
-        values = [tuple((text,) for text in key) for key in self._keys]
-        return Keys(tuple(item.wanted for item in opened.key_items(self._contract)), values)
+        return self.sought(tuple(item.wanted for item in opened.key_items(self._contract)))
+
+    def sought(self, columns: tuple[Wanted, ...]) -> Keys:
+        """The keys as they are looked up in these columns."""
+        return Keys(columns, [tuple((text,) for text in key) for key in self._keys])
+
+    def among(self, parts: Sequence[str]) -> str:
+        """SQL condition: a key, given as SQL of its parts, is one of these."""
+        keys = ", ".join(f"k{i}" for i in range(len(parts)))
+        return f'({", ".join(parts)}) IN (SELECT ({keys}) FROM "{self._table}")'
 
     def condition(self, projection: Projection) -> str:
         """SQL condition over a projection's rows: they are of interest."""

@@ -12,6 +12,7 @@ from tests.services.backends import NAMES, Backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.services import MariaDB, MySQL, PostgreSQL, PostgreSQLStandby
 
@@ -72,3 +73,11 @@ def mariadb(backends: Backends) -> MariaDB:
 def mysql(backends: Backends) -> MySQL:
     """A MySQL 8.0 server that belongs to this run alone."""
     return backends.mysql()
+
+
+@pytest.fixture(scope="session")
+def sqlite3_program() -> Path:
+    """SQLite's own shell, which compensations for SQLite are applied with."""
+    from tests.services.sqlite_shell import sqlite_shell
+
+    return sqlite_shell()

@@ -25,6 +25,9 @@ app = typer.Typer(add_completion=False)
 FILES = {"html": "report.html", "json": "report.json", "markdown": "report.md"}
 """Formats that the demo writes into its directory."""
 
+PLAN = "plan"
+"""The directory of the compensation plan."""
+
 SHOWN_FINDING = ("order", "reporting", "mismatch")
 """The kind of finding that the last lines propose to look at."""
 
@@ -60,6 +63,8 @@ def demo(
     _write_result(job, invocation, form)
     outcome = verify(planted, job.findings)
     _tell_outcome(planted, outcome)
+    if job.ledger_error is None:
+        _write_plan(place, job, invocation)
     invocation.say(_next_steps(place, job.findings))
     return 0 if outcome.exact and job.ledger_error is None else 2
 
@@ -83,6 +88,22 @@ def _write_files(place: Path, job: Job) -> None:
     for form, name in FILES.items():
         with atomic_file(place / name) as stream:
             format_named(form).write(job.document, job.findings, stream)
+
+
+def _write_plan(place: Path, job: Job, invocation: Invocation) -> None:
+    """What `audit compensate` does."""
+    from auditor.commands.compensate import make_plan
+    from auditor.commands.plan_files import require_directory, write_plan
+    from auditor.settings import load_settings
+    from auditor.wiring import Wiring
+
+    plan = make_plan(Wiring(load_settings(place / "auditor.yaml")), job.document["run_id"], invocation)
+    write_plan(plan, require_directory(place / PLAN))
+    acts = sum(one["statement"] is not None for one in plan.compensations)
+    invocation.say(
+        f"{acts} statements would put copies right, {len(plan.compensations) - acts} findings need a person: "
+        f"{place / PLAN}"
+    )
 
 
 def _write_result(job: Job, invocation: Invocation, form: str) -> None:
@@ -114,6 +135,7 @@ def _next_steps(place: Path, findings: Sequence[FindingDocument]) -> str:
         ),
         ("one order everywhere, now", f"audit entity order {(stale['key'] or {}).get('id')}"),
         ("the evidence for what is wrong with it", f"audit explain {stale['id']}"),
+        ("what would put it right, for review", str(place / PLAN / "reporting.sql")),
         ("the same audit again", "audit reconcile --recheck-after 0s"),
         ("all of it on a page, in a browser", str(place / FILES["html"])),
         ("what the entities promise", str(place / "contracts")),

@@ -415,6 +415,9 @@ def next_steps(run: RunDocument, findings: Iterable[FindingDocument], *, html: b
         steps += [Step("one of them everywhere, now", command)] if command else []
         page = f"audit report {shlex.quote(run['run_id'])} --format html --out report.html"
         steps += [Step("all of them on a page, to filter and to share", page)] if html else []
+    if "drift" in run["exit_reasons"]:
+        plan = f"audit compensate {shlex.quote(run['run_id'])} --out plan"
+        steps.append(Step("what would put the copies right, for review", plan))
     steps += [Step(NEXT_STEPS[reason]) for reason in run["exit_reasons"] if reason in NEXT_STEPS]
     return steps
 

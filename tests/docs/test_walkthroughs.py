@@ -24,6 +24,7 @@ def _runner(server: DatabaseServer, database: str) -> Callable[[str], object]:
     return lambda text: server.admin(*statements(text), database=database)
 
 
+@pytest.mark.usefixtures("sqlite3_program")
 def test_the_tutorial_works_from_top_to_bottom(tmp_path: Path, postgres: PostgreSQL, mariadb: MariaDB) -> None:
     shop, reporting = postgres.fresh_database("shop"), mariadb.fresh_database("reporting")
     walk = Walkthrough(

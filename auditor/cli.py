@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import warnings
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 CLEAN, DRIFT, TROUBLE = 0, 1, 2
 """Exit codes, as diff(1)."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A full disk, a full quota, a file as large as this process may write."""
+
+_NEGATIVE = re.compile(r"[Nn]o such option:? '?-\d")
 
 _INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
@@ -192,13 +198,16 @@ def _usage(error: typer.TyperException) -> str:
     where = context.command_path if context is not None else "audit"
     if not message:
         return context.get_help() if context is not None else where
-    return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  next: `{where} --help` shows what it takes"
+    hint = f"`{where} --help` shows what it takes"
+    if _NEGATIVE.search(message):
+        hint = f"write -- before a value that begins with a minus, as in `{where} … -- -1`"
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  next: {hint}"
 
 
 def _internal(error: BaseException, invocation: Invocation) -> int:
     from auditor.reports.visible import visible
 
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return _told(
             f"writing failed: {error.strerror}\n  next: make room there, or name a file with --out", invocation
         )

@@ -54,6 +54,23 @@ def test_a_result_that_can_go_nowhere_is_told_before_any_work(
     assert not (shop.directory / "auditor.db").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_behind_stdout_is_one_message(
+    shop: Shop, audit: Callable[..., Outcome], audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """In every format, where the last bytes leave when the program ends too."""
+    assert audit("reconcile").code == 0
+    assert shop.settings.exists()
+    with Path("/dev/full").open("w") as full:
+        formats = ("terminal", "json", "markdown", "html", "junit", "csv")
+        reports = [audit_process("report", "--format", form, stdout=full) for form in formats]
+        for report in reports:
+            _, said = report.communicate(timeout=60)
+            assert report.returncode == 2
+            assert said.splitlines()[0] == "audit: writing failed: No space left on device"
+            assert len(said.splitlines()) == 2
+
+
 def test_a_run_that_fails_leaves_the_file_of_its_result_as_it_was(shop: Shop, refuses: Callable[..., str]) -> None:
     """Whether there was one or not."""
     (shop.directory / "old.json").write_text("of yesterday")

@@ -220,6 +220,17 @@ def test_a_key_of_the_wrong_shape_is_told_with_the_right_one(
     assert "id" in done.err
 
 
+def test_a_key_that_begins_with_a_minus_is_told_how_to_be_typed(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """A shell's options begin so too."""
+    done = audit("entity", "order", "-7")
+    assert done.code == 2
+    assert "next: write -- before a value that begins with a minus" in done.err
+    assert audit("entity", "order", "--", "-7").code == 2
+    shop.owner("INSERT INTO orders VALUES (-7, 'paid', 'x@example.com', '1.50', '2025-01-01T00:00:00Z')")
+    assert audit("entity", "order", "--", "-7", "--format", "json").code == 2, "what follows -- is no option"
+    assert audit("entity", "order", "--format", "json", "--", "-7").json["owner"]["state"] == "present"
+
+
 def test_the_terminal_shows_both_sides(shop: Shop, audit: Callable[..., Outcome]) -> None:
     shop.search("UPDATE order_search SET state = 'lost' WHERE order_id = 7")
     done = audit("entity", "order", "7")

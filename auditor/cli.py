@@ -62,6 +62,7 @@ COMMANDS = {
     "entity": Entry("entity", "Show exactly one entity, everywhere, now.", AUDIT_PANEL),
     "findings": Entry("findings", "List what was found.", LEDGER_PANEL),
     "explain": Entry("explain", "Show one finding with all its evidence.", LEDGER_PANEL),
+    "accept": Entry("accept", "Accept known differences until a day.", LEDGER_PANEL),
     "runs": Entry("runs", "List past runs.", LEDGER_PANEL),
     "report": Entry("report", "Write the report of a past run again, in any format.", LEDGER_PANEL),
     "compensate": Entry("compensate", "Write what would put a run's findings right; apply nothing.", LEDGER_PANEL),
@@ -73,7 +74,7 @@ COMMANDS = {
     "ledger": Entry("ledger", "Show or upgrade the ledger.", START_PANEL),
 }
 
-COMING = ("monitor", "accept", "feed")
+COMING = ("monitor", "feed")
 """Commands of the interface that this version does not have yet."""
 
 

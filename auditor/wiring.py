@@ -257,15 +257,19 @@ class Wiring:
             raise
         return workspace
 
-    def ledger(self, *, read_only: bool = False) -> Ledger:
+    def ledger(self, *, read_only: bool = False, must_exist: bool = False) -> Ledger:
         """The ledger, open.
+
+        Args:
+            read_only: Nothing is made, upgraded or written.
+            must_exist: None is made where there is none.
 
         Raises:
             LedgerError: It cannot be opened.
         """
         from auditor.ledger.ledger import Ledger
 
-        return Ledger.open(self.settings.ledger.url_with_password(), read_only=read_only)
+        return Ledger.open(self.settings.ledger.url_with_password(), read_only=read_only, must_exist=must_exist)
 
 
 _LEFT_OPEN: list[Workspace] = []

@@ -13,7 +13,7 @@ import typer
 from auditor.commands.invocation import CONFIG_VARIABLE, Invocation, atomic_file, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from auditor.demo.faults import Planted
     from auditor.demo.verify import Verification
@@ -126,7 +126,7 @@ def _tell_outcome(planted: Sequence[Planted], outcome: Verification) -> None:
         tell(f"not planted: {where}: {finding['divergence']} {finding['verdict']} {names}")
 
 
-def _next_steps(place: Path, findings: Sequence[FindingDocument]) -> str:
+def _next_steps(place: Path, findings: Collection[FindingDocument]) -> str:
     stale = next(one for one in findings if (one["entity"], one["replica"], one["divergence"]) == SHOWN_FINDING)
     steps = (
         (

@@ -23,13 +23,16 @@ def findings(
     open_only: Annotated[bool, typer.Option("--open", help="Leave out what has healed or gone.")] = False,
     entity: Annotated[str | None, typer.Option(metavar="E", help="Only this entity's.")] = None,
 ) -> int:
-    """List what was found, as last reported."""
+    """List what was found, as last reported, and what has become of it since."""
     from auditor.wiring import Wiring
 
     invocation = Invocation.of(context)
     form = invocation.format_of((TERMINAL, JSON))
-    with Wiring(invocation.settings()).ledger(read_only=True) as ledger:
+    wiring = Wiring(invocation.settings())
+    with wiring.ledger(read_only=True) as ledger:
         found = cast("list[FindingDocument]", ledger.findings(open_only=open_only, entity=entity))
+        if entity is not None and not found and not ledger.knows(entity):
+            wiring.catalog().contract(entity)  # else it is a mistyped name
     with invocation.result() as stream:
         if form == JSON:
             from auditor.reports.json_report import write_json

@@ -55,7 +55,11 @@ def _pairs(found: LedgerStatus) -> Iterator[tuple[str, str]]:
         yield "size", f"{number(found.size_bytes)} bytes"
     yield "runs", number(found.runs)
     yield "findings", f"{number(found.findings)}, {number(found.open_findings)} of them open"
+    if found.accepted:
+        yield "accepted", number(found.accepted)
     yield "observations", number(found.observations)
     if found.oldest_run and found.newest_run:
         yield "oldest run", found.oldest_run
         yield "newest run", found.newest_run
+    for lease in found.leases:
+        yield "at work", f"{lease.run_id} on {lease.entity} since {lease.taken_at}, {lease.holder}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from auditor.demo.faults import Planted
     from auditor.reports.document import FindingDocument
@@ -32,7 +32,7 @@ class Verification:
         return not self.missed and not self.unexpected
 
 
-def verify(planted: Sequence[Planted], findings: Sequence[FindingDocument]) -> Verification:
+def verify(planted: Sequence[Planted], findings: Collection[FindingDocument]) -> Verification:
     """Compare; a finding counts with its key, divergence, rule and fields, and only when it is persistent."""
     wanted = {_of_planted(fault): fault for fault in planted}
     found = {_of_finding(finding): finding for finding in findings if finding["verdict"] == "persistent"}

@@ -46,14 +46,21 @@ class Database:
 
     Args:
         url: Where it is.
-        read_only: Whether nothing may be written, not even the file made.
+        read_only: Whether nothing may be written.
+        must_exist: Whether no file may be made.
     """
 
-    def __init__(self, url: StoreUrl, *, read_only: bool) -> None:
+    def __init__(self, url: StoreUrl, *, read_only: bool, must_exist: bool) -> None:
+        self.must_exist = must_exist
         self.url = url
         self.place = url.without_password()
         self.read_only = read_only
-        self._engine = _sqlite_engine(url, read_only=read_only) if url.dialect == "sqlite" else _server_engine(url)
+        self._file = _File(url.path or Path(), self) if url.dialect == "sqlite" else None
+        self._engine = _sqlite_engine(self._file) if self._file else _server_engine(url)
+
+    def made_here(self) -> bool:
+        """Whether this opening has made the file that is there."""
+        return self._file is not None and self._file.was_empty and self._file.is_in_place()
 
     @contextlib.contextmanager
     def reading(self, doing: str) -> Iterator[Connection]:
@@ -76,6 +83,8 @@ class Database:
             connection.execution_options(**{_WRITING: True})
             with connection.begin():
                 _take_turn(connection)
+                if self._file is not None:
+                    self._file.require_in_place(doing)
                 yield connection
 
     def size_bytes(self) -> int | None:
@@ -84,6 +93,11 @@ class Database:
             return None
         files = (self.url.path, Path(f"{self.url.path}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def remove_file(self) -> None:
+        """Take the file away; within a writing transaction, so that whoever waits for its turn sees it."""
+        if self._file is not None:
+            self._file.remove()
 
     def allow_reading_while_writing(self) -> None:
         """Put a SQLite file into WAL mode, which the file remembers."""
@@ -127,17 +141,26 @@ def _server_engine(url: StoreUrl) -> Engine:
         ) from None
 
 
-def _sqlite_engine(url: StoreUrl, *, read_only: bool) -> Engine:
-    path = url.path or Path()  # a SQLite URL has one
-    try:
-        _require_usable(path, read_only=read_only)
-    except OSError as failure:
-        raise LedgerError(f"cannot open the ledger {path}: {failure.strerror}", hint=_ELSEWHERE) from None
-    mode = "ro" if read_only else "rwc"
+class _File:
+    """A SQLite file, and which one it was when it was opened first.
 
-    def connect() -> sqlite3.Connection:
+    A file that is deleted stays writable for whoever has it open, and what is written into it is lost.
+    """
+
+    def __init__(self, path: Path, database: Database) -> None:
+        self.path = path
+        self._mode = "ro" if database.read_only else "rw" if database.must_exist else "rwc"
+        self._opened: int | None = None
+        try:
+            _require_usable(path, must_exist=database.must_exist)
+            self.was_empty = not (path.exists() and path.stat().st_size)
+        except OSError as failure:
+            raise LedgerError(f"cannot open the ledger {path}: {failure.strerror}", hint=_ELSEWHERE) from None
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection; only the first one may make the file."""
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode={mode}",
+            f"file:{quote(str(self.path))}?mode={self._mode}",
             uri=True,
             timeout=LOCK_WAIT_SECONDS,
             isolation_level=None,  # `_begin` below begins every transaction
@@ -145,10 +168,41 @@ def _sqlite_engine(url: StoreUrl, *, read_only: bool) -> Engine:
         )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if self._opened is None:
+            connection.execute("PRAGMA schema_version")  # SQLite opens the file when it is asked for something
+            self._opened = self.path.stat().st_ino
+            self._mode = self._mode.removesuffix("c")
         return connection
 
+    def require_in_place(self, doing: str) -> None:
+        """Make sure that others see what we write.
+
+        Raises:
+            LedgerError: The file is no longer where it was.
+        """
+        if self.is_in_place():
+            return
+        raise LedgerError(
+            f"cannot {doing} the ledger {self.path}: the file was deleted or replaced since it was opened",
+            hint="find out who moves it away while runs are at work, and run again",
+        )
+
+    def is_in_place(self) -> bool:
+        """Whether the file that was opened is still where it was."""
+        try:
+            return self.path.stat().st_ino == self._opened
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        """Take the file away, with those that SQLite keeps beside it."""
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{self.path}{ending}").unlink(missing_ok=True)
+
+
+def _sqlite_engine(file: _File) -> Engine:
     engine = create_engine(
-        URL.create("sqlite"), creator=connect, hide_parameters=True, poolclass=QueuePool, pool_size=1
+        URL.create("sqlite"), creator=file.connect, hide_parameters=True, poolclass=QueuePool, pool_size=1
     )
     event.listen(engine, "begin", _begin)
     return engine
@@ -159,12 +213,12 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITING) else "BEGIN")
 
 
-def _require_usable(path: Path, *, read_only: bool) -> None:
+def _require_usable(path: Path, *, must_exist: bool) -> None:
     """Tell the simple mistakes in plain words, before SQLite says "unable to open database file" to all of them."""
     lead = f"cannot open the ledger {path}"
     if path.is_dir():
         raise LedgerError(f"{lead}: that is a directory; expected a SQLite file, or none yet", hint=_ELSEWHERE)
     if not path.parent.is_dir():
         raise LedgerError(f"{lead}: there is no directory {path.parent}", hint=f"create it, or {_ELSEWHERE}")
-    if read_only and not path.exists():
+    if must_exist and not path.exists():
         raise LedgerError(f"{lead}: there is no such file", hint="a first `audit reconcile` makes it")

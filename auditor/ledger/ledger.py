@@ -13,13 +13,16 @@ spring and is back today is a day old, not a season.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, exists, func, select
 
+from auditor.ledger import acceptance, leases
 from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
+from auditor.ledger.lookup import LAST, RUN_COLUMNS, find_finding, find_run, require_whole, run_record
 from auditor.ledger.recording import Recording, wholly_compared
 from auditor.ledger.records import (
     Carried,
@@ -29,31 +32,31 @@ from auditor.ledger.records import (
     Observation,
     Pair,
     Run,
-    Seen,
     with_times,
 )
 from auditor.ledger.schema import found_version, upgrade
-from auditor.ledger.tables import FINDINGS, LEDGER_METADATA, OBSERVATIONS, RUNS
+from auditor.ledger.tables import ACCEPTED, FINDINGS, LEASES, LEDGER_METADATA, OBSERVATIONS, RUNS
 from auditor.ledger.version import HASH_KEY, SCHEMA_VERSION
-from auditor.reports.document import finding_order
+from auditor.reports.document import finding_order, instant_text
 from auditor.secrets import remember
 from auditor.store_url import SQLALCHEMY_SCHEMES, parse_store_url
-from contracts.errors import LedgerError, UsageError
+from contracts.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import timedelta
 
+    from auditor.ledger.holder import Holder
+    from auditor.ledger.recording import Times
+    from auditor.ledger.records import AcceptedRun, AcceptedValues
     from auditor.reports.document import FindingDocument
 
-_Record = TypeVar("_Record")
-
-LAST = "last"
-
+_SIGNS_OF_USE = (RUNS.c.number, LEASES.c.entity)
 _CARRIED_VERDICT = "in_flight"
+_ACCEPTED_VERDICT = "accepted"
+_DRIFT_VERDICTS = ("persistent", "suspect")
 _LATEST = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run == FINDINGS.c.last_run)
 """A finding with what was last said about it."""
-_AMBIGUOUS_SHOWN_MAX = 5
-_RUN_COLUMNS = [column for column in RUNS.c if column.name != "document"]
 
 
 class Ledger:
@@ -63,12 +66,13 @@ class Ledger:
         self._database = database
 
     @classmethod
-    def open(cls, url: str, *, read_only: bool = False) -> Self:
+    def open(cls, url: str, *, read_only: bool = False, must_exist: bool = False) -> Self:
         """Open a ledger; an empty database becomes one, an older one is upgraded.
 
         Args:
             url: A SQLAlchemy URL; `sqlite:///x.db` is relative to the working directory.
             read_only: Make, upgrade and write nothing; the ledger must be there.
+            must_exist: Make none where there is none.
 
         Raises:
             LedgerError: There is no ledger there, it cannot be read or written, or a newer auditor made it.
@@ -77,13 +81,21 @@ class Ledger:
             parsed = parse_store_url(url, directory=Path.cwd(), schemes=SQLALCHEMY_SCHEMES)
         except ValueError as failure:
             raise LedgerError(f"cannot open the ledger: {failure}", hint="check `ledger.url`") from None
-        database = Database(parsed, read_only=read_only)
+        database = Database(parsed, read_only=read_only, must_exist=must_exist or read_only)
         try:
             _prepare(database)
         except BaseException:
             database.close()
             raise
         return cls(database)
+
+    def withdraw_if_unused(self) -> None:
+        """Take away a file that was made by this opening and that nobody has put anything into."""
+        if not self._database.made_here():
+            return
+        with self._database.writing("look into") as connection:
+            if not any(connection.execute(select(column).limit(1)).first() for column in _SIGNS_OF_USE):
+                self._database.remove_file()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -114,7 +126,7 @@ class Ledger:
         whole: Collection[Pair] | None = None,
         auditor_version: str = "",
         settings_digest: str = "",
-    ) -> dict[str, Seen]:
+    ) -> Times:
         """Write down a run with all its findings, in one transaction.
 
         Args:
@@ -127,15 +139,18 @@ class Ledger:
             settings_digest: Under which settings.
 
         Returns:
-            For each finding's id, since when it has been seen.
+            Since when each of these findings has been seen, by id.
 
         Raises:
-            LedgerError: The ledger cannot be written, or knows the run already; nothing is recorded then.
+            LedgerError: The ledger cannot be written, it knows the run already, or another run has taken over; nothing
+                is recorded then.
         """
         pairs = wholly_compared(document) if whole is None else whole
         made_by = {"auditor_version": auditor_version, "settings_digest": settings_digest}
         with self._database.writing("record the run in") as connection:
             self._require_new(connection, document["run_id"])
+            entities = [entity["entity"] for entity in document["entities"]]
+            leases.require_none_of_others(connection, entities, document["run_id"], self._database.place)
             recording = Recording(connection, document, made_by)
             recording.add(findings)
             return recording.finish(pairs)
@@ -146,9 +161,9 @@ class Ledger:
 
     def runs(self, limit: int | None = None) -> list[Run]:
         """Recorded runs, the latest first."""
-        wanted = select(*_RUN_COLUMNS).order_by(RUNS.c.number.desc()).limit(limit)
+        wanted = select(*RUN_COLUMNS).order_by(RUNS.c.number.desc()).limit(limit)
         with self._database.reading("read the runs of") as connection:
-            return [_run(row) for row in connection.execute(wanted)]
+            return [run_record(row) for row in connection.execute(wanted)]
 
     def run(self, reference: str = LAST) -> Run:
         """The run of this id, or of this beginning of one, or the last one.
@@ -156,15 +171,8 @@ class Ledger:
         Raises:
             UsageError: There is no such run, or there are several.
         """
-        wanted = select(*_RUN_COLUMNS).order_by(RUNS.c.number.desc()).limit(_AMBIGUOUS_SHOWN_MAX)
-        if reference != LAST:
-            wanted = wanted.where(_begins(RUNS.c.run_id, reference))
         with self._database.reading("read the runs of") as connection:
-            found = [_run(row) for row in connection.execute(wanted)]
-        exact = [run for run in found if run.run_id == reference] or found
-        if reference == LAST:
-            exact = exact[:1]
-        return _only(exact, [run.run_id for run in exact], "run", reference, "`audit runs` lists them")
+            return find_run(connection, reference)
 
     def report(self, reference: str = LAST) -> Document:
         """The report of a run, as it was when the run had finished.
@@ -173,6 +181,7 @@ class Ledger:
             UsageError: There is no such run.
         """
         run = self.run(reference)
+        require_whole(run)
         with self._database.reading("read a report of") as connection:
             text = connection.execute(select(RUNS.c.document).where(RUNS.c.number == run.number)).scalar_one()
             document: Document = decode(text)
@@ -186,6 +195,7 @@ class Ledger:
             UsageError: There is no such run.
         """
         run = self.run(reference)
+        require_whole(run)
         with self._database.reading("read a report of") as connection:
             yield from _reported(connection, run)
 
@@ -196,15 +206,21 @@ class Ledger:
             open_only: Leave out what has healed or gone.
             entity: Only this entity's.
         """
-        wanted = _latest_documents()
+        wanted = _latest_documents(instant_text(datetime.now(UTC)))
         if open_only:
             wanted = wanted.where(FINDINGS.c.is_open)
         if entity is not None:
             wanted = wanted.where(FINDINGS.c.entity == entity)
         with self._database.reading("read the findings of") as connection:
             rows = connection.execute(wanted.execution_options(yield_per=1000))
-            found = [with_times(decode(text), first, last) for text, first, last in rows]
+            found = [_listed(row) for row in rows]
         return sorted(found, key=lambda finding: finding_order(cast("FindingDocument", finding)))
+
+    def knows(self, entity: str) -> bool:
+        """Whether anything was ever found about the entity."""
+        with self._database.reading("read the findings of") as connection:
+            wanted = select(FINDINGS.c.number).where(FINDINGS.c.entity == entity).limit(1)
+            return connection.execute(wanted).first() is not None
 
     def carried(self, entity: str) -> list[Carried]:
         """What the last run that looked at them left in flight, the first to be judged first.
@@ -232,13 +248,90 @@ class Ledger:
         Raises:
             UsageError: There is no such finding, or there are several.
         """
-        wanted = select(FINDINGS).where(_begins(FINDINGS.c.finding_id, reference)).limit(_AMBIGUOUS_SHOWN_MAX)
         with self._database.reading("read a finding of") as connection:
-            rows = connection.execute(wanted).all()
-            exact = [row for row in rows if row.finding_id == reference] or rows
-            names = [row.finding_id for row in exact]
-            row = _only(exact, names, "finding", reference, "`audit findings` lists them")
-            return _history(connection, row)
+            return _history(connection, find_finding(connection, reference))
+
+    def take_leases(self, entities: Collection[str], run_id: str, holder: Holder, term: timedelta) -> None:
+        """Take the leases of all these entities; see `auditor.ledger.leases`.
+
+        Raises:
+            UsageError: Another run is at work on one of them; nothing is taken then.
+            LedgerError: The ledger cannot be written.
+        """
+        with self._database.writing("take a lease in") as connection:
+            leases.take(connection, entities, run_id, holder, term)
+
+    def renew_leases(self, run_id: str, holder: Holder, term: timedelta) -> int:
+        """Prolong the leases that the run still holds; may be called by another thread.
+
+        Returns:
+            How many those are.
+
+        Raises:
+            LedgerError: The ledger cannot be written.
+        """
+        with self._database.writing("renew a lease in") as connection:
+            return leases.renew(connection, run_id, holder, term)
+
+    def release_leases(self, run_id: str, holder: Holder) -> None:
+        """Give back the leases that the run still holds.
+
+        Raises:
+            LedgerError: The ledger cannot be written.
+        """
+        with self._database.writing("give back a lease in") as connection:
+            leases.release(connection, run_id, holder)
+
+    def accept(self, references: Collection[str], *, now: datetime, until: datetime, why: str) -> list[str]:
+        """Accept findings with the values that they have now: all of them, or none.
+
+        Args:
+            references: Ids, or the beginnings of ids.
+            now: When that happens.
+            until: When it ends at the latest.
+            why: For those who wonder later.
+
+        Returns:
+            The ids of the accepted findings.
+
+        Raises:
+            UsageError: One of them is unknown, or is no drift; the message has all of them.
+            LedgerError: The ledger cannot be written.
+        """
+        with self._database.writing("accept findings in") as connection:
+            return acceptance.accept_findings(connection, references, _terms(now, until, why))
+
+    def accept_run(self, reference: str, *, now: datetime, until: datetime, why: str) -> AcceptedRun:
+        """Accept every finding that a run called persistent and that is still open, with the values that it saw.
+
+        Raises:
+            UsageError: There is no such run, or what it found was pruned.
+            LedgerError: The ledger cannot be written.
+        """
+        with self._database.writing("accept findings in") as connection:
+            return acceptance.accept_run(connection, find_run(connection, reference), _terms(now, until, why))
+
+    def accepted(self, identities: Collection[str], now: datetime) -> dict[str, AcceptedValues]:
+        """Which of these findings are accepted at that time, by id, and with which values."""
+        with self._database.reading("read what is accepted from") as connection:
+            return acceptance.accepted_values(connection, identities, instant_text(now))
+
+    def accepts_anything(self, now: datetime) -> bool:
+        """Whether any acceptance is in force; mostly none is."""
+        with self._database.reading("read what is accepted from") as connection:
+            return acceptance.any_in_force(connection, instant_text(now))
+
+    def told_before(self, identities: Collection[str]) -> set[str]:
+        """Those of these findings that an earlier run has called drift since they were opened.
+
+        What was only in flight or undecided until now is news, and so is what was accepted when it was last seen.
+        """
+        since = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run >= FINDINGS.c.first_run)
+        drift = exists().where(since & OBSERVATIONS.c.verdict.in_(_DRIFT_VERDICTS))
+        known = FINDINGS.c.is_open & (FINDINGS.c.verdict != _ACCEPTED_VERDICT) & drift
+        wanted = select(FINDINGS.c.finding_id).where(FINDINGS.c.finding_id.in_(identities) & known)
+        with self._database.reading("read the findings of") as connection:
+            return set(connection.execute(wanted).scalars())
 
     def status(self) -> LedgerStatus:
         """The ledger's schema and size."""
@@ -255,7 +348,13 @@ class Ledger:
                 observations=_count(connection, OBSERVATIONS.c.position),
                 oldest_run=connection.execute(select(RUNS.c.run_id).order_by(oldest).limit(1)).scalar(),
                 newest_run=connection.execute(select(RUNS.c.run_id).order_by(newest).limit(1)).scalar(),
+                accepted=_count(connection, ACCEPTED.c.number, acceptance.in_force(instant_text(datetime.now(UTC)))),
+                leases=tuple(leases.in_force(connection)),
             )
+
+
+def _terms(now: datetime, until: datetime, why: str) -> acceptance.Terms:
+    return acceptance.Terms(instant_text(now), instant_text(until), why)
 
 
 def _prepare(database: Database) -> None:
@@ -264,7 +363,7 @@ def _prepare(database: Database) -> None:
         version = found_version(connection, database.place)
     if version == SCHEMA_VERSION:
         return
-    if database.read_only:
+    if database.read_only or (database.must_exist and version is None):
         found = f"has the older schema {version}" if version else "is empty"
         raise LedgerError(
             f"the ledger {database.place} {found}; expected schema {SCHEMA_VERSION}", hint="run `audit ledger upgrade`"
@@ -276,26 +375,6 @@ def _prepare(database: Database) -> None:
     database.allow_reading_while_writing()
 
 
-def _begins(column: Any, prefix: str) -> Any:
-    """As LIKE does, but the same in every database: no wildcards, and case matters."""
-    return func.substr(column, 1, len(prefix)) == prefix
-
-
-def _only(found: Sequence[_Record], names: Sequence[str], kind: str, reference: str, hint: str) -> _Record:
-    if not found:
-        missing = f"there is no {kind} yet" if reference == LAST else f"no {kind} begins with `{reference}`"
-        raise UsageError(f"{missing} in the ledger", hint=hint)
-    if len(found) > 1:
-        shown = ", ".join(names)
-        raise UsageError(f"`{reference}` begins several {kind}s: {shown}", hint="write more of it")
-    return found[0]
-
-
-def _run(row: Row[Any]) -> Run:
-    values = dict(row._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's mapping
-    return Run(**values | {"exit_reasons": tuple(decode(values["exit_reasons"]))})
-
-
 def _reported(connection: Connection, run: Run) -> Iterator[Document]:
     columns = (OBSERVATIONS.c.document, OBSERVATIONS.c.first_seen)
     wanted = select(*columns).where(OBSERVATIONS.c.run == run.number).order_by(OBSERVATIONS.c.position)
@@ -303,9 +382,25 @@ def _reported(connection: Connection, run: Run) -> Iterator[Document]:
         yield with_times(decode(text), first_seen, run.finished_at)
 
 
-def _latest_documents() -> Select[Any]:
-    columns = (OBSERVATIONS.c.document, FINDINGS.c.first_seen, FINDINGS.c.last_seen)
-    return select(*columns).select_from(FINDINGS.join(OBSERVATIONS, _LATEST))
+def _latest_documents(now: str) -> Select[Any]:
+    """What was last said about each finding, which run closed it, and which acceptance is in force."""
+    columns = (OBSERVATIONS.c.document, FINDINGS.c.first_seen, FINDINGS.c.last_seen, FINDINGS.c.is_open)
+    current = (ACCEPTED.c.finding == FINDINGS.c.number) & acceptance.in_force(now)
+    closing = RUNS.c.number == FINDINGS.c.closed_run
+    return select(*columns, RUNS.c.run_id, ACCEPTED.c.until, ACCEPTED.c.why).select_from(
+        FINDINGS.join(OBSERVATIONS, _LATEST).outerjoin(RUNS, closing).outerjoin(ACCEPTED, current)
+    )
+
+
+def _listed(row: Row[Any]) -> Document:
+    """A finding as it was last reported, and what has become of it since."""
+    text, first, last, is_open, closed_by, until, why = tuple(row)
+    finding = with_times(decode(text), first, last)
+    if not is_open:
+        return finding | {"state": "closed", "closed_by": closed_by}
+    if until is not None:
+        return finding | {"state": "accepted", "accepted": {"until": until, "why": why}}
+    return finding
 
 
 def _history(connection: Connection, row: Row[Any]) -> FindingHistory:
@@ -321,7 +416,8 @@ def _history(connection: Connection, row: Row[Any]) -> FindingHistory:
         for run_id, at, verdict, cause, text, first_seen in connection.execute(wanted)
     )
     closed_by = connection.execute(select(RUNS.c.run_id).where(RUNS.c.number == row.closed_run)).scalar()
-    return FindingHistory(row.finding_id, row.is_open, row.first_seen, row.last_seen, closed_by, observations)
+    accepted = acceptance.of_finding(connection, row.number)
+    return FindingHistory(row.finding_id, row.is_open, row.first_seen, row.last_seen, closed_by, observations, accepted)
 
 
 def _count(connection: Connection, column: Any, condition: Any = None) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import BindParameter, Column, Connection, Update, bindparam, func, insert, select, update
 
+from auditor.ledger import acceptance
 from auditor.ledger.bulk import BulkStatement, Values
 from auditor.ledger.json_text import encode
 from auditor.ledger.records import Pair, Seen, moment
@@ -32,6 +33,28 @@ class _Since(NamedTuple):
     first_run: int
 
 
+class Times:
+    """Since when each finding of a run has been open.
+
+    Most are new in the run, or as old as many others: only those opened earlier are kept one by one.
+    """
+
+    def __init__(self, now: str) -> None:
+        self._now = moment(now)
+        self._new = Seen(self._now, self._now)
+        self._older: dict[str, Seen] = {}
+        self._shared: dict[str, Seen] = {}
+
+    def note(self, identity: str, first_seen: str) -> None:
+        """Remember a finding that has been open before."""
+        if first_seen not in self._shared:  # one value for all findings that began together
+            self._shared[first_seen] = Seen(moment(first_seen), self._now)
+        self._older[identity] = self._shared[first_seen]
+
+    def __getitem__(self, identity: str) -> Seen:
+        return self._older.get(identity, self._new)
+
+
 class Recording:
     """One run on its way into the ledger.
 
@@ -43,6 +66,7 @@ class Recording:
     def __init__(self, connection: Connection, document: Mapping[str, Any], made_by: Mapping[str, str]) -> None:
         self._connection = connection
         self._now: str = document["finished_at"]
+        self._run_id: str = document["run_id"]
         self._number = self._insert_run(document, made_by)
         self._last_finding = self._last(FINDINGS.c.number)
         self._insert_findings = BulkStatement(
@@ -51,8 +75,7 @@ class Recording:
         self._change_findings = BulkStatement(connection, _change(), ("known", *(f"new_{name}" for name in _STATE)))
         self._insert_observations = BulkStatement(connection, insert(OBSERVATIONS), _OBSERVATION)
         self._position = 0
-        self._seen: dict[str, Seen] = {}
-        self._shared: dict[str, Seen] = {}
+        self._times = Times(self._now)
 
     def _insert_run(self, document: Mapping[str, Any], made_by: Mapping[str, str]) -> int:
         number = self._last(RUNS.c.number) + 1
@@ -75,14 +98,15 @@ class Recording:
         for chunk in _chunks(findings):
             self._add_chunk(chunk)
 
-    def finish(self, whole: Collection[Pair]) -> dict[str, Seen]:
+    def finish(self, whole: Collection[Pair]) -> Times:
         """Close what was open in these pairs and is gone, and say since when each finding has been seen."""
         for entity, replica in whole:
             gone = FINDINGS.c.is_open & (FINDINGS.c.entity == entity) & (FINDINGS.c.last_run != self._number)
             same = FINDINGS.c.replica.is_(None) if replica is None else FINDINGS.c.replica == replica
             self._connection.execute(update(FINDINGS).where(gone & same).values(is_open=False, closed_run=self._number))
+        acceptance.end_what_changed(self._connection, self._number, self._run_id, self._now)
         self._connection.execute(update(RUNS).where(RUNS.c.number == self._number).values(findings=self._position))
-        return self._seen
+        return self._times
 
     def _add_chunk(self, chunk: list[Mapping[str, Any]]) -> None:
         known = self._known([finding["id"] for finding in chunk])
@@ -98,7 +122,8 @@ class Recording:
             else:
                 changed[identity] = (since.number, *self._state(finding, since))
             observed.append(self._observation(finding, since))
-            self._seen[identity] = self._shared_seen(since.first_seen)
+            if since.first_run != self._number:
+                self._times.note(identity, since.first_seen)
         self._insert_findings.run(list(new.values()))
         self._change_findings.run(list(changed.values()))
         self._insert_observations.run(observed)
@@ -130,12 +155,6 @@ class Recording:
         self._position += 1
         said = (finding["verdict"], finding["cause"], since.first_seen, finding.get("judge_after"))
         return self._number, position, since.number, *said, encode(finding)
-
-    def _shared_seen(self, first_seen: str) -> Seen:
-        """One value for all findings that began together: there are as many as runs, not as findings."""
-        if first_seen not in self._shared:
-            self._shared[first_seen] = Seen(moment(first_seen), moment(self._now))
-        return self._shared[first_seen]
 
 
 _DESCRIPTION = ("entity", "replica", "key_json", "divergence", "rule")

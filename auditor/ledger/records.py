@@ -50,6 +50,8 @@ class Run:
     settings_digest: str
     findings: int
     """How many findings it reported, whatever their verdict."""
+    pruned_at: str | None = None
+    """Since when some of them are no longer kept, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,46 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """That somebody accepted a finding."""
+
+    accepted_at: str
+    until: str
+    why: str
+    ended_at: str | None = None
+    """When it was over before its day, or None."""
+    ended_why: str | None = None
+    """`other_values`, `gone` or `replaced`."""
+    ended_by: str | None = None
+    """The run that saw so, or None."""
+
+    def in_force(self, now: str) -> bool:
+        """Whether it holds at that time, as far as runs have looked."""
+        return self.ended_at is None and self.until > now
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedValues:
+    """An acceptance in force, for a run that wants to know whether it covers what it sees."""
+
+    values_digest: str
+    until: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRun:
+    """What became of a run's findings when the run was made the baseline."""
+
+    run_id: str
+    accepted: int
+    not_drift: int
+    """Not accepted, since the run did not call them persistent: in flight, healed, undecided, suspects."""
+    closed: int
+    """Not accepted, since they have gone meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
 class FindingHistory:
     """A finding and all that runs have said about it, the oldest first."""
 
@@ -75,6 +117,8 @@ class FindingHistory:
     closed_by: str | None
     """The run that no longer found it, or None while it is open."""
     observations: tuple[Observation, ...]
+    acceptances: tuple[Acceptance, ...] = ()
+    """The oldest first."""
 
     @property
     def latest(self) -> Document:
@@ -96,6 +140,17 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """Who is at work on an entity, since when and until when; a run that goes on prolongs it."""
+
+    entity: str
+    run_id: str
+    holder: str
+    taken_at: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerStatus:
     """The ledger's schema and size."""
 
@@ -110,3 +165,7 @@ class LedgerStatus:
     observations: int
     oldest_run: str | None
     newest_run: str | None
+    accepted: int
+    """Acceptances in force."""
+    leases: tuple[Lease, ...]
+    """Who is at work now."""

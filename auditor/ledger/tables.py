@@ -1,7 +1,7 @@
 """The ledger's tables, as the newest migration leaves them (a test holds the two together).
 
 ```
-runs 1 ──< observations >── 1 findings 1 ──< accepted
+runs 1 ──< observations >── 1 findings 1 ──< accepted          leases: one an entity that is being audited
 ```
 
 A finding is one divergence with its identity; an observation is what one run said about it.  What a report printed is
@@ -59,6 +59,7 @@ RUNS = Table(
     Column("settings_digest", String(64), nullable=False),
     Column("findings", Integer, nullable=False),  # how many observations
     Column("document", LONG_TEXT, nullable=False),  # JSON: the report without its findings
+    Column("pruned_at", TIME),  # since when observations of it are missing; NULL: it is whole
     **_OPTIONS,
 )
 
@@ -109,5 +110,20 @@ ACCEPTED = Table(
     Column("until", TIME, nullable=False),
     Column("why", Text, nullable=False),
     Column("values_digest", String(64), nullable=False),  # other values reopen it
+    Column("ended_at", TIME),  # NULL: in force until `until`
+    Column("ended_why", WORD),  # see `auditor.ledger.acceptance`
+    Column("ended_run", String(64)),  # the id of the run that ended it; it may have been pruned since
+    **_OPTIONS,
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("entity", NAME, primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("holder", Text, nullable=False),  # for people: which process on which host
+    Column("process", String(255), nullable=False),  # for machines: see `auditor.ledger.holder`
+    Column("taken_at", TIME, nullable=False),
+    Column("until", TIME, nullable=False),  # by the clock of the database's server, as `taken_at`
     **_OPTIONS,
 )

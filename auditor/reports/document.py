@@ -55,6 +55,13 @@ class EvidenceDocument(TypedDict):
     note: NotRequired[str]
 
 
+class AcceptedDocument(TypedDict):
+    """That somebody accepted a finding: until when, and why."""
+
+    until: str
+    why: str
+
+
 class FindingDocument(TypedDict):
     """One divergence on one key.  `replica` null: about the owner alone.  `key` null: about the whole replica."""
 
@@ -73,6 +80,12 @@ class FindingDocument(TypedDict):
     judge_after: NotRequired[str]
     rows: NotRequired[int]
     """Rows that share the finding, where they are several: the copies of a duplicate key."""
+    accepted: NotRequired[AcceptedDocument]
+    """Until when, where somebody accepted it."""
+    state: NotRequired[str]
+    """In lists of what the ledger knows: `closed`, or `accepted`; not there while it is open."""
+    closed_by: NotRequired[str]
+    """The run that no longer found it, where it is closed."""
 
 
 class CoverageDocument(TypedDict):
@@ -261,15 +274,29 @@ def _read(read: Read) -> ReadDocument:
     }
 
 
-def finding_order(finding: FindingDocument) -> tuple[str, str, str, str]:
+Order = tuple[str, str, str, str]
+
+
+def finding_order(finding: FindingDocument) -> Order:
     """Where a finding stands in a report: entity, replica (the owner's own first), canonical text of the key.
 
     A finding about no key comes before those about one, and NULL before any text; divergence and rule decide the rest.
     Flat tuples of strings, since comparing them is most of what ordering many findings costs.
     """
     key = finding["key"]
-    parts = "" if key is None else "\0".join(["\1" if value is None else f"\2{value}" for value in key.values()])
-    return (_place_order(finding["entity"], finding["replica"]), parts, finding["divergence"], finding["rule"] or "")
+    values = None if key is None else key.values()
+    return _order(_place_order(finding["entity"], finding["replica"]), values, finding["divergence"], finding["rule"])
+
+
+def order_of(finding: Finding) -> Order:
+    """The same of a masked finding that is no document yet."""
+    values = None if finding.key is None else [value for _, value in finding.key]
+    return _order(_place_order(finding.entity, finding.replica), values, finding.divergence.value, finding.rule)
+
+
+def _order(place: str, key: Iterable[str | None] | None, divergence: str, rule: str | None) -> Order:
+    parts = "" if key is None else "\0".join(["\1" if value is None else f"\2{value}" for value in key])
+    return (place, parts, divergence, rule or "")
 
 
 @lru_cache(maxsize=4096)  # the same object for the same place compares at once

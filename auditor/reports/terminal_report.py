@@ -404,6 +404,9 @@ class FindingList:
     def _finding(self, finding: FindingDocument) -> list[RenderableType]:
         lines: list[RenderableType] = [self._finding_line(finding)]
         lines += self._differences(finding)
+        if accepted := finding.get("accepted"):
+            told = f"accepted until {words.when(accepted['until'])}: {visible(accepted['why'])}"
+            lines.append(Hanging(Text("      "), Text(told, style="dim")))
         note = finding["evidence"].get("note", "")
         if note:
             lines.append(Hanging(Text("      "), Text(visible(note), style="dim")))
@@ -415,7 +418,8 @@ class FindingList:
         if finding.get("rows", 1) > 1:
             name.append(f"  {words.number(finding['rows'])} rows", style="bold")
         age = words.age(finding, self.span)
-        about = Text(f" {self.symbols.dot} ".join(part for part in (age, finding["id"]) if part), style="dim")
+        parts = (finding.get("state", ""), age, finding["id"])
+        about = Text(f" {self.symbols.dot} ".join(part for part in parts if part), style="dim")
         gap = self.paper.width - 4 - name.cell_len - about.cell_len
         if gap >= 2:  # noqa: PLR2004 - columns between two texts
             return Text.assemble("    ", name, " " * gap, about, no_wrap=True, overflow="ellipsis")

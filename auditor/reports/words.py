@@ -376,7 +376,10 @@ def _consistent(run: RunDocument) -> str:
     compared = counted(sum(replica["compared_rows"] for _, replica in every), "row")
     agree = "agrees" if len(every) == 1 else "agree"
     known = total(run, "persistent")  # with `--fail-on new`, drift that is not new does not fail a run
-    beside = f", but for {counted(known, 'row')} known from earlier runs" if known else ""
+    accepted = total(run, "accepted")
+    told = [f"{counted(known, 'row')} known from earlier runs"] if known else []
+    told += [f"{counted(accepted, 'accepted finding')}"] if accepted else []
+    beside = f", but for {listed(told)}" if told else ""
     return f"{counted(len(every), 'replica')} of {entities} {agree} with the owner{beside}; {compared} compared."
 
 

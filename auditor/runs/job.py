@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -14,17 +15,18 @@ from typing import TYPE_CHECKING
 from auditor.interruption import interruptible
 from auditor.readers.announced import Announced
 from auditor.reports.collector import collector_paused
-from auditor.reports.document import finding_document, finding_order, instant_text, run_document
+from auditor.reports.document import run_document
 from auditor.run_id import new_run_id
-from auditor.runs.reconcile import ReconcileRequest, Surroundings, exit_code, in_scope, reconcile
+from auditor.runs.lease import ledger_for_run
+from auditor.runs.reconcile import ReconcileRequest, Surroundings, in_scope, reconcile
+from auditor.runs.run_findings import RunFindings
 from contracts.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection
 
     from auditor.clock import Clock
     from auditor.ledger.ledger import Ledger
-    from auditor.ledger.records import Seen
     from auditor.masking import Masker
     from auditor.reports.document import FindingDocument, RunDocument
     from auditor.reports.progress import Progress
@@ -54,7 +56,7 @@ class Job:
     """
 
     document: RunDocument
-    findings: Sequence[FindingDocument]
+    findings: Collection[FindingDocument]
     exit_code: int
     ledger_error: LedgerError | None = None
 
@@ -69,7 +71,7 @@ class JobRequest:
     """A reconcile request, and what is to be made of its outcome.
 
     Attributes:
-        fail_on_new: Only findings that no earlier run saw make the exit code 1.
+        fail_on_new: Only drift that no earlier run has told makes the exit code 1.
     """
 
     reconcile: ReconcileRequest
@@ -88,26 +90,23 @@ class Listener:
 def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener) -> Job:
     """Run, mask, record.
 
-    The ledger is opened when there is something to record: a run that could not compare anything changes nothing.
+    The ledger is opened, and the leases of the entities in scope are taken, before a store is read.
 
     Raises:
-        AuditorError: Nothing could be run: an unknown entity, no workspace.
+        AuditorError: Nothing could be run: an unknown entity, no workspace, no ledger, another run at work.
     """
-    in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a workspace is made
+    scope = in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a workspace is made
     _begin_importing("auditor.ledger.ledger")
     run_id = new_run_id(clock.now())
-    with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
-        result = reconcile(request.reconcile, _surroundings(wiring, catalog, workspace, clock, listener), run_id)
-    document = run_document(result, catalog.contracts)
-    if not _compared(document):
-        return Job(document, [], document["exit_code"])
-    ledger, error = _opened(wiring)
-    try:
-        books = _Books(catalog, _masker(wiring, catalog, ledger), ledger, error, wiring.settings.digest)
-        return _recorded(request, result, document, books)
-    finally:
-        if ledger is not None:
-            ledger.close()
+    with ExitStack() as held:
+        with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
+            entities = [contract.entity for contract in scope]
+            ledger = held.enter_context(ledger_for_run(wiring, entities, run_id, listener.say))
+            result = reconcile(request.reconcile, _surroundings(wiring, catalog, workspace, clock, listener), run_id)
+        document = run_document(result, catalog.contracts)
+        if not _compared(document):
+            return Job(document, (), document["exit_code"])
+        return _recorded(request, result, document, _Books(wiring, catalog, ledger))
 
 
 def _surroundings(
@@ -145,78 +144,69 @@ def _begin_importing(module: str) -> None:
 class _Books:
     """What a result is written down with."""
 
+    wiring: Wiring
     catalog: Catalog
-    masker: Masker
-    ledger: Ledger | None
-    ledger_error: LedgerError | None
-    settings_digest: str
+    ledger: Ledger
 
+    def masker(self) -> Masker:
+        """Masks under the key of the settings, else under the ledger's.
 
-def _opened(wiring: Wiring) -> tuple[Ledger | None, LedgerError | None]:
-    """The ledger; one that cannot be opened does not take the report away, but is told beside it."""
-    try:
-        return wiring.ledger(), None
-    except LedgerError as error:
-        return None, error
+        Raises:
+            LedgerError: The ledger's key cannot be read.
+        """
+        return self._masker(self.wiring.settings.report.key() or self.ledger.hash_key())
 
+    def makeshift_masker(self) -> Masker:
+        """Masks for this report alone, where the ledger's key is not to be had: nothing can be compared with it."""
+        return self._masker(self.wiring.settings.report.key() or secrets.token_bytes(MASK_KEY_BYTES))
 
-def _masker(wiring: Wiring, catalog: Catalog, ledger: Ledger | None) -> Masker:
-    from auditor.masking import Masker
+    def _masker(self, key: bytes) -> Masker:
+        from auditor.masking import Masker
 
-    key = wiring.settings.report.key()
-    if key is None:  # without a ledger there is none to compare with later: a key for this report alone
-        key = ledger.hash_key() if ledger is not None else secrets.token_bytes(MASK_KEY_BYTES)
-    return Masker.for_contracts(key, catalog.contracts.values())
+        return Masker.for_contracts(key, self.catalog.contracts.values())
 
 
 def _recorded(request: JobRequest, result: RunResult, document: RunDocument, books: _Books) -> Job:
-    with collector_paused():
-        findings = sorted(
-            (finding_document(books.masker.finding(finding)) for finding in result.findings), key=finding_order
-        )
-    if request.fail_on_new and books.ledger is not None:
-        _forgive_known(document, findings, books.ledger)
-    job = Job(document, findings, document["exit_code"], books.ledger_error)
-    if books.ledger is not None:
-        _record(job, books.ledger, books, narrowed=request.reconcile.where is not None)
+    """The run in the ledger; trouble with the ledger does not take the report away, but is told beside it."""
+    try:
+        masker, error = books.masker(), None
+    except LedgerError as failure:
+        masker, error = books.makeshift_masker(), failure
+    findings = RunFindings(result.findings, masker)
+    job = Job(document, findings, document["exit_code"], error)
+    try:
+        if error is None:
+            _record(job, findings, request, result, books)
+    except LedgerError as failure:
+        job.ledger_error = failure
+    job.exit_code = job.document["exit_code"]
     if job.ledger_error is not None:
         job.exit_code = job.document["exit_code"] = 2
         job.document["exit_reasons"].append(NOT_RECORDED)
     return job
 
 
+def _record(job: Job, findings: RunFindings, request: JobRequest, result: RunResult, books: _Books) -> None:
+    """Record the run; a narrowed one looked at some rows only: what it does not report may still be there.
+
+    Raises:
+        LedgerError: It could not be recorded.
+    """
+    from auditor.release import version
+    from auditor.runs.known import ask_ledger, forgive
+
+    ledger = books.ledger
+    known = ask_ledger(findings, ledger, result.finished_at, only_new=request.fail_on_new)
+    if known is not None:
+        findings.know(known)
+        forgive(job.document, known)
+    whole = frozenset[tuple[str, str | None]]() if request.reconcile.where is not None else None
+    digest = books.wiring.settings.digest
+    with collector_paused():
+        times = ledger.record(job.document, findings, whole=whole, auditor_version=version(), settings_digest=digest)
+    findings.seen(times)
+
+
 def _compared(document: RunDocument) -> bool:
     """Whether at least one owner was read."""
     return any("owner" not in entity["owner"].get("coverage", {}).get("skipped", ()) for entity in document["entities"])
-
-
-def _forgive_known(document: RunDocument, findings: Sequence[FindingDocument], ledger: Ledger) -> None:
-    """Take drift out of the exit reasons where every finding of it is open since an earlier run."""
-    known = {finding["id"] for finding in ledger.findings(open_only=True)}
-    for reason, verdict in (("drift", "persistent"), ("suspects", "suspect")):
-        new = any(finding["verdict"] == verdict and finding["id"] not in known for finding in findings)
-        if reason in document["exit_reasons"] and not new:
-            document["exit_reasons"].remove(reason)
-    document["exit_code"] = exit_code(document["exit_reasons"])
-
-
-def _record(job: Job, ledger: Ledger, books: _Books, *, narrowed: bool) -> None:
-    """Record the run; a `narrowed` one looked at some rows only: what it does not report may still be there."""
-    from auditor.release import version
-
-    whole = frozenset[tuple[str, str | None]]() if narrowed else None
-    try:
-        seen = ledger.record(
-            job.document, job.findings, whole=whole, auditor_version=version(), settings_digest=books.settings_digest
-        )
-    except LedgerError as error:
-        job.ledger_error = error
-        return
-    job.findings = [_with_times(finding, seen) for finding in job.findings]
-
-
-def _with_times(finding: FindingDocument, seen: Mapping[str, Seen]) -> FindingDocument:
-    times = seen.get(finding["id"])
-    if times is None:
-        return finding
-    return {**finding, "first_seen": instant_text(times.first_seen), "last_seen": instant_text(times.last_seen)}

@@ -191,19 +191,6 @@ def test_an_empty_owner_is_trouble_unless_it_may_be(shop: Shop, audit: Callable[
     assert audit(*NOW).code == 0
 
 
-def test_a_ledger_that_cannot_be_written_does_not_take_the_report_away(
-    shop: Shop, audit: Callable[..., Outcome]
-) -> None:
-    Path("blocked").write_text("a file where a directory should be")
-    with shop.settings.open("a") as settings:
-        settings.write('ledger: {url: "sqlite:///blocked/auditor.db"}\n')
-    done = audit(*NOW)
-    assert done.code == 2
-    assert (done.json["exit_code"], done.json["exit_reasons"]) == (2, ["not_recorded"])
-    assert done.json["entities"][0]["replicas"][0]["compared_rows"] == 20
-    assert "not recorded" in done.err
-
-
 def test_a_report_that_is_a_ledger_is_left_alone(shop: Shop, audit: Callable[..., Outcome]) -> None:
     """A database that holds other tables is never taken for a ledger."""
     with closing(sqlite3.connect("auditor.db")) as other, other:

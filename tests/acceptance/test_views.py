@@ -32,7 +32,7 @@ def test_findings_are_those_of_the_report(report: Outcome, audit: Callable[..., 
     done = audit("findings", "--format", "json")
     assert done.code == 0
     assert done.json["findings"] == report.json["findings"]
-    assert audit("findings", "--entity", "nothing", "--format", "json").json == {"findings": []}
+    assert len(audit("findings", "--entity", "order", "--format", "json").json["findings"]) == 2
     assert "3" in audit("findings").out
 
 
@@ -41,7 +41,21 @@ def test_open_findings_are_those_that_have_not_gone(shop: Shop, audit: Callable[
     shop.search("UPDATE order_search SET state = 'paid' WHERE order_id = 7")
     audit(*RECONCILE)
     assert audit("findings", "--open", "--format", "json").findings() == {("search", "3", "missing")}
-    assert len(audit("findings", "--format", "json").json["findings"]) == 2
+    (open_one, gone) = audit("findings", "--format", "json").json["findings"]
+    assert "state" not in open_one
+    assert (gone["state"], gone["closed_by"]) == ("closed", audit("runs", "--format", "json").json["runs"][0]["run_id"])
+    assert "closed · " in audit("findings").out
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_entity_that_nobody_knows_is_a_mistake_and_one_without_findings_is_not(
+    audit: Callable[..., Outcome],
+) -> None:
+    assert audit(*RECONCILE).code == 0
+    done = audit("findings", "--entity", "ordr")
+    assert (done.code, done.out) == (2, "")
+    assert "order" in done.err
+    assert audit("findings", "--entity", "order", "--format", "json").json == {"findings": []}
 
 
 def test_explain_shows_the_evidence_and_the_history(report: Outcome, audit: Callable[..., Outcome]) -> None:

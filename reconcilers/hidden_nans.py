@@ -48,7 +48,7 @@ def _bring_nan_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, proje
     zeros = spelled_keys(cursor, contract, projected, condition, most=FETCH_KEYS_MAX + 1)
     if not zeros:
         return 0
-    hidden = [item for item in projected.opened.items if projected.side.columns[item.name].nan_hidden]
+    hidden = [item for item in projected.side.items if projected.side.columns[item.name].nan_hidden]
     if len(zeros) <= FETCH_KEYS_MAX:
         return _bring_odd(contract, projected, hidden, zeros)
     return _bring_searched(contract, projected, hidden)

@@ -100,6 +100,7 @@ class Looker:
         self._progress = progress
         self._cursor = workspace.cursor()
         self._constants: dict[str, Mapping[str, str]] = {}
+        self._stored: Mapping[str, tuple[str, ...]] | None = None
 
     def look(self, suspects: Suspects | None = None) -> EntityLook:
         """Read, compare and name what differs.
@@ -194,6 +195,7 @@ class Looker:
         """Scan every side at once and compare; a side that breaks off while rows are fetched is scanned again."""
         sides = [side for side in (owner, *copies.values()) if side.error is None]
         compiler = self._compiler(sides)
+        self._stored = compiler.stored.fields if self._stored is None else self._stored
         scan = partial(self._scan_side, compiler, sides, keys)
         self._at_once(sides, lambda side: side.scan(scan))
         while True:
@@ -207,9 +209,8 @@ class Looker:
             self._at_once(lost, partial(_scan_again, interruption, scan))
 
     def _compiler(self, sides: Sequence[Reading]) -> Projector:
-        opened = [side.opened for side in sides if side.opened is not None]
-        replicas = [side.replica for side in sides if side.replica is not None]
-        return projector(self._contract, opened, replicas, self._where)
+        opened = [(side.replica, side.opened) for side in sides if side.opened is not None]
+        return projector(self._contract, opened, self._where, self._stored)
 
     def _scan_side(
         self,
@@ -220,14 +221,13 @@ class Looker:
         opened: Opened,
     ) -> Projected:
         """Bring one side's projection: of every row, or of the suspects' rows."""
-        if side.again and self._compiler([other for other in sides if other.opened]).narrow != compiler.narrow:
+        if side.again and not self._compiler([other for other in sides if other.opened]).agrees(compiler):
             message = f"reading {opened.reader.dataset}: its columns were changed while it was read"
             raise StoreError(message, hint="run again")
-        projected = compiler.project(opened, side.replica, opened.relation)
-        if keys is not None and keys.found_by_key(projected.side):
-            with opened.noticing():
-                relation = opened.snapshot.lookup(opened.wanted, keys.lookup(opened))
-            projected = compiler.project(opened, side.replica, relation)
+        with opened.noticing():
+            projected = compiler.project(opened, side.replica)
+            if keys is not None and keys.found_by_key(projected.side):
+                projected = compiler.project(opened, side.replica, keys.lookup(opened))
         sql = projected.projection.sql
         if keys is not None:
             sql = f"SELECT * FROM ({sql}) WHERE {keys.condition(projected.projection)}"

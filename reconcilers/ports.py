@@ -17,7 +17,7 @@ with reader.snapshot(workspace) as snap: # one read-only transaction (or what th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +106,9 @@ class RawColumn:
         parsed: For a column of date and time that arrives as VARCHAR: SQL of the TIMESTAMP that the text stands for,
             NULL where it stands for none; empty where the text must be read by its letter, which takes longer.
         wraps: Times after the last that DuckDB knows arrive 2^64 microseconds too early, where the store has none.
+        hash_form: The form in which the store itself can hash this column; empty where it cannot.  It stands for the
+            bytes that are hashed and the function: two columns of one form, in whichever stores, hash alike exactly
+            when their canonical values are the same, and no value of such a column is bad.
     """
 
     sql: str
@@ -116,6 +119,7 @@ class RawColumn:
     nan_hidden: bool = False
     parsed: str = ""
     wraps: bool = False
+    hash_form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,12 @@ class RawRelation:
     Attributes:
         sql: To be written after FROM; parenthesised or a name.
         columns: One for each wanted thing, in the order wanted.
+        hashes: Names of the columns with the store's own hashes, where such were asked for; never NULL.
     """
 
     sql: str
     columns: tuple[RawColumn, ...]
+    hashes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +237,34 @@ class Reader(Protocol):
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """The statement that `scan` would run at the store, for `--dry-run`."""
+        ...
+
+
+@runtime_checkable
+class StoreHashing(Protocol):
+    """What a snapshot offers besides, whose columns have a `hash_form`.
+
+    Each group of things is hashed to one column of 64 bits; the groups of two sides hash alike where their things have
+    the same forms in the same order.
+    """
+
+    def scan_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
+        """As `Snapshot.scan`, with a hash of each group."""
+        ...
+
+    def lookup_hashed(self, wanted: Sequence[Wanted], keys: Keys, hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
+        """As `Snapshot.lookup`, with a hash of each group."""
+        ...
+
+
+@runtime_checkable
+class StoreHashingReader(Protocol):
+    """What the reader of such a snapshot offers besides, for `--dry-run`."""
+
+    def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...] | None:
+        """How each thing would arrive; None where nothing of it can be hashed."""
+        ...
+
+    def dry_run_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> str:
+        """The statement that `scan_hashed` would run at the store."""
         ...

@@ -23,6 +23,7 @@ Columns of an owner's projection (a replica's has the same without `w…`, and `
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contracts.expression import Expression, TypedSql
@@ -130,6 +131,8 @@ class Side:
     items: Sequence[Item]
     columns: Mapping[str, RawColumn]
     canonicals: Mapping[str, Canonical]
+    hashes: Mapping[tuple[str, ...], str] = field(default_factory=lambda: MappingProxyType({}))
+    """Fields that the store hashed together, to the column of their hash."""
 
     def of(self, name: str) -> Canonical:
         """The canonical form of one item."""
@@ -146,13 +149,19 @@ class Side:
         return typed
 
 
-def compile_side(items: Sequence[Item], relation: RawRelation, narrow: frozenset[str] = frozenset()) -> Side:
+def compile_side(
+    items: Sequence[Item],
+    relation: RawRelation,
+    narrow: frozenset[str] = frozenset(),
+    hashed: Sequence[tuple[str, ...]] = (),
+) -> Side:
     """Compile every item of one side.
 
     Args:
         items: In the order in which they were wanted.
         relation: What the reader offers for them.
         narrow: Int fields that arrive in at most 64 bits on every side.
+        hashed: Groups of fields that the store hashed, in the order of the relation's hashes.
     """
     columns = {item.name: column for item, column in zip(items, relation.columns, strict=True)}
     canonicals = {
@@ -160,7 +169,7 @@ def compile_side(items: Sequence[Item], relation: RawRelation, narrow: frozenset
         for item in items
         if item.logical is not None
     }
-    return Side(relation, items, columns, canonicals)
+    return Side(relation, items, columns, canonicals, dict(zip(hashed, relation.hashes, strict=True)))
 
 
 def narrow_ints(contract: Contract, sides: Sequence[tuple[Sequence[Item], RawRelation]]) -> frozenset[str]:
@@ -269,10 +278,18 @@ class _Builder:
             )
         return bool(hidden)
 
-    def hash(self, fields: Sequence[Compared], *, owner: bool) -> str:
-        """SQL of the hash of all fields compared by a map; NULL where one of them is odd, so that text decides."""
-        values, odd = [], []
+    def hash(self, fields: Sequence[Compared], stored: tuple[str, ...], *, owner: bool) -> str:
+        """SQL of the hash of all fields compared by a map; NULL where one of them is odd, so that text decides.
+
+        Args:
+            fields: The compared fields.
+            stored: Those of them that the stores have hashed already.
+            owner: Whether this is the owner's side.
+        """
+        values, odd = [self.side.hashes[stored]] if stored else [], []
         for compared in fields:
+            if compared.name in stored:
+                continue
             form = self.side.of(compared.name)
             if form.odd:
                 odd.append(form.odd)
@@ -303,9 +320,21 @@ def flag_sql(column: RawColumn) -> str:
 
 
 def owner_projection(
-    contract: Contract, side: Side, replicas: Sequence[Replica], where: Expression | None = None
+    contract: Contract,
+    side: Side,
+    replicas: Sequence[Replica],
+    where: Expression | None = None,
+    stored: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Projection:
-    """Compile what one scan of the owner brings for all these replicas; `where` is the run's own filter."""
+    """Compile what one scan of the owner brings for all these replicas.
+
+    Args:
+        contract: The entity's.
+        side: The owner's.
+        replicas: Those that are compared.
+        where: The run's own filter.
+        stored: Replica name to the fields that the stores have hashed already.
+    """
     build = _Builder(contract, side)
     spelled, bad_keys = build.key()
     soft = contract.owner.soft_delete
@@ -321,7 +350,7 @@ def owner_projection(
     result.outside, result.of_owner = build.outside(where, owner=True), True
     for replica in replicas:
         fields = compared_fields(contract, replica)
-        result.hashes[replica.name] = build.shared("h", build.hash(fields, owner=True))
+        result.hashes[replica.name] = build.shared("h", build.hash(fields, stored.get(replica.name, ()), owner=True))
         result.tolerances[replica.name] = {
             c.name: build.shared("x", _before_within(side, c, owner=True)) for c in fields if c.within
         }
@@ -337,8 +366,22 @@ def owner_projection(
     return result
 
 
-def replica_projection(contract: Contract, side: Side, replica: Replica, where: Expression | None = None) -> Projection:
-    """Compile what the scan of one replica brings; `where` is the run's own filter."""
+def replica_projection(
+    contract: Contract,
+    side: Side,
+    replica: Replica,
+    where: Expression | None = None,
+    stored: tuple[str, ...] = (),
+) -> Projection:
+    """Compile what the scan of one replica brings.
+
+    Args:
+        contract: The entity's.
+        side: The replica's.
+        replica: Whose copy it is.
+        where: The run's own filter.
+        stored: The fields that the stores have hashed already.
+    """
     build = _Builder(contract, side)
     fields = compared_fields(contract, replica)
     spelled, bad_keys = build.key()
@@ -346,7 +389,7 @@ def replica_projection(contract: Contract, side: Side, replica: Replica, where: 
         "", len(contract.key), spelled, bad_keys, build.gone(replica.deletes.column), issues=False, zeros=build.zeros()
     )
     result.outside = build.outside(where, owner=False)
-    result.hashes[replica.name] = build.shared("h", build.hash(fields, owner=False))
+    result.hashes[replica.name] = build.shared("h", build.hash(fields, stored, owner=False))
     result.tolerances[replica.name] = {
         c.name: build.shared("x", _before_within(side, c, owner=False)) for c in fields if c.within
     }
@@ -414,6 +457,6 @@ def invariant_sql(holds: Expression, side: Side) -> str:
 
 def issue_sql(contract: Contract, side: Side) -> str:
     """SQL condition, never NULL: the row holds a bad value or breaks an invariant; empty where neither can be."""
-    bad = [side.of(name).bad for name in contract.fields if side.of(name).bad]
+    bad = [side.of(name).bad for name in contract.fields if name in side.canonicals and side.of(name).bad]
     broken = [invariant_sql(invariant.holds, side) for invariant in contract.invariants]
     return " OR ".join(f"({condition})" for condition in (*bad, *broken))

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 from auditor.commands.invocation import JSON, TERMINAL
 from auditor.reports.words import counted
 from contracts.errors import AuditorError
-from reconcilers.projection import owner_items, replica_items
+from reconcilers.ports import RawColumn, RawRelation, StoreHashingReader
+from reconcilers.projection import compile_side, owner_items, replica_items
+from reconcilers.store_hash import StoreHashes, store_hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from auditor.commands.invocation import Invocation
     from auditor.runs.reconcile import ReconcileRequest
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
-    from contracts.contract import Contract, DatasetRef, QueryRef
+    from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from contracts.expression import Expression
+    from reconcilers.ports import Reader, Shape
+    from reconcilers.projection import Item, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,11 @@ def show_plan(invocation: Invocation, request: ReconcileRequest, wiring: Wiring,
     """
     from auditor.runs.reconcile import in_scope
 
-    planned = [query for contract in in_scope(request, catalog.contracts) for query in _planned(contract, wiring)]
+    planned = [
+        query
+        for contract in in_scope(request, catalog.contracts)
+        for query in _planned(contract, wiring, request.where)
+    ]
     with invocation.result() as stream:
         if invocation.format_of((TERMINAL, JSON)) == JSON:
             stream.write(
@@ -60,26 +69,76 @@ def show_plan(invocation: Invocation, request: ReconcileRequest, wiring: Wiring,
     return 2 if any(query.error for query in planned) else 0
 
 
-def _planned(contract: Contract, wiring: Wiring) -> Iterator[Planned]:
+def _planned(contract: Contract, wiring: Wiring, where: Expression | None) -> Iterator[Planned]:
+    sides: list[Planned | _Side] = []
     reference = contract.owner.dataset or contract.owner.query
     if reference is not None:
-        yield _query(contract, None, reference, wiring)
-    for replica in contract.replicas:
-        if replica.dataset is not None:
-            yield _query(contract, replica.name, replica.dataset, wiring)
+        sides.append(_side(contract, None, reference, wiring))
+    sides += [
+        _side(contract, replica, replica.dataset, wiring)
+        for replica in contract.replicas
+        if replica.dataset is not None
+    ]
+    hashes = _store_hashes(contract, [side for side in sides if isinstance(side, _Side)], where)
+    for side in sides:
+        yield side if isinstance(side, Planned) else _query(side, hashes)
 
 
-def _query(contract: Contract, replica: str | None, reference: DatasetRef | QueryRef, wiring: Wiring) -> Planned:
-    names = (contract.entity, replica, reference.connection, str(reference))
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side that could be described.  `replica` None: the owner."""
+
+    names: tuple[str, str | None, str, str]
+    replica: Replica | None
+    reader: Reader
+    shape: Shape
+    items: Sequence[Item]
+    columns: tuple[RawColumn, ...] | None
+    """How the items arrive, where their store can hash them."""
+
+
+def _side(
+    contract: Contract, replica: Replica | None, reference: DatasetRef | QueryRef, wiring: Wiring
+) -> Planned | _Side:
+    names = (contract.entity, replica.name if replica else None, reference.connection, str(reference))
     try:
         reader = wiring.reader(reference)
         shape = reader.shape()
-        copy = next((one for one in contract.replicas if one.name == replica), None)
-        items = owner_items(contract) if copy is None else replica_items(contract, copy, shape)
-        query = reader.dry_run([item.wanted for item in items])
+        items = owner_items(contract) if replica is None else replica_items(contract, replica, shape)
+        wanted = [item.wanted for item in items]
+        columns = reader.described(wanted) if isinstance(reader, StoreHashingReader) else None
     except AuditorError as error:
         return Planned(*names, str(error), error=True)
-    return Planned(*names, query, shape.estimated_rows, shape.estimated_bytes)
+    return _Side(names, replica, reader, shape, items, columns)
+
+
+def _store_hashes(contract: Contract, sides: Sequence[_Side], where: Expression | None) -> StoreHashes:
+    """What the stores would hash themselves, were every replica like those that can be described so far."""
+    owner = next((side for side in sides if side.replica is None), None)
+    if owner is None or owner.columns is None:
+        return StoreHashes()
+    copies = [(side.replica, _compiled(side)) for side in sides if side.replica is not None]
+    return store_hashes(contract, _compiled(owner), copies, where)
+
+
+def _compiled(side: _Side) -> Side:
+    """The side with every item brought; of a store that hashes nothing, no more than that matters."""
+    columns = side.columns or tuple(RawColumn(item.name, "VARCHAR") for item in side.items)
+    return compile_side(side.items, RawRelation("", columns))
+
+
+def _query(side: _Side, hashes: StoreHashes) -> Planned:
+    try:
+        groups = hashes.groups(side.replica)
+        wanted = [item.wanted for item in hashes.items(side.items, side.replica)]
+        if groups and isinstance(side.reader, StoreHashingReader):
+            by_name = {item.name: item.wanted for item in side.items}
+            query = side.reader.dry_run_hashed(wanted, [[by_name[name] for name in group] for group in groups])
+        else:
+            query = side.reader.dry_run(wanted)
+    except AuditorError as error:
+        return Planned(*side.names, str(error), error=True)
+    return Planned(*side.names, query, side.shape.estimated_rows, side.shape.estimated_bytes)
 
 
 def _told(query: Planned) -> str:

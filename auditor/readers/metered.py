@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.readers.native import NativeSnapshot
+from reconcilers.ports import StoreHashing, StoreHashingReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from auditor.readers.meter import Meter
     from auditor.readers.throttle import Throttle
-    from reconcilers.ports import Keys, RawRelation, Reader, Shape, Snapshot, Wanted
+    from reconcilers.ports import Keys, RawColumn, RawRelation, Reader, Shape, Snapshot, Wanted
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -70,6 +71,16 @@ class Metered:
         """See `reconcilers.ports.Reader.dry_run`."""
         return self._reader.dry_run(wanted)
 
+    def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...] | None:
+        """See `reconcilers.ports.StoreHashingReader.described`."""
+        return self._reader.described(wanted) if isinstance(self._reader, StoreHashingReader) else None
+
+    def dry_run_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> str:
+        """See `reconcilers.ports.StoreHashingReader.dry_run_hashed`."""
+        if not isinstance(self._reader, StoreHashingReader):
+            raise TypeError(f"{self.dataset} hashes nothing")
+        return self._reader.dry_run_hashed(wanted, hashed)
+
 
 class MeteredSnapshot:
     """Another snapshot, on account; see `reconcilers.ports.Snapshot`."""
@@ -96,6 +107,19 @@ class MeteredSnapshot:
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
         return self._snapshot.lookup(wanted, keys)
+
+    def scan_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
+        """See `reconcilers.ports.StoreHashing.scan_hashed`."""
+        return self._hashing().scan_hashed(wanted, hashed)
+
+    def lookup_hashed(self, wanted: Sequence[Wanted], keys: Keys, hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
+        """See `reconcilers.ports.StoreHashing.lookup_hashed`."""
+        return self._hashing().lookup_hashed(wanted, keys, hashed)
+
+    def _hashing(self) -> StoreHashing:
+        if not isinstance(self._snapshot, StoreHashing):
+            raise TypeError(f"the store of {self.watermark.dataset} hashes nothing")
+        return self._snapshot
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""

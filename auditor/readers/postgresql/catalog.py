@@ -13,6 +13,7 @@ from auditor.readers.native import quote_name, quote_text
 from auditor.readers.postgresql.columns import PostgresColumn, array_literal
 from auditor.readers.postgresql.errors import place
 from auditor.readers.postgresql.query import HARMLESS, called_names
+from auditor.readers.postgresql.store_hash import ENCODING, KNOWN, PROBE, PROBED
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
 from reconcilers.ports import Shape
@@ -31,11 +32,12 @@ SUGGESTED_FROM_MAX = 5000
 _KINDS = "('r', 'v', 'm', 'f', 'p')"
 _FIRST_USER_OID = 16_384
 
-_SERVER = """
+_SERVER = f"""
 json_build_object(
   'standby', pg_is_in_recovery(),
   'position', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text ELSE pg_current_wal_lsn()::text END,
-  'encoding', (SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()))
+  'encoding', (SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()),
+  'can_hash', {KNOWN})
 """
 
 _RELATION = f"""
@@ -151,12 +153,14 @@ class Server:
         standby: It replays another server's changes.
         position: Where in the write-ahead log it stands, for people.
         encoding: The server's own name of the database's encoding.
+        hashes: It hashes values as `store_hash` expects.
     """
 
     version: int
     standby: bool
     position: str
     encoding: str
+    hashes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,8 @@ def describe_server(session: PostgresSession) -> Server:
         )
     said = session.ask_json(_SERVER, doing=doing)
     session.standby = said["standby"]
-    return Server(number // 10_000, said["standby"], said["position"] or "", said["encoding"])
+    hashes = said["can_hash"] and said["encoding"] == ENCODING and session.ask_json(PROBE, doing=doing) == PROBED
+    return Server(number // 10_000, said["standby"], said["position"] or "", said["encoding"], hashes)
 
 
 def find_relation(session: PostgresSession, relation: str) -> Relation:

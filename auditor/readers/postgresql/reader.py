@@ -2,7 +2,7 @@
 
 `postgresql_session` attaches the server to DuckDB; `postgresql_catalog` asks it what there is; `postgresql_columns`
 decides how each type is read; `postgresql_snapshot` reads; `postgresql_keys` finds rows by key; `postgresql_query`
-looks into owners' queries.
+looks into owners' queries; `store_hash` has the server hash what need not be brought.
 
 Reading holds the lock that every SELECT holds until the snapshot is let go: an ALTER TABLE or TRUNCATE waits for it.
 """
@@ -10,6 +10,7 @@ Reading holds the lock that every SELECT holds until the snapshot is let go: an 
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from auditor.readers.connection import ConnectionParts
-    from reconcilers.ports import Shape, Wanted
+    from reconcilers.ports import RawColumn, Shape, Wanted
     from reconcilers.workspace import Workspace
 
 
@@ -90,6 +91,16 @@ class PostgresReader:
         """See `reconcilers.ports.Reader.dry_run`."""
         with self._planned(None) as (_, plan):
             return plan.select(plan.accesses(wanted))
+
+    def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...]:
+        """See `reconcilers.ports.StoreHashingReader.described`."""
+        with self._planned(None) as (_, plan):
+            return tuple(replace(access.raw, sql=access.name) for access in plan.accesses(wanted))
+
+    def dry_run_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> str:
+        """See `reconcilers.ports.StoreHashingReader.dry_run_hashed`."""
+        with self._planned(None) as (_, plan):
+            return plan.select(plan.accesses(wanted), plan.hashes(hashed))
 
     @contextmanager
     def _planned(self, workspace: Workspace | None) -> Iterator[tuple[PostgresSession, Plan]]:

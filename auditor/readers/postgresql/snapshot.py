@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 PARALLEL_PAGES_MIN = 2000
 """Pages of a table that is worth several connections: two of the scanner's ranges, 16 MB."""
 
+HASH_BYTES = 8
+"""Of a hash that the server makes."""
+
 PARALLEL_VERSION_MIN = 14
 """Before, a range of pages was found by reading the whole table."""
 
@@ -98,9 +101,7 @@ class PostgresSnapshot(NativeSnapshot):
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
         accesses = self._plan.accesses(wanted)
-        if self.weigh is not None:
-            names = [access.column.name for access in accesses]
-            self._row_bytes = row_width(self._session, self._plan.relation, names)
+        self._weigh_rows(accesses)
         if all(access.scanned for access in accesses) and self._scans_in_parallel(accesses):
             names = [f"{access.scanned} AS c{number}" for number, access in enumerate(accesses)]
             return _relation(f"SELECT {', '.join(names)} FROM {self._scanned_table()}", accesses)
@@ -108,11 +109,21 @@ class PostgresSnapshot(NativeSnapshot):
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
+        return self.lookup_hashed(wanted, keys, ())
+
+    def scan_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
+        """See `reconcilers.ports.StoreHashing.scan_hashed`."""
+        accesses = self._plan.accesses(wanted)
+        self._weigh_rows(accesses, len(hashed) * HASH_BYTES)
+        return self._statement(accesses, [self._plan.select(accesses, self._plan.hashes(hashed))], len(hashed))
+
+    def lookup_hashed(self, wanted: Sequence[Wanted], keys: Keys, hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
+        """See `reconcilers.ports.StoreHashing.lookup_hashed`."""
         accesses = self._plan.accesses(wanted, by_key=True)
         key = self._plan.accesses(keys.columns, by_key=True)
-        every = self._plan.select(accesses)
+        every = self._plan.select(accesses, self._plan.hashes(hashed))
         found = [f"{every} WHERE {each}" for each in conditions(key, keys.values, encoding=self._plan.server.encoding)]
-        return self._statement(accesses, found or [f"{every} WHERE false"])
+        return self._statement(accesses, found or [f"{every} WHERE false"], len(hashed))
 
     def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:
         """See `reconcilers.ports.Snapshot.nan_keys`."""
@@ -144,10 +155,17 @@ class PostgresSnapshot(NativeSnapshot):
         """See `reconcilers.ports.Snapshot.incomplete`."""
         return changes_since(self._session, self._plan.relation)
 
-    def _statement(self, accesses: Sequence[Access], statements: Sequence[str]) -> RawRelation:
-        names = ", ".join(f"c{number}" for number in range(len(accesses)))
-        parts = [f"SELECT {names} FROM {self._session.relation(each)}" for each in statements]
-        return _relation(" UNION ALL ".join(parts), accesses)
+    def _weigh_rows(self, accesses: Sequence[Access], more: int = 0) -> None:
+        if self.weigh is not None:
+            names = [access.column.name for access in accesses]
+            width = row_width(self._session, self._plan.relation, names)
+            self._row_bytes = None if width is None else width + more
+
+    def _statement(self, accesses: Sequence[Access], statements: Sequence[str], hashes: int = 0) -> RawRelation:
+        hashed = [f"h{number}" for number in range(hashes)]
+        names = [f"c{number}" for number in range(len(accesses))] + hashed
+        parts = [f"SELECT {', '.join(names)} FROM {self._session.relation(each)}" for each in statements]
+        return _relation(" UNION ALL ".join(parts), accesses, hashed)
 
     def _scans_in_parallel(self, accesses: Sequence[Access]) -> bool:
         """Whether the scanner may read this table in parallel, and sees its columns as we do."""
@@ -194,6 +212,6 @@ def _as_expected(access: Access, arrives: str) -> bool:
     return arrives == access.raw.duckdb_type or (bool(access.column.labels) and arrives.startswith("ENUM("))
 
 
-def _relation(sql: str, accesses: Sequence[Access]) -> RawRelation:
+def _relation(sql: str, accesses: Sequence[Access], hashes: Sequence[str] = ()) -> RawRelation:
     columns = tuple(replace(access.raw, sql=f"c{number}") for number, access in enumerate(accesses))
-    return RawRelation(f"({sql})", columns)
+    return RawRelation(f"({sql})", columns, tuple(hashes))

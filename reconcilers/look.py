@@ -153,13 +153,11 @@ class Looker:
         return owner, copies
 
     def _open_owner(self, reader: Reader) -> Opened:
-        items = owner_items(self._contract)
-        return open_side(reader, self._workspace, reader.shape(), items, f"{self._prefix}owner")
+        return open_side(reader, self._workspace, lambda _: owner_items(self._contract), f"{self._prefix}owner")
 
     def _open_replica(self, reader: Reader, replica: Replica) -> Opened:
-        shape = reader.shape()
-        items = replica_items(self._contract, replica, shape)
-        return open_side(reader, self._workspace, shape, items, f"{self._prefix}{replica.name}")
+        items = partial(replica_items, self._contract, replica)
+        return open_side(reader, self._workspace, items, f"{self._prefix}{replica.name}")
 
     def _open(self, sides: Sequence[Reading]) -> None:
         """Open every side at once."""

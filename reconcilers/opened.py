@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.errors import InterruptedReadError
+from reconcilers.ports import ShapedReader, StoreHashing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from contracts.contract import Contract
-    from reconcilers.ports import RawRelation, Reader, Shape, Snapshot, Wanted
+    from reconcilers.ports import RawColumn, RawRelation, Reader, Shape, Snapshot, Wanted
     from reconcilers.projection import Item, Projection, Side
     from reconcilers.workspace import Workspace
 
@@ -29,7 +30,7 @@ class Opened:
         snapshot: Open until `close`.
         shape: The dataset's columns and unique keys.
         items: Everything that is read of this side.
-        relation: Every row of the dataset, one column for each item.
+        columns: How each item arrives.
         table: Name of the workspace's table for this side's projection; others made of it begin with it.
         lost: The store broke off, and the snapshot with it.
     """
@@ -38,15 +39,23 @@ class Opened:
     snapshot: Snapshot
     shape: Shape
     items: Sequence[Item]
-    relation: RawRelation
+    columns: tuple[RawColumn, ...]
     table: str
     _closing: ExitStack
+    _relation: RawRelation | None = None
     lost: bool = False
 
     @property
     def wanted(self) -> list[Wanted]:
         """What the items are to the reader."""
         return [item.wanted for item in self.items]
+
+    @property
+    def relation(self) -> RawRelation:
+        """Every row of the dataset, one column for each item."""
+        if self._relation is None:
+            self._relation = self.snapshot.scan(self.wanted)
+        return self._relation
 
     def key_items(self, contract: Contract) -> list[Item]:
         """The items of the key's parts, in contract key order."""
@@ -100,13 +109,35 @@ class Projected:
         return self.opened.table
 
 
-def open_side(reader: Reader, workspace: Workspace, shape: Shape, items: Sequence[Item], table: str) -> Opened:
+def open_side(reader: Reader, workspace: Workspace, items_of: Callable[[Shape], Sequence[Item]], table: str) -> Opened:
     """Open one side's snapshot; whoever calls this calls `close`.
+
+    Args:
+        reader: The dataset's.
+        workspace: Where its rows go.
+        items_of: What is to be read, given the dataset's shape.
+        table: The name of its table there.
 
     Raises:
         StoreError: The store cannot be reached or refuses.
     """
     with ExitStack() as stack:
-        snapshot = stack.enter_context(reader.snapshot(workspace))
-        relation = snapshot.scan([item.wanted for item in items])
-        return Opened(reader, snapshot, shape, items, relation, table, stack.pop_all())
+        snapshot, shape = stack.enter_context(shaped_snapshot(reader, workspace))
+        items = items_of(shape)
+        wanted = [item.wanted for item in items]
+        columns = snapshot.described(wanted) if isinstance(snapshot, StoreHashing) else None
+        relation = snapshot.scan(wanted) if columns is None else None
+        arrives = relation.columns if relation is not None else columns or ()
+        return Opened(reader, snapshot, shape, items, arrives, table, stack.pop_all(), relation)
+
+
+@contextmanager
+def shaped_snapshot(reader: Reader, workspace: Workspace) -> Iterator[tuple[Snapshot, Shape]]:
+    """A snapshot, and the shape that the dataset had before: over one connection where the reader can do that."""
+    if isinstance(reader, ShapedReader):
+        with reader.shaped_snapshot(workspace) as shaped:
+            yield shaped
+    else:
+        shape = reader.shape()
+        with reader.snapshot(workspace) as snapshot:
+            yield snapshot, shape

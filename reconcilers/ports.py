@@ -241,12 +241,25 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class ShapedReader(Protocol):
+    """What a reader offers besides that learns the shape while it opens a snapshot: one connection, not two."""
+
+    def shaped_snapshot(self, workspace: Workspace) -> AbstractContextManager[tuple[Snapshot, Shape]]:
+        """As `Reader.snapshot`, with the shape of just before."""
+        ...
+
+
+@runtime_checkable
 class StoreHashing(Protocol):
     """What a snapshot offers besides, whose columns have a `hash_form`.
 
     Each group of things is hashed to one column of 64 bits; the groups of two sides hash alike where their things have
     the same forms in the same order.
     """
+
+    def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...] | None:
+        """How `Snapshot.scan` would bring each thing, without preparing a scan; None where nothing can be hashed."""
+        ...
 
     def scan_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
         """As `Snapshot.scan`, with a hash of each group."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconcilers.opened import Projected
-from reconcilers.ports import StoreHashing
+from reconcilers.ports import RawRelation, StoreHashing
 from reconcilers.projection import compile_side, narrow_ints, owner_projection, replica_projection
 from reconcilers.store_hash import StoreHashes, store_hashes
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contracts.contract import Contract, Replica
     from contracts.expression import Expression
     from reconcilers.opened import Opened
-    from reconcilers.ports import Keys, RawRelation
+    from reconcilers.ports import Keys
     from reconcilers.projection import Item
 
 
@@ -73,6 +73,10 @@ def _relation(
     return snapshot.scan_hashed(wanted, hashed) if keys is None else snapshot.lookup_hashed(wanted, keys, hashed)
 
 
+def _offered(opened: Opened) -> RawRelation:
+    return RawRelation("", opened.columns)  # nothing is selected from it
+
+
 def projector(
     contract: Contract,
     sides: Sequence[tuple[Replica | None, Opened]],
@@ -87,8 +91,8 @@ def projector(
         where: The run's own filter.
         decided: Replica name to the fields that the stores hash, where an earlier look has decided it.
     """
-    narrow = narrow_ints(contract, [(opened.items, opened.relation) for _, opened in sides])
-    whole = [(replica, compile_side(opened.items, opened.relation)) for replica, opened in sides]
+    narrow = narrow_ints(contract, [(opened.items, _offered(opened)) for _, opened in sides])
+    whole = [(replica, compile_side(opened.items, _offered(opened))) for replica, opened in sides]
     copies = [(replica, side) for replica, side in whole if replica is not None]
     owner = next((side for replica, side in whole if replica is None), None)
     stored = store_hashes(contract, owner, copies, where, decided) if owner is not None else StoreHashes()

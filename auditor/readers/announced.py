@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from reconcilers.opened import shaped_snapshot
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from reconcilers.ports import Reader, Shape, Snapshot, Wanted
@@ -38,6 +41,13 @@ class Announced:
     def snapshot(self, workspace: Workspace) -> AbstractContextManager[Snapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
         return self._reader.snapshot(workspace)
+
+    @contextmanager
+    def shaped_snapshot(self, workspace: Workspace) -> Iterator[tuple[Snapshot, Shape]]:
+        """See `reconcilers.ports.ShapedReader.shaped_snapshot`."""
+        with shaped_snapshot(self._reader, workspace) as (snapshot, shape):
+            self._about_to_read(self.dataset, shape.estimated_rows)
+            yield snapshot, shape
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""

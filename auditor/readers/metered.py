@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.readers.native import NativeSnapshot
-from reconcilers.ports import StoreHashing, StoreHashingReader
+from reconcilers.ports import ShapedReader, StoreHashing, StoreHashingReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,6 +67,21 @@ class Metered:
         finally:
             self._account.meter.held(time.monotonic() - began)
 
+    @contextmanager
+    def shaped_snapshot(self, workspace: Workspace) -> Iterator[tuple[Snapshot, Shape]]:
+        """See `reconcilers.ports.ShapedReader.shaped_snapshot`."""
+        if not isinstance(self._reader, ShapedReader):
+            shape = self.shape()
+            with self.snapshot(workspace) as snapshot:
+                yield snapshot, shape
+            return
+        began = time.monotonic()
+        try:
+            with self._reader.shaped_snapshot(workspace) as (snapshot, shape):
+                yield MeteredSnapshot(snapshot, self._account, workspace), shape
+        finally:
+            self._account.meter.held(time.monotonic() - began)
+
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""
         return self._reader.dry_run(wanted)
@@ -107,6 +122,10 @@ class MeteredSnapshot:
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
         return self._snapshot.lookup(wanted, keys)
+
+    def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...] | None:
+        """See `reconcilers.ports.StoreHashing.described`."""
+        return self._snapshot.described(wanted) if isinstance(self._snapshot, StoreHashing) else None
 
     def scan_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
         """See `reconcilers.ports.StoreHashing.scan_hashed`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
@@ -24,11 +24,14 @@ from auditor.readers.postgresql.snapshot import PostgresSnapshot
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from auditor.readers.connection import ConnectionParts
     from reconcilers.ports import RawColumn, Shape, Wanted
     from reconcilers.workspace import Workspace
+
+
+T = TypeVar("T")
 
 
 @cache
@@ -78,14 +81,29 @@ class PostgresReader:
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[PostgresSnapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
+        with self._snapshot(workspace, lambda *_: None) as (snapshot, _):
+            yield snapshot
+
+    @contextmanager
+    def shaped_snapshot(self, workspace: Workspace) -> Iterator[tuple[PostgresSnapshot, Shape]]:
+        """See `reconcilers.ports.ShapedReader.shaped_snapshot`."""
+        with self._snapshot(workspace, lambda session, plan: shape_of(session, plan.relation)) as shaped:
+            yield shaped
+
+    @contextmanager
+    def _snapshot(
+        self, workspace: Workspace, first: Callable[[PostgresSession, Plan], T]
+    ) -> Iterator[tuple[PostgresSnapshot, T]]:
+        """A snapshot, and what is asked in the transaction before it, whose locks are let go."""
         with closing(PostgresSnapshot(workspace, self._dataset)) as snapshot:
             session = PostgresSession(snapshot.cursor, self._parts, self._dataset)
             with closing(session):
                 session.begin()
                 plan = self._plan(session)
+                found = first(session, plan)
                 session.end()
                 snapshot.take(session, plan)
-                yield snapshot
+                yield snapshot, found
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""

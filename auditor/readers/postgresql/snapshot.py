@@ -23,7 +23,7 @@ from auditor.readers.native import NativeSnapshot, quote_name, quote_text
 from auditor.readers.postgresql.catalog import changes_since, row_width
 from auditor.readers.postgresql.keys import conditions
 from contracts.errors import InterruptedReadError, StoreError
-from reconcilers.ports import Keys, RawRelation, Wanted
+from reconcilers.ports import Keys, RawColumn, RawRelation, Wanted
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -110,6 +110,10 @@ class PostgresSnapshot(NativeSnapshot):
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
         return self.lookup_hashed(wanted, keys, ())
+
+    def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...]:
+        """See `reconcilers.ports.StoreHashing.described`."""
+        return _relation("", self._plan.accesses(wanted)).columns
 
     def scan_hashed(self, wanted: Sequence[Wanted], hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
         """See `reconcilers.ports.StoreHashing.scan_hashed`."""

@@ -145,6 +145,18 @@ def test_a_row_s_digest_is_the_same_by_scan_and_by_key(postgres: PostgreSQL, wor
     assert {(s.finding.key, s.owner, s.replica) for s in first} == {(s.finding.key, s.owner, s.replica) for s in again}
 
 
+def test_rows_that_exchange_their_values_are_found_among_many(postgres: PostgreSQL, workspace: Workspace) -> None:
+    """What a sum over rows is made of is each row with its key, so an exchange changes it."""
+    pair = Pair(postgres, {"a": "text", "b": "text"})
+    table = "CREATE TABLE t AS SELECT i AS id, 'a' || {} AS a, 'b' AS b FROM generate_series(1, 30000) i"
+    exchanged = "(CASE WHEN i % 6000 = 0 THEN i + 1 WHEN i % 6000 = 1 AND i > 1 THEN i - 1 ELSE i END)"
+    for url, number in ((pair.owner, "i"), (pair.copy, exchanged)):
+        postgres.admin(table.format(number), "ALTER TABLE t ADD PRIMARY KEY (id)", database=url)
+    edges = [6000 * n for n in range(1, 6)]
+    expected = {str(i) for edge in edges for i in (edge, edge + 1)} - {"30001"}
+    assert set(_told(pair.looker(workspace).look())) == expected
+
+
 def test_in_another_encoding_nothing_is_hashed(postgres: PostgreSQL, workspace: Workspace) -> None:
     """The bytes of "é" in UTF-8 are another text in LATIN1."""
     pair = Pair(postgres, {"a": "text", "b": "text"})

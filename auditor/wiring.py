@@ -125,10 +125,6 @@ class Wiring:
         connection = self.settings.connection(reference.connection)
         return self._metered(reference, connection, connection.name)
 
-    def has_standby(self, reference: DatasetRef | QueryRef) -> bool:
-        """Whether scans of a dataset are read elsewhere than its single keys."""
-        return self.settings.connection(reference.connection).standby is not None
-
     def loads(self) -> dict[str, Load]:
         """What was asked of each connection so far, by its name."""
         return {name: account.meter.load for name, account in sorted(self._accounts.items())}
@@ -147,7 +143,8 @@ class Wiring:
         if name not in self._accounts:
             rate = connection.limits.rows_per_second
             throttle = Throttle(rate) if rate is not None else None
-            self._accounts[name] = Account(Meter(), throttle, connection.url.dialect in _COUNTING)
+            counts = connection.url.dialect in _COUNTING
+            self._accounts[name] = Account(Meter(), throttle, counts, connection.is_standby)
         return self._accounts[name]
 
     def reader(self, reference: DatasetRef | QueryRef) -> Reader:

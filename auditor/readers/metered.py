@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.readers.native import NativeSnapshot
+from contracts.errors import StoreError
 from reconcilers.ports import ShapedReader, StoreHashing, StoreHashingReader
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from reconcilers.workspace import Workspace
 
 
+STANDBY_ALONE = "it is the connection's standby, and scans are read nowhere else"
+"""What a person has to know when it cannot be read: the primary is not scanned in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What all readers of one connection share.
@@ -28,11 +33,13 @@ class Account:
         meter: Counts what they cost.
         throttle: Slows them down; None where nothing limits them.
         counts_queries: Their sessions count every statement themselves; else each read is taken for one.
+        standby: The connection leads to a standby.
     """
 
     meter: Meter
     throttle: Throttle | None = None
     counts_queries: bool = False
+    standby: bool = False
 
 
 class Metered:
@@ -54,18 +61,18 @@ class Metered:
 
     def shape(self) -> Shape:
         """See `reconcilers.ports.Reader.shape`."""
-        with timed(self._account):
+        with self._telling(), timed(self._account):
             return self._reader.shape()
 
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[Snapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
         began = time.monotonic()
-        try:
-            with self._reader.snapshot(workspace) as snapshot:
-                yield MeteredSnapshot(snapshot, self._account, workspace)
-        finally:
-            self._account.meter.held(time.monotonic() - began)
+        with ExitStack() as stack:
+            stack.callback(lambda: self._account.meter.held(time.monotonic() - began))
+            with self._telling():
+                snapshot = stack.enter_context(self._reader.snapshot(workspace))
+            yield MeteredSnapshot(snapshot, self._account, workspace)
 
     @contextmanager
     def shaped_snapshot(self, workspace: Workspace) -> Iterator[tuple[Snapshot, Shape]]:
@@ -76,15 +83,26 @@ class Metered:
                 yield snapshot, shape
             return
         began = time.monotonic()
-        try:
-            with self._reader.shaped_snapshot(workspace) as (snapshot, shape):
-                yield MeteredSnapshot(snapshot, self._account, workspace), shape
-        finally:
-            self._account.meter.held(time.monotonic() - began)
+        with ExitStack() as stack:
+            stack.callback(lambda: self._account.meter.held(time.monotonic() - began))
+            with self._telling():
+                snapshot, shape = stack.enter_context(self._reader.shaped_snapshot(workspace))
+            yield MeteredSnapshot(snapshot, self._account, workspace), shape
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""
-        return self._reader.dry_run(wanted)
+        with self._telling():
+            return self._reader.dry_run(wanted)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say of a standby that cannot be read that it is one, and that nothing is read in its place."""
+        try:
+            yield
+        except StoreError as error:
+            if not self._account.standby:
+                raise
+            raise type(error)(f"{error.message}; {STANDBY_ALONE}", hint=error.hint) from error
 
     def described(self, wanted: Sequence[Wanted]) -> tuple[RawColumn, ...] | None:
         """See `reconcilers.ports.StoreHashingReader.described`."""

@@ -89,6 +89,7 @@ class MySqlSession:
         try:
             self.version = str(self.ask("SELECT version()")[0][0])
             self._configure()
+            self._require_standby()
         except BaseException:
             self.close()
             raise
@@ -213,6 +214,15 @@ class MySqlSession:
             self.ask(f"SET SESSION lock_wait_timeout = {max(1, round(lock))}")
         for sql in self._optional(statement or 0):
             self._set_if_known(sql)
+
+    def _require_standby(self) -> None:
+        """Where a replica is to be scanned, scan nothing else: a server that takes changes is none."""
+        if self._parts.standby and self.ask("SELECT @@global.read_only")[0][0] in (0, "0", "OFF"):
+            raise StoreError(
+                f"connecting for {self.dataset} at {self._parts.host}:{self._parts.port or 3306}: "
+                "this is to be a standby, and it takes changes (read_only is OFF)",
+                hint="check `standby` of the connection, or set read_only = ON at the replica",
+            )
 
     def _optional(self, statement_timeout: float) -> tuple[str, ...]:
         """Settings of one of the two servers; 0 seconds are no limit."""

@@ -36,6 +36,7 @@ _SERVER = f"""
 json_build_object(
   'standby', pg_is_in_recovery(),
   'position', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text ELSE pg_current_wal_lsn()::text END,
+  'replayed', to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
   'encoding', (SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()),
   'can_hash', {KNOWN})
 """
@@ -208,8 +209,16 @@ def describe_server(session: PostgresSession) -> Server:
         )
     said = session.ask_json(_SERVER, doing=doing)
     session.standby = said["standby"]
+    if session.parts.standby and not session.standby:
+        raise StoreError(
+            f"connecting for {session.dataset} at {place(session.parts)}: this is to be a standby, and it is not one",
+            hint="check `standby` of the connection; it is not scanned in place of `url` unless it only replays changes",
+        )
+    position = said["position"] or ""
+    if session.standby:  # what it shows is no newer than the last change that it has replayed
+        position = f"{position} on a standby, replayed to {said['replayed'] or 'its beginning'}"
     hashes = said["can_hash"] and said["encoding"] == ENCODING and session.ask_json(PROBE, doing=doing) == PROBED
-    return Server(number // 10_000, said["standby"], said["position"] or "", said["encoding"], hashes)
+    return Server(number // 10_000, said["standby"], position, said["encoding"], hashes)
 
 
 def find_relation(session: PostgresSession, relation: str) -> Relation:

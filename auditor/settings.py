@@ -170,7 +170,7 @@ class Tls(Group):
 class Limits(Group):
     """What the auditor may ask of a store.  None leaves it to the reader."""
 
-    connections: Positive = 2
+    connections: Positive | None = None
     statement_timeout: Duration | None = None
     lock_timeout: Duration | None = None
     rows_per_second: Positive | None = None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditor.ledger.ledger import Ledger
+    from auditor.quantities import Window
     from auditor.readers.connection import ConnectionParts
     from auditor.readers.metered import Account
     from auditor.settings import Connection, Settings
@@ -102,6 +104,7 @@ class Wiring:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._accounts: dict[str, Account] = {}
+        self._at_once: Counter[str] = Counter()
 
     def scanner(self, reference: DatasetRef | QueryRef) -> Reader:
         """The reader of a dataset for scans: on the connection's standby where it has one; on account.
@@ -125,15 +128,53 @@ class Wiring:
         connection = self.settings.connection(reference.connection)
         return self._metered(reference, connection, connection.name)
 
+    def scanned_connection(self, reference: DatasetRef | QueryRef) -> str:
+        """The name of the connection at which a dataset is scanned, as loads have it."""
+        found = self.settings.connections.get(reference.connection)
+        return f"{reference.connection} (standby)" if found is not None and found.standby else reference.connection
+
     def loads(self) -> dict[str, Load]:
         """What was asked of each connection so far, by its name."""
         return {name: account.meter.load for name, account in sorted(self._accounts.items())}
+
+    def expect(self, contracts: Iterable[Contract], every: Mapping[str, Contract]) -> list[str]:
+        """Prepare for looks at entities, so that `limits.connections` holds for all datasets of a store together.
+
+        Args:
+            contracts: What is looked at, one entity after the other.
+            every: All contracts, by entity: the owners that are referred to are read too.
+
+        Returns:
+            One sentence for each connection that needs more than its limit.
+        """
+        told = []
+        for contract in contracts:
+            for name, count in _datasets(contract, every).items():
+                self._at_once[name] = max(self._at_once[name], count)
+        for name, count in sorted(self._at_once.items()):
+            found = self.settings.connections.get(name)
+            limit = found.limits.connections if found is not None else None
+            if limit is not None and count > limit:
+                told.append(
+                    f"{count} datasets of {name} are read at once, each over a connection of its own: "
+                    f"limits.connections of {limit} is not enough"
+                )
+        return told
+
+    def windows(self, name: str) -> Sequence[Window]:
+        """When a connection may be read; empty: always, or there is no such connection."""
+        found = self.settings.connections.get(name)
+        return found.limits.windows if found is not None else ()
 
     def _metered(self, reference: DatasetRef | QueryRef, connection: Connection, name: str) -> Reader:
         from auditor.readers.metered import Metered
 
         account = self._account(connection, name)
-        return Metered(_reader(reference, replace(connection, meter=account.meter)), account)
+        limits = connection.limits
+        if limits.connections is not None:  # what is left for one dataset, when each of the others has one
+            left = limits.connections - self._at_once[connection.name] + 1
+            limits = limits.model_copy(update={"connections": max(left, 1)})
+        return Metered(_reader(reference, replace(connection, limits=limits, meter=account.meter)), account)
 
     def _account(self, connection: Connection, name: str) -> Account:
         from auditor.readers.meter import Meter
@@ -280,6 +321,16 @@ def _leave(workspace: Workspace) -> None:
     """
     _LEFT_OPEN.append(workspace)
     shutil.rmtree(workspace.directory, ignore_errors=True)
+
+
+def _datasets(contract: Contract, every: Mapping[str, Contract]) -> Counter[str]:
+    """How many datasets a look at an entity holds open at once, by connection; what it refers to is read in turn."""
+    owner = contract.owner.dataset or contract.owner.query
+    held = [owner, *(replica.dataset for replica in contract.replicas)]
+    counted = Counter(reference.connection for reference in held if reference is not None)
+    others = (every[entity].owner for entity in set(contract.references().values()) if entity in every)
+    in_turn = {reference.connection for other in others if (reference := other.dataset or other.query) is not None}
+    return counted + Counter(in_turn)
 
 
 def _reader(reference: DatasetRef | QueryRef, connection: Connection) -> Reader:

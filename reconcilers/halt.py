@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Halt:
@@ -13,6 +18,7 @@ class Halt:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._reason: AuditorError | None = None
+        self._ends: set[Callable[[], None]] = set()
 
     @property
     def reason(self) -> AuditorError | None:
@@ -23,6 +29,17 @@ class Halt:
         """End the run; the first reason counts.  From any thread, a signal handler too."""
         self._reason = self._reason or reason or StoreError("the run was interrupted", hint="run again")
         self._asked.set()
+        for end in list(self._ends):
+            end()
+
+    @contextmanager
+    def ending(self, end: Callable[[], None]) -> Iterator[None]:
+        """Have something that would wait for a store be ended when the run is to end; from any thread."""
+        self._ends.add(end)
+        try:
+            yield
+        finally:
+            self._ends.discard(end)
 
     def check(self) -> None:
         """Go on, or not.

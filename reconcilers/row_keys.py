@@ -58,8 +58,10 @@ def find_duplicates(
     `left_out` is a condition on the rows of one key, for keys that nobody wants to know of; empty for none.
     """
     keys, target = ", ".join(projection.keys), f"{table}_duplicates"
-    if unique:
-        cursor.execute(f'DROP TABLE IF EXISTS "{target}"')  # of an earlier look
+    if (
+        unique
+    ):  # an empty table: to look whether there is one, DuckDB would ask every attached server for all of its own
+        cursor.execute(f'CREATE OR REPLACE TABLE "{target}" AS SELECT {keys}, 0 AS n FROM "{table}" LIMIT 0')
         return None
     cursor.execute(
         f'CREATE OR REPLACE TABLE "{target}" AS SELECT {keys}, count(*) AS n FROM "{table}" '
@@ -80,10 +82,7 @@ def without_duplicates(cursor: duckdb.DuckDBPyConnection, table: str, projection
 def duplicates_of(cursor: duckdb.DuckDBPyConnection, table: str) -> str | None:
     """The table that `find_duplicates` made of a table; None where it found none."""
     target = f"{table}_duplicates"
-    rows = cursor.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE table_name = ? AND estimated_size > 0", [target]
-    ).fetchall()
-    return target if rows else None
+    return target if number(cursor, f'SELECT count(*) FROM "{target}"') else None
 
 
 def duplicate_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str) -> list[tuple[KeyText, int]]:

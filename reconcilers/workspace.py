@@ -174,7 +174,7 @@ def _private_directory(parent: Path) -> Path:
         ) from error
 
 
-def carry(
+def carry(  # noqa: PLR0913 - a reading end, a writing end, and how
     reading: duckdb.DuckDBPyConnection,
     sql: str,
     writing: duckdb.DuckDBPyConnection,
@@ -182,6 +182,7 @@ def carry(
     *,
     what: str,
     watch: Watch | None = None,
+    batch_rows: int = ARROW_BATCH_ROWS,
 ) -> int:
     """Run `sql` on one cursor and keep its result as a new table through another, as a stream.
 
@@ -194,6 +195,7 @@ def carry(
         table: The table's name; one that is there already is replaced.
         what: The dataset, for the error message.
         watch: Told of rows as they pass, under the dataset's name.
+        batch_rows: Rows of a batch.
 
     Returns:
         Rows carried.
@@ -203,7 +205,7 @@ def carry(
         WorkspaceError: The rows do not fit.
     """
     try:
-        batches = reading.execute(sql).to_arrow_reader(ARROW_BATCH_ROWS)
+        batches = reading.execute(sql).to_arrow_reader(batch_rows)
         if watch is not None:
             batches = _watched(batches, what, watch)
         writing.register("carried", batches)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from auditor.commands.invocation import JSON, TERMINAL
@@ -14,7 +14,7 @@ from reconcilers.projection import compile_side, owner_items, replica_items
 from reconcilers.store_hash import StoreHashes, store_hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from auditor.commands.invocation import Invocation
     from auditor.runs.reconcile import ReconcileRequest
@@ -32,6 +32,9 @@ class Planned:
 
     Attributes:
         replica: Whose copy it reads, None for the owner.
+        connection: Where it runs; a standby is named as such.
+        by_key: The connection at which rows that differ are then read by key.
+        references: It reads the keys of this entity's owner, which the entity refers to; empty for the other queries.
         query: The statement, or why there is none.
         estimated_rows, estimated_bytes: The store's own estimate, None where it has none.
     """
@@ -44,6 +47,8 @@ class Planned:
     estimated_rows: int | None = None
     estimated_bytes: int | None = None
     error: bool = False
+    by_key: str = ""
+    references: str = ""
 
 
 def show_plan(invocation: Invocation, request: ReconcileRequest, wiring: Wiring, catalog: Catalog) -> int:
@@ -57,7 +62,7 @@ def show_plan(invocation: Invocation, request: ReconcileRequest, wiring: Wiring,
     planned = [
         query
         for contract in in_scope(request, catalog.contracts)
-        for query in _planned(contract, wiring, request.where)
+        for query in _planned(contract, wiring, catalog.contracts, request.where)
     ]
     with invocation.result() as stream:
         if invocation.format_of((TERMINAL, JSON)) == JSON:
@@ -69,7 +74,9 @@ def show_plan(invocation: Invocation, request: ReconcileRequest, wiring: Wiring,
     return 2 if any(query.error for query in planned) else 0
 
 
-def _planned(contract: Contract, wiring: Wiring, where: Expression | None) -> Iterator[Planned]:
+def _planned(
+    contract: Contract, wiring: Wiring, every: Mapping[str, Contract], where: Expression | None
+) -> Iterator[Planned]:
     sides: list[Planned | _Side] = []
     reference = contract.owner.dataset or contract.owner.query
     if reference is not None:
@@ -82,6 +89,20 @@ def _planned(contract: Contract, wiring: Wiring, where: Expression | None) -> It
     hashes = _store_hashes(contract, [side for side in sides if isinstance(side, _Side)], where)
     for side in sides:
         yield side if isinstance(side, Planned) else _query(side, hashes)
+    for entity in sorted(set(contract.references().values())):
+        target = every[entity].owner.dataset or every[entity].owner.query if entity in every else None
+        if target is not None and len(every[entity].key) == 1:
+            keys = _keys(every[entity], target, wiring)
+            yield replace(keys, entity=contract.entity, references=entity, by_key="")
+
+
+def _keys(contract: Contract, reference: DatasetRef | QueryRef, wiring: Wiring) -> Planned:
+    """The scan of an owner's keys."""
+    side = _side(contract, None, reference, wiring)
+    if isinstance(side, Planned):
+        return side
+    items = [item for item in side.items if item.name in contract.key]
+    return _query(replace(side, items=items), StoreHashes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +121,9 @@ class _Side:
 def _side(
     contract: Contract, replica: Replica | None, reference: DatasetRef | QueryRef, wiring: Wiring
 ) -> Planned | _Side:
-    names = (contract.entity, replica.name if replica else None, reference.connection, str(reference))
+    names = (contract.entity, replica.name if replica else None, wiring.scanned_connection(reference), str(reference))
     try:
-        reader = wiring.reader(reference)
+        reader = wiring.scanner(reference)
         shape = reader.shape()
         items = owner_items(contract) if replica is None else replica_items(contract, replica, shape)
         wanted = [item.wanted for item in items]
@@ -138,12 +159,17 @@ def _query(side: _Side, hashes: StoreHashes) -> Planned:
             query = side.reader.dry_run(wanted)
     except AuditorError as error:
         return Planned(*side.names, str(error), error=True)
-    return Planned(*side.names, query, side.shape.estimated_rows, side.shape.estimated_bytes)
+    sizes = (side.shape.estimated_rows, side.shape.estimated_bytes)
+    return Planned(*side.names, query, *sizes, by_key=side.names[3].partition("/")[0])
 
 
 def _told(query: Planned) -> str:
     side = f"{query.entity} at {query.replica}" if query.replica else f"{query.entity}, the owner"
+    if query.references:
+        side = f"{query.entity}, what it refers to: the keys of {query.references}"
     sizes = [f"about {counted(query.estimated_rows, 'row')}"] if query.estimated_rows is not None else []
     sizes += [f"{query.estimated_bytes:,} bytes"] if query.estimated_bytes is not None else []
     lines = "\n".join(f"    {line}" for line in query.query.splitlines())
-    return f"{side}: {query.dataset} ({', '.join(sizes) or 'size unknown'})\n{lines}\n\n"
+    where = "" if query.connection == query.dataset.partition("/")[0] else f" at {query.connection}"
+    then = f"    then, by key, rows that differ: at {query.by_key}\n" if query.by_key else ""
+    return f"{side}: {query.dataset}{where} ({', '.join(sizes) or 'size unknown'})\n{lines}\n{then}\n"

@@ -52,7 +52,9 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
     fail_on: Annotated[
         Literal["any", "new"], typer.Option(help="Which drift makes the exit code 1: any, or what no earlier run saw.")
     ] = "any",
-    deadline: Annotated[str | None, typer.Option(metavar="DURATION", help="Not served yet.", hidden=True)] = None,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="When the run ends, whatever is left to compare by then.")
+    ] = None,
     sample: Annotated[str | None, typer.Option(metavar="PERCENT", help="Not served yet.", hidden=True)] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Not served yet.", hidden=True)] = None,
 ) -> int:
@@ -60,7 +62,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
 
     Exit codes: 0 everything in scope was compared and agrees, 1 there is drift, 2 trouble.
     """
-    for option, given in (("--deadline", deadline), ("--sample", sample), ("--resume", resume)):
+    for option, given in (("--sample", sample), ("--resume", resume)):
         refuse(option, given)
     from auditor.reports.formats import NAMES
     from auditor.runs.job import JobRequest
@@ -75,6 +77,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
         recheck_after=duration("--recheck-after", recheck_after),
         max_wait=duration("--max-wait", max_wait) or timedelta(),
         where=_condition(where),
+        deadline=duration("--deadline", deadline),
     )
     wiring, catalog = _opened(invocation)
     wanted = replace(wanted, undecided_tolerated=wiring.settings.tolerate.undecided)

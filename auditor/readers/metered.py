@@ -126,6 +126,8 @@ class MeteredSnapshot:
         if isinstance(snapshot, NativeSnapshot):
             self._told = snapshot.watch
             snapshot.watch = self._pass
+            if account.throttle is not None:
+                snapshot.batch_rows = min(snapshot.batch_rows, account.throttle.batch_rows)
             snapshot.weigh = lambda size: account.meter.add(size=size)
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from contracts.errors import StoreError
-from reconcilers.workspace import carry, carry_few, first_line
+from reconcilers.workspace import ARROW_BATCH_ROWS, carry, carry_few, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,7 @@ class NativeSnapshot:
 
     Attributes:
         watch: Told of rows while they come, under the dataset's name.
+        batch_rows: How many of them come at once where DuckDB reads them.
         weigh: Told of their bytes, where the reader knows them.
     """
 
@@ -72,6 +73,7 @@ class NativeSnapshot:
         self._writing = workspace.cursor()
         self._few = workspace.few
         self.watch = workspace.watch
+        self.batch_rows = ARROW_BATCH_ROWS
         self.weigh: Callable[[float], None] | None = None
         self.dataset = dataset
 
@@ -79,7 +81,8 @@ class NativeSnapshot:
         """See `reconcilers.ports.Snapshot.load`."""
         if self._few:
             return carry_few(self.cursor, sql, self._writing, table, what=self.dataset)
-        return carry(self.cursor, sql, self._writing, table, what=self.dataset, watch=self._carried)
+        rows = self.batch_rows
+        return carry(self.cursor, sql, self._writing, table, what=self.dataset, watch=self._carried, batch_rows=rows)
 
     def _carried(self, dataset: str, rows: int) -> None:
         """Rows have come through DuckDB."""

@@ -18,15 +18,25 @@ BURST_SECONDS = 1.0
 """What was not read in this time before now may be read at once; what was not read earlier is forfeit."""
 
 
+BATCHES_PER_SECOND = 4
+"""How finely rows are let through, where a reader can choose the size of its batches."""
+
+BATCH_ROWS_MIN = 256
+
+
 class Throttle:
     """One store's limit.
 
     Args:
         rows_per_second: Most rows a second, over all of its readers.
+
+    Attributes:
+        batch_rows: Rows that readers are to let through at once.
     """
 
     def __init__(self, rows_per_second: int) -> None:
         self._rate = rows_per_second
+        self.batch_rows = max(rows_per_second // BATCHES_PER_SECOND, BATCH_ROWS_MIN)
         self._lock = threading.Lock()
         self._earned_until = 0.0
 

@@ -96,6 +96,8 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
         AuditorError: Nothing could be run: an unknown entity, no workspace, no ledger, another run at work.
     """
     scope = in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a workspace is made
+    for warning in wiring.expect(scope, catalog.contracts):
+        listener.say(warning)
     _begin_importing("auditor.ledger.ledger")
     run_id = new_run_id(clock.now())
     with ExitStack() as held:
@@ -120,6 +122,7 @@ def _surroundings(
         listener.say,
         confirmer=wiring.confirmer,
         loads=wiring.loads,
+        windows=wiring.windows,
     )
     shown = listener.progress
     if shown is None:

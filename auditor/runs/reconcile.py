@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from auditor.runs.run_time import RunTime
 from auditor.runs.suspicion import Suspicion
-from contracts.errors import AuditorError, StoreError, UsageError
+from contracts.errors import AuditorError, DeadlineError, StoreError, UsageError
 from contracts.expression import check_types
 from contracts.logical_types import Kind
 from reconcilers.finding import Finding, Verdict
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from auditor.clock import Clock
+    from auditor.quantities import Window
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from contracts.expression import Expression
     from reconcilers.ports import Load, Reader
@@ -52,6 +54,7 @@ class ReconcileRequest:
         max_wait: A suspect that needs longer stays in flight.
         where: Only these owner rows, in contract names, or None.
         undecided_tolerated: Undecided keys that are not yet trouble.
+        deadline: When the whole run is to be over, from its start on; None: whenever it is.
     """
 
     entities: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ class ReconcileRequest:
     max_wait: timedelta = MAX_WAIT_DEFAULT
     undecided_tolerated: int = 0
     where: Expression | None = None
+    deadline: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Surroundings:
         progress: Told the name of each dataset and the rows read.
         confirmer: Makes the reader for looking again at suspects, where that may be another one; None: the same.
         loads: What was asked of each connection so far, by its name.
+        windows: When a connection may be read, by its name; empty: always.
     """
 
     contracts: Mapping[str, Contract]
@@ -84,6 +89,7 @@ class Surroundings:
     progress: Callable[[str, int], None] = lambda _name, _rows: None
     confirmer: Callable[[DatasetRef | QueryRef], Reader] | None = None
     loads: Callable[[], Mapping[str, Load]] = dict
+    windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +120,15 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
     started = around.clock.now()
     runs = [EntityRun(contract) for contract in in_scope(request, around.contracts)]
     _check_where(request, runs)
-    for number, run in enumerate(runs):
-        _look(run, request, around, number)
-    if request.recheck:
-        _recheck(runs, request, around)
-    else:
-        for watch in _watches(runs):
-            watch.suspicion.leave()
+    time = RunTime(around.clock, around.workspace, request.deadline, request.max_wait)
+    with time.running():
+        for number, run in enumerate(runs):
+            _look(run, request, around, time, number)
+        if request.recheck:
+            _recheck(runs, request, around, time)
+        else:
+            for watch in _watches(runs):
+                watch.suspicion.leave()
     return _result(runs, request, around, run_id, started)
 
 
@@ -173,13 +181,15 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
-def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, number: int) -> None:
+def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time: RunTime, number: int) -> None:
     try:
+        time.check()
+        time.wait_for_windows(_windows(run.contract, around), around.say)
         looking = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
         run.first = looking.look()
     except AuditorError as error:
         run.error = str(error)
-        run.reasons.add("unreadable")
+        run.reasons.add("incomplete" if isinstance(error, DeadlineError) else "unreadable")
         around.say(f"{run.contract.entity}: {error}")
         return
     for name, replica in run.first.replicas.items():
@@ -191,6 +201,15 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, numbe
         around.say(_no_row(run.contract, request))
         return
     run.watch.suspicion.begin(run.first, around.clock.now())
+
+
+def _windows(contract: Contract, around: Surroundings) -> dict[str, Sequence[Window]]:
+    """When the connections that an entity's look reads may be read, of those that have windows."""
+    others = (around.contracts.get(entity) for entity in contract.references().values())
+    owners = [entity.owner for entity in (contract, *others) if entity is not None]
+    references = [owner.dataset or owner.query for owner in owners] + [copy.dataset for copy in contract.replicas]
+    names = {reference.connection for reference in references if reference is not None}
+    return {name: windows for name in sorted(names) if (windows := around.windows(name))}
 
 
 def _no_row(contract: Contract, request: ReconcileRequest) -> str:
@@ -272,10 +291,20 @@ def _watches(runs: Sequence[EntityRun]) -> list[Watch]:
     return [run.watch for run in runs if run.watch is not None]
 
 
-def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings) -> None:
-    """Look again while something can be settled before `max_wait` is over."""
+def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings, time: RunTime) -> None:
+    """Look again while something can be settled before `max_wait` or the run's time is over."""
     clock, watches = around.clock, _watches(runs)
-    deadline = clock.monotonic() + request.max_wait.total_seconds()
+    deadline = min(clock.monotonic() + request.max_wait.total_seconds(), time.ends)
+    try:
+        _look_again(watches, deadline, around)
+    except DeadlineError as error:
+        around.say(f"what was to be looked at again is left to the next run: {error.message}")
+    for watch in watches:
+        watch.suspicion.give_up(clock.now())
+
+
+def _look_again(watches: Sequence[Watch], deadline: float, around: Surroundings) -> None:
+    clock = around.clock
     told = None
     while (settled := _earliest(watches, Suspicion.settled_in, clock.monotonic())) is not None:
         if clock.monotonic() + settled > deadline:
@@ -286,8 +315,6 @@ def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surro
             clock.wait_until(clock.monotonic() + wait)
         for watch in watches:
             watch.suspicion.look_again(watch.looker, clock)
-    for watch in watches:
-        watch.suspicion.give_up(clock.now())
 
 
 def _earliest(watches: Sequence[Watch], when: Callable[[Suspicion, float], float | None], now: float) -> float | None:

@@ -162,7 +162,7 @@ def test_dry_run_shows_each_query_and_changes_nothing(shop: Shop, audit: Callabl
 
 
 @pytest.mark.usefixtures("shop")
-@pytest.mark.parametrize("option", [("--deadline", "5m"), ("--sample", "10"), ("--resume", "last")])
+@pytest.mark.parametrize("option", [("--sample", "10"), ("--resume", "last")])
 def test_an_option_that_is_not_served_yet_says_so(audit: Callable[..., Outcome], option: tuple[str, str]) -> None:
     done = audit("reconcile", *option)
     assert done.code == 2

@@ -45,12 +45,16 @@ class Night:
     Attributes:
         before_load: Called before anything is read, with the dataset and what it is read for: `scan`, `fetch`,
             `scan again` and `fetch again` in a recheck.
+        workspace: Of the settings.
+        contract: What in the contract is replaced, and by what.
         said: What the run told people.
     """
 
     directory: Path
     owner: str
     copy: str
+    workspace: dict[str, Any] = field(default_factory=dict)
+    contract: tuple[str, str] = ("", "")
     before_load: Callable[[str, str], object] = lambda _dataset, _what: None
     said: list[str] = field(default_factory=list)
     wiring: Wiring = field(init=False)
@@ -58,9 +62,10 @@ class Night:
     def __post_init__(self) -> None:
         contracts = self.directory / "contracts"
         contracts.mkdir(exist_ok=True)
-        (contracts / "thing.yaml").write_text(CONTRACT)
+        (contracts / "thing.yaml").write_text(CONTRACT.replace(*self.contract) if self.contract[0] else CONTRACT)
         self.settings.write_text(
             f"version: 1\ncontracts: contracts\nconnections:\n  owner: {self.owner}\n  copy: {self.copy}\n"
+            f"workspace: {json.dumps(self.workspace)}\n"
         )
         self.wiring = Wiring(load_settings(self.settings, {}))
 
@@ -72,15 +77,18 @@ class Night:
     def run(self, clock: Clock | None = None, **request: Any) -> RunResult:
         """The nightly job, in this process."""
         asked = ReconcileRequest(**{"recheck_after": timedelta(0), **request})
+        contracts = self.wiring.catalog().contracts
+        self.said += self.wiring.expect(contracts.values(), contracts)
         with self.wiring.workspace() as workspace:
             around = Surroundings(
-                self.wiring.catalog().contracts,
+                contracts,
                 self._making(self.wiring.scanner, ""),
                 workspace,
                 clock or SystemClock(),
                 self.said.append,
                 confirmer=self._making(self.wiring.confirmer, " again"),
                 loads=self.wiring.loads,
+                windows=self.wiring.windows,
             )
             return reconcile(asked, around, "run")
 

@@ -76,7 +76,7 @@ class MySqlReader:
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[MySqlSnapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
-        with self._session() as session:
+        with self._session() as session, workspace.halt.ending(session.break_off):
             table = self.table(session)
             watermark = open_snapshot(session, consistent=shows_one_moment(session, table))
             snapshot = MySqlSnapshot(workspace, self, session, table, watermark)
@@ -110,10 +110,18 @@ class MySqlReader:
         """
         return [self._access(table, thing) for thing in wanted]
 
-    def changed_since(self, before: Table) -> bool:
-        """Whether the relation was altered or made anew, as seen by a connection of its own."""
+    def changed_since(self, before: Table, view: MySqlSession) -> bool:
+        """Whether the relation was altered or made anew, as seen by a connection of its own.
+
+        Args:
+            before: As it was.
+            view: What has read it.  Where the store allows a single connection, its view ends here and it answers.
+        """
         if not before.identity:
             return False
+        if self._parts.connections == 1:
+            view.ask("ROLLBACK")
+            return self.table(view).identity != before.identity
         with self._session() as session:
             return self.table(session).identity != before.identity
 
@@ -195,7 +203,7 @@ class MySqlSnapshot(NativeSnapshot):
         A TRUNCATE leaves no trace here, and needs none: reading a table that was truncated after the snapshot began is
         an error at the server, and once we read, it waits for us.
         """
-        if self._reader.changed_since(self._table):
+        if self._reader.changed_since(self._table, self._session):
             return "the table was altered or made anew while it was read"
         return ""
 

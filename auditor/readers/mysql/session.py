@@ -10,6 +10,7 @@ REPEATABLE READ, whatever the default.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -40,6 +41,9 @@ DRIVER_BUFFER_BYTES = 1 << 20
 
 CONNECT_SECONDS = 10
 """A server that has not answered by then counts as down."""
+
+LOCK_SECONDS_DEFAULT = 5
+"""How long to wait for a lock, where the settings do not say: an ALTER TABLE that takes longer is tried again after."""
 
 STALL_SECONDS = 86_400
 """How long the server waits for us: we pause reading while the workspace spills or the other side catches up, and the
@@ -172,6 +176,11 @@ class MySqlSession:
         """End the view and the connection, at once, even in the middle of a result."""
         self._wire._force_close()  # noqa: SLF001 - `close` would first wait for the result
 
+    def break_off(self) -> None:
+        """Wake up whoever waits for the server; from any thread."""
+        with contextlib.suppress(OSError, AttributeError):  # it is closed already
+            self._wire._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001
+
     def error(self, doing: str, error: Exception) -> StoreError:
         """What went wrong, told so that a person can act on it."""
         return store_error(error, doing=f"{doing} {self.dataset}", parts=self._parts)
@@ -210,8 +219,7 @@ class MySqlSession:
         statement, lock = self._parts.statement_timeout, self._parts.lock_timeout
         for sql in _SESSION:
             self.ask(sql)
-        if lock is not None:
-            self.ask(f"SET SESSION lock_wait_timeout = {max(1, round(lock))}")
+        self.ask(f"SET SESSION lock_wait_timeout = {max(1, round(LOCK_SECONDS_DEFAULT if lock is None else lock))}")
         for sql in self._optional(statement or 0):
             self._set_if_known(sql)
 

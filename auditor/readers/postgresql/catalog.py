@@ -212,7 +212,7 @@ def describe_server(session: PostgresSession) -> Server:
     if session.parts.standby and not session.standby:
         raise StoreError(
             f"connecting for {session.dataset} at {place(session.parts)}: this is to be a standby, and it is not one",
-            hint="check `standby` of the connection; it is not scanned in place of `url` unless it only replays changes",
+            hint="check `standby` of the connection; a server that takes changes is scanned as `url` only",
         )
     position = said["position"] or ""
     if session.standby:  # what it shows is no newer than the last change that it has replayed

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, TypeVar
-
-import duckdb
 
 from auditor.readers.postgresql.catalog import describe_server, find_query, find_relation, shape_of
 from auditor.readers.postgresql.plan import Plan
 from auditor.readers.postgresql.query import reading_only
-from auditor.readers.postgresql.session import PostgresSession
+from auditor.readers.postgresql.session import PostgresSession, own_database
 from auditor.readers.postgresql.snapshot import PostgresSnapshot
+from auditor.readers.postgresql.watch import Watch
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
@@ -32,13 +30,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-
-@cache
-def _own_database() -> duckdb.DuckDBPyConnection:
-    """A DuckDB database for looking at shapes outside of any run, one for the whole process."""
-    never = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}  # nothing is downloaded
-    return duckdb.connect(config={"threads": 1, **never})
 
 
 class PostgresReader:
@@ -96,14 +87,15 @@ class PostgresReader:
     ) -> Iterator[tuple[PostgresSnapshot, T]]:
         """A snapshot, and what is asked in the transaction before it, whose locks are let go."""
         with closing(PostgresSnapshot(workspace, self._dataset)) as snapshot:
-            session = PostgresSession(snapshot.cursor, self._parts, self._dataset)
+            session = PostgresSession(snapshot.cursor, self._scanning(), self._dataset)
             with closing(session):
                 session.begin()
                 plan = self._plan(session)
                 found = first(session, plan)
                 session.end()
                 snapshot.take(session, plan)
-                yield snapshot, found
+                with self._watched(session, workspace):
+                    yield snapshot, found
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader.dry_run`."""
@@ -120,10 +112,29 @@ class PostgresReader:
         with self._planned(None) as (_, plan):
             return plan.select(plan.accesses(wanted), plan.hashes(hashed))
 
+    def _scanning(self) -> ConnectionParts:
+        """The connection of a scan: one of those allowed is left to the watch."""
+        limit = self._parts.connections
+        return self._parts if limit is None else replace(self._parts, connections=max(limit - 1, 1))
+
+    @contextmanager
+    def _watched(self, session: PostgresSession, workspace: Workspace) -> Iterator[None]:
+        """Let go of what is read where somebody waits for us."""
+        if session.standby or workspace.few:  # a standby cancels us by itself; few rows are in nobody's way
+            yield
+            return
+        watch = Watch(session, session.pid(), self._parts)
+        watch.start()
+        try:
+            with workspace.halt.ending(watch.end):
+                yield
+        finally:
+            watch.stop()
+
     @contextmanager
     def _planned(self, workspace: Workspace | None) -> Iterator[tuple[PostgresSession, Plan]]:
         """The dataset, described within a transaction that is still open."""
-        cursor = workspace.cursor() if workspace is not None else _own_database().cursor()
+        cursor = workspace.cursor() if workspace is not None else own_database().cursor()
         with closing(cursor), closing(PostgresSession(cursor, self._parts, self._dataset)) as session:
             session.begin()
             yield session, self._plan(session)

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from auditor.readers.native import load_scanner, quote_name, quote_text
 from auditor.readers.postgresql.errors import place, store_error
-from contracts.errors import StoreError
+from contracts.errors import InterruptedReadError, StoreError
 
 if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
+
+CONNECTIONS_DEFAULT = 2
+"""Connections over which a large table is scanned, where the settings do not say: more gain little on few cores."""
 
 CONNECT_SECONDS = 10
 """A server that has not answered by then counts as down."""
@@ -27,6 +31,9 @@ IDLE_MILLISECONDS = 3_600_000
 """After an hour without a statement the server ends our transaction: a forgotten snapshot holds back its vacuum."""
 
 APPLICATION = "consistency-auditor"
+
+LOCK_SECONDS_DEFAULT = 5
+"""How long to wait for a lock, where the settings do not say: an ALTER TABLE that takes longer is tried again after."""
 
 _SETTINGS = {
     "default_transaction_read_only": "on",
@@ -55,6 +62,13 @@ _KNOWN_OPTIONS = frozenset({
 _NUMBERS = itertools.count(1)
 
 
+@cache
+def own_database() -> duckdb.DuckDBPyConnection:
+    """A DuckDB database for looking at servers outside of any run, one for the whole process."""
+    never = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}  # nothing is downloaded
+    return duckdb.connect(config={"threads": 1, **never})
+
+
 class PostgresSession:
     """A server attached to a DuckDB database under a name of its own.
 
@@ -65,6 +79,7 @@ class PostgresSession:
 
     Attributes:
         standby: The server replays another one's changes.
+        yielded: We have let go of what we read, since somebody waited for it.
 
     Raises:
         StoreError: The server cannot be reached, or refuses us.
@@ -75,12 +90,12 @@ class PostgresSession:
         self.parts = parts
         self.dataset = dataset
         self.standby = False  # until the server says so
+        self.yielded = False
         self.name = f"postgres_{next(_NUMBERS)}"
         load_scanner(cursor, "postgres")
         for setting in ("pg_experimental_filter_pushdown = false", "pg_use_ctid_scan = true"):
             cursor.execute(f"SET SESSION {setting}")
-        if parts.connections is not None:
-            cursor.execute(f"SET SESSION pg_pool_max_connections = {parts.connections}")
+        cursor.execute(f"SET SESSION pg_pool_max_connections = {parts.connections or CONNECTIONS_DEFAULT}")
         self._attach()
 
     def begin(self) -> None:
@@ -111,6 +126,11 @@ class PostgresSession:
         """
         return self.run(f"SELECT * FROM {self.relation(statement)}", doing=doing)
 
+    def pid(self) -> int:
+        """The number of the backend that holds our transaction."""
+        ((number,),) = self.ask("SELECT pg_backend_pid() AS pid")
+        return int(number)
+
     def ask_json(self, expression: str, *, doing: str = "") -> Any:
         """The value of one JSON expression or scalar subquery."""
         rows = self.ask(f"SELECT ({expression})::text AS answer", doing=doing)
@@ -126,6 +146,12 @@ class PostgresSession:
 
     def failed(self, error: BaseException, doing: str = "") -> StoreError:
         """What an error of DuckDB's means; to be raised `from None`: the original holds the statement and its keys."""
+        if self.yielded:
+            return InterruptedReadError(
+                f"reading {self.dataset} at {place(self.parts)} was broken off: another session has waited for us "
+                "to let go of the table, as ALTER TABLE does",
+                hint="run again when nobody changes the table",
+            )
         return store_error(error, doing=doing or f"reading {self.dataset}", parts=self.parts, standby=self.standby)
 
     def _attach(self) -> None:
@@ -179,6 +205,6 @@ class PostgresSession:
         settings = dict(_SETTINGS)
         if self.parts.statement_timeout is not None:
             settings["statement_timeout"] = str(round(self.parts.statement_timeout * 1000))
-        if self.parts.lock_timeout is not None:
-            settings["lock_timeout"] = str(round(self.parts.lock_timeout * 1000))
+        lock_timeout = LOCK_SECONDS_DEFAULT if self.parts.lock_timeout is None else self.parts.lock_timeout
+        settings["lock_timeout"] = str(round(lock_timeout * 1000))
         return " ".join(f"-c {name}={value}" for name, value in settings.items())

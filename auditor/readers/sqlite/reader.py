@@ -92,7 +92,7 @@ class SqliteReader:
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[SqliteSnapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
-        with self._connected() as connection:
+        with self._connected() as connection, workspace.halt.ending(connection.sql.interrupt):
             watermark = Watermark(
                 self.dataset,
                 read_at=datetime.now(UTC),

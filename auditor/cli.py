@@ -71,7 +71,7 @@ COMMANDS = {
     "init": Entry("init", "Write settings and a contract to start from.", START_PANEL),
     "contracts": Entry("contracts", "Check, infer, compare and list contracts.", START_PANEL),
     "doctor": Entry("doctor", "Check connections, privileges and this installation.", START_PANEL),
-    "ledger": Entry("ledger", "Show or upgrade the ledger.", START_PANEL),
+    "ledger": Entry("ledger", "Show, upgrade or prune the ledger.", START_PANEL),
 }
 
 COMING = ("monitor", "feed")

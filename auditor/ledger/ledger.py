@@ -23,6 +23,7 @@ from auditor.ledger import acceptance, leases
 from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
 from auditor.ledger.lookup import LAST, RUN_COLUMNS, find_finding, find_run, require_whole, run_record
+from auditor.ledger.pruning import Pruning
 from auditor.ledger.recording import Recording, wholly_compared
 from auditor.ledger.records import (
     Carried,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from auditor.ledger.holder import Holder
     from auditor.ledger.recording import Times
-    from auditor.ledger.records import AcceptedRun, AcceptedValues
+    from auditor.ledger.records import AcceptedRun, AcceptedValues, Pruned
     from auditor.reports.document import FindingDocument
 
 _SIGNS_OF_USE = (RUNS.c.number, LEASES.c.entity)
@@ -332,6 +333,20 @@ class Ledger:
         wanted = select(FINDINGS.c.finding_id).where(FINDINGS.c.finding_id.in_(identities) & known)
         with self._database.reading("read the findings of") as connection:
             return set(connection.execute(wanted).scalars())
+
+    def prune(self, *, now: datetime, before: datetime, dry_run: bool = False) -> Pruned:
+        """Take out what runs that finished before a time have said and nobody needs; see `auditor.ledger.pruning`.
+
+        Args:
+            now: Acceptances that are in force then keep their findings.
+            before: Later runs lose nothing.
+            dry_run: Only count.
+
+        Raises:
+            LedgerError: The ledger cannot be written.
+        """
+        pruning = Pruning(self._database, instant_text(now), instant_text(before))
+        return pruning.planned() if dry_run else pruning.run()
 
     def status(self) -> LedgerStatus:
         """The ledger's schema and size."""

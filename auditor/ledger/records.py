@@ -140,6 +140,16 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was taken out of a ledger, or would be."""
+
+    observations: int
+    """What runs said about findings."""
+    findings: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Who is at work on an entity, since when and until when; a run that goes on prolongs it."""
 

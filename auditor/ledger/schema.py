@@ -47,8 +47,13 @@ def _stranger(place: str, tables: list[str]) -> LedgerError:
     )
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring an empty or older ledger to the newest schema and give it a key for hashes, in the open transaction."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Bring an empty or older ledger to a schema and give it a key for hashes, in the open transaction.
+
+    Args:
+        connection: To the ledger's database.
+        to: The newest schema, or (in tests) an earlier one.
+    """
     from alembic import command
     from alembic.config import Config
 
@@ -57,7 +62,7 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
     _make_hash_key(connection)
 
 

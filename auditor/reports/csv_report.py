@@ -1,5 +1,6 @@
 """The findings as CSV after RFC 4180: one line a differing field, and one for a finding without any.
 
+A key of several fields is a JSON object in its cell, `{"order_id":"1","line":null}`.
 An unquoted empty cell is NULL (or: does not apply), `""` is an empty text, as in the CSV files that the auditor reads.
 
 Spreadsheets run cells as formulas.  A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end (or one of their
@@ -11,6 +12,7 @@ as they are: they are no formulas, and amounts must stay amounts.
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import TYPE_CHECKING, TextIO
 
@@ -93,12 +95,16 @@ def _lines(run_id: str, finding: FindingDocument) -> list[str]:
 
 
 def key_cell(key: dict[str, str | None] | None) -> str | None:
-    """A key in one cell: the value of a single field, else `name=value` joined by `; `; a NULL part as `name`."""
+    """A key in one cell: the value of a single field as it is, every other key as a JSON object.
+
+    A value that begins as an object does is written as an object too: what a cell means is certain.
+    """
     if key is None:
         return None
-    if len(key) == 1:
-        return next(iter(key.values()))
-    return "; ".join(name if value is None else f"{name}={value}" for name, value in key.items())
+    first = next(iter(key.values()), None)
+    if len(key) == 1 and first is not None and not first.startswith("{"):
+        return first
+    return json.dumps(key, ensure_ascii=False, separators=(",", ":"))
 
 
 def _cells(cells: Iterable[str | None]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import sqlite3
 import subprocess
 import sys
@@ -86,3 +88,33 @@ def test_a_killed_process_leaves_whole_runs_and_a_sound_file(url: str, tmp_path:
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
+
+
+KILLS = 30
+
+
+def test_killed_at_any_moment_a_run_is_whole_or_absent(url: str, tmp_path: Path) -> None:
+    """One ledger survives many processes, each killed somewhere in its second run or soon after."""
+    Ledger.open(url).close()
+    chance = random.Random(20260131)
+    runs = 0
+    for number in range(KILLS):
+        process = writer(url, f"killed-{number}", 1000, 300)
+        go(process)
+        assert process.stdout is not None
+        process.stdout.readline()  # the first is recorded
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0, 0.08))
+        process.kill()
+        process.communicate()
+        with contextlib.closing(sqlite3.connect(tmp_path / "auditor.db")) as file:
+            assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert file.execute("PRAGMA foreign_key_check").fetchall() == []
+            recorded = file.execute("SELECT findings, document IS NOT NULL FROM runs").fetchall()
+            said = file.execute("SELECT count(*) FROM observations GROUP BY run").fetchall()
+        assert set(recorded) == {(300, 1)}
+        assert said == [(300,)] * len(recorded)
+        assert len(recorded) > runs, "what was recorded before is still there"
+        runs = len(recorded)
+    with Ledger.open(url) as ledger:
+        assert ledger.status().open_findings == 300

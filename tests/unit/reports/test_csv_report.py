@@ -77,7 +77,15 @@ def test_lines_end_as_rfc_4180_says() -> None:
 
 
 def test_a_key_of_several_fields_is_named() -> None:
-    assert csv_report.key_cell({"order_id": "1", "line": None}) == "order_id=1; line"
+    assert csv_report.key_cell({"order_id": "1", "line": None}) == '{"order_id":"1","line":null}'
+    ambiguous: list[dict[str, str | None]] = [
+        {"a": "1; b=2", "b": "3"},
+        {"a": "1", "b": "2; b=3"},
+        {"a": None},
+        {"a": '{"a":null}'},
+        {"a": ""},
+    ]
+    assert len({csv_report.key_cell(key) for key in ambiguous}) == len(ambiguous)
     assert csv_report.key_cell({"id": "1"}) == "1"
     assert csv_report.key_cell(None) is None
 

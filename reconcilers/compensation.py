@@ -210,9 +210,21 @@ def _divergence(replica: Replica, seen: Seen) -> Divergence | None:
     wanted = seen.owner.count == 1 and seen.owner.in_scope
     if seen.copy.count:
         if wanted:
-            return Divergence.MISMATCH if seen.differing else None
+            return Divergence.MISMATCH if _compared(replica, seen) or _redacted(replica, seen) else None
         return None if replica.deletes.mode == "keep" else Divergence.ORPHAN
     return Divergence.MISSING if wanted and replica.completeness == "full" else None
+
+
+def _compared(replica: Replica, seen: Seen) -> list[FieldDifference]:
+    """What differs now, redacted fields left out: which constant they hold only the whole replica tells."""
+    modes = {m.field: m.equality.mode for m in replica.fields}
+    return [difference for difference in seen.differing if modes[difference.name] == "compared"]
+
+
+def _redacted(replica: Replica, seen: Seen) -> list[str]:
+    """The redacted fields of the finding."""
+    modes = {m.field: m.equality.mode for m in replica.fields}
+    return [name for name, _, _ in seen.said if modes.get(name) == "redacted"]
 
 
 def _remove(replica: Replica, seen: Seen) -> Decision:
@@ -224,19 +236,16 @@ def _remove(replica: Replica, seen: Seen) -> Decision:
 
 def _insert(replica: Replica, seen: Seen) -> Decision:
     if seen.copy.gone:
-        compared = {m.field for m in replica.fields if m.equality.mode == "compared"}
-        fields = tuple(difference.name for difference in seen.differing if difference.name in compared)
+        fields = tuple(difference.name for difference in _compared(replica, seen))
         return Proposal(Change.REVIVE, fields, "flagged as deleted, though the owner has the row")
     fields = tuple(m.field for m in replica.fields if m.equality.mode in ("compared", "at_creation"))
     return Proposal(Change.INSERT, fields, "the owner has the row, the replica does not")
 
 
 def _update(replica: Replica, seen: Seen) -> Decision:
-    modes = {m.field: m.equality.mode for m in replica.fields}
-    constant = [name for name, _, _ in seen.said if modes.get(name) == "redacted"]
-    if constant:
+    if constant := _redacted(replica, seen):
         return Escalation(f"{', '.join(constant)} is redacted: which constant the copy is to hold is not certain")
-    differing = [difference for difference in seen.differing if modes[difference.name] == "compared"]
+    differing = _compared(replica, seen)
     shown = {d.name: (seen.show(d.name, d.owner), seen.show(d.name, d.replica)) for d in differing}
     if shown != {name: (owner, copy) for name, owner, copy in seen.said}:
         return LeftOut("it differs otherwise by now (other fields or values): audit again")

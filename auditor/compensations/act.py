@@ -254,9 +254,10 @@ class ActWriter:
                     f"{field_map.field} is sensitive, and {self._dialect.title} cannot make of it what the copy holds"
                 )
             bind = derived if bind == "{}" else ""
-        text = subject.owner.texts[field_map.field]
-        plain = self._literal(field_map, text, subject) if not steps else None
-        if not bind or (plain is not None and plain.text != text):
+        text = subject.owner.texts[field_map.field] or ""
+        if not steps and literal.text != text:
+            bind = self._dialect.same_value(column, self._contract.fields[field_map.field].type, text, literal)
+        if not bind:
             raise UnwritableError(f"{field_map.field} is sensitive, and takes another form in column {column.name}")
         return Secret("from_owner", self._owner, field_map.field, dict(subject.key), bind)
 

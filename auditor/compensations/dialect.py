@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 from auditor.compensations.columns import UnwritableError
@@ -106,6 +107,25 @@ class Dialect(ABC):
         Raises:
             UnwritableError: The column cannot hold it.
         """
+
+    def same_value(self, column: TargetColumn, logical: LogicalType, text: str, literal: Literal) -> str:  # noqa: ARG002
+        """SQL around `{}` that makes the column's value of canonical text; empty where this dialect cannot say it.
+
+        Args:
+            column: Where it is to stand.
+            logical: Its type.
+            text: Canonical text of one such value.
+            literal: How that value is written.
+        """
+        if logical.kind is Kind.BOOL and literal.sql in ("0", "1"):
+            return "({} = 'true')"
+        if (
+            logical.kind in (Kind.INT, Kind.DECIMAL)
+            and literal.bind
+            and Decimal(literal.text or "NaN") == Decimal(text)
+        ):
+            return literal.bind
+        return ""
 
     @abstractmethod
     def is_text(self, column: TargetColumn) -> bool:

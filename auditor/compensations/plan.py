@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Mapping
     from pathlib import Path
 

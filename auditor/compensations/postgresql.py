@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from auditor.compensations.columns import TargetColumn
     from contracts.equality import TruncatedTo
+    from contracts.logical_types import LogicalType
 
 _INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
 _TEXTS = frozenset({"text", "character varying", "character", "citext", "name", '"char"', "bpchar"})
@@ -142,6 +143,12 @@ class PostgreSql(Dialect):
         if kind in (Kind.ENUM, Kind.TEXT) and base not in same and base not in _COMPARABLE:
             return value.text  # an enum, or a type that only knows its own text: the server refuses what it is not
         raise refuse(column, value)
+
+    def same_value(self, column: TargetColumn, logical: LogicalType, text: str, literal: Literal) -> str:
+        """See `Dialect.same_value`; the server itself reads an instant with its Z."""
+        if logical.kind is Kind.TIMESTAMP and _STAMPS.get(column.base):
+            return "{}"
+        return super().same_value(column, logical, text, literal)
 
     def is_text(self, column: TargetColumn) -> bool:
         """See `Dialect.is_text`."""

@@ -6,6 +6,7 @@ dialect.  A sensitive value stands in neither: there it is something that whoeve
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,20 @@ def joined(separator: str, statements: Iterable[Statement]) -> Statement:
     return sql(*pieces)
 
 
+_PREFIXES = ("was", "key", "before", "flag", "select", "new")
+_DIGEST_DIGITS = 6
+
+
 def slot_name(prefix: str, name: str) -> str:
-    """A placeholder's name that every client takes, made of a field's or a column's."""
-    return re.sub(r"\W", "_", f"{prefix}_{name}" if prefix else name, flags=re.ASCII).lower()
+    """A placeholder's name that every client takes, made of a field's or a column's; no two of them share one.
+
+    Args:
+        prefix: One of `_PREFIXES`; empty for the new value of a field.
+        name: The field or the column.
+    """
+    plain = re.sub(r"[^a-z0-9_]", "_", name.lower())
+    if plain != name:  # `State` and `state`, `a b` and `a_b` are different columns
+        plain += f"_{hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_DIGITS]}"
+    if not prefix and plain.startswith(tuple(f"{one}_" for one in _PREFIXES)):
+        prefix = "new"
+    return f"{prefix}_{plain}" if prefix else plain

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from auditor.compensations.act import ActWriter, Subject
@@ -43,7 +44,7 @@ from reconcilers.compensation import (
 from reconcilers.rows_by_key import RowsByKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from auditor.compensations.act import Act
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 
     Finding = Mapping[str, Any]
 
+_ASKED_AT_ONCE = 500
+"""Findings that the ledger is asked about in one statement."""
+
 _NOTHING_PROPOSED = "none: nothing is proposed"
 
 
@@ -66,14 +70,14 @@ class CompensateRequest:
 
     Attributes:
         findings: Of the run's report, in its order, as the ledger holds them.
-        accepted: Findings that somebody accepted since.
+        accepted: Of some findings those that somebody has accepted by now, by id.
         limit: Compensations that the plan may hold.
     """
 
     run_id: str
     findings: Iterable[Finding]
     auditor_version: str
-    accepted: frozenset[str] = frozenset()
+    accepted: Callable[[Collection[str]], Collection[str]] = lambda _ids: ()
     valid_for: timedelta = VALID_FOR
     limit: int = COMPENSATIONS_MAX
 
@@ -127,10 +131,8 @@ def _grouped(request: CompensateRequest, plan: Plan) -> dict[tuple[str, str | No
     """Persistent findings by entity and replica, as many as the plan may hold."""
     grouped: dict[tuple[str, str | None], list[Finding]] = defaultdict(list)
     taken = 0
-    for finding in request.findings:
-        if finding["verdict"] != "persistent":
-            continue
-        if finding["id"] in request.accepted:
+    for finding, accepted in _persistent(request):
+        if accepted:
             plan.left_out.append(_left(finding, "it is accepted"))
         elif taken == request.limit:
             plan.beyond_limit += 1
@@ -138,6 +140,14 @@ def _grouped(request: CompensateRequest, plan: Plan) -> dict[tuple[str, str | No
             taken += 1
             grouped[finding["entity"], finding["replica"]].append(finding)
     return grouped
+
+
+def _persistent(request: CompensateRequest) -> Iterator[tuple[Finding, bool]]:
+    """The persistent findings, each with whether it is accepted by now; asked for many at a time."""
+    found = (finding for finding in request.findings if finding["verdict"] == "persistent")
+    while chunk := list(islice(found, _ASKED_AT_ONCE)):
+        accepted = request.accepted([finding["id"] for finding in chunk])
+        yield from ((finding, finding["id"] in accepted) for finding in chunk)
 
 
 def _left(finding: Finding, reason: str) -> dict[str, Any]:

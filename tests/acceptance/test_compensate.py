@@ -1,0 +1,301 @@
+"""`audit compensate` and `audit verify`: what a plan says, what it leaves to people, and which plans are refused."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditor.compensations.plan import COMPENSATION_MEMBERS, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.acceptance.conftest import Outcome
+
+    Audit = Callable[..., Outcome]
+
+SETTINGS = """
+version: 1
+contracts: contracts
+connections:
+  shop: {url: "sqlite:///shop.db"}
+  copy: {url: "sqlite:///copy.db"}
+  export: {url: "file:./export"}
+ledger: {url: "sqlite:///auditor.db"}
+"""
+CONTRACT = """
+entity: order
+version: 1
+owner: {service: shop, dataset: shop/orders}
+key: [id]
+fields:
+  id: {type: int}
+  status: {type: text}
+  email: {type: text, sensitive: true}
+  total: {type: "decimal(10,2)"}
+invariants:
+  - {name: positive, holds: "total > 0"}
+replicas:
+  - {service: copy, dataset: copy/orders, fields: {status: status, email: {path: email, equality: redacted},
+     total: total}, lag_bound: 1s}
+  - {service: export, dataset: export/orders.csv, fields: [status], lag_bound: 1s}
+"""
+
+
+def sql(file: str, *statements: str) -> None:
+    """Change a database."""
+    connection = sqlite3.connect(file)
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An owner with five orders, a copy of them and an export of them, all right."""
+    monkeypatch.chdir(tmp_path)
+    Path("contracts").mkdir()
+    Path("export").mkdir()
+    Path("auditor.yaml").write_text(SETTINGS, "utf-8")
+    Path("contracts/order.yaml").write_text(CONTRACT, "utf-8")
+    rows = ", ".join(f"({i}, 'paid', 'mail-{i}', '{i}.50')" for i in range(1, 6))
+    copies = ", ".join(f"({i}, 'paid', 'x', '{i}.50')" for i in range(1, 6))
+    sql("shop.db", "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, email TEXT, total TEXT)",
+        f"INSERT INTO orders VALUES {rows}")  # fmt: skip
+    sql("copy.db", "CREATE TABLE orders (id INTEGER, status TEXT, email TEXT, total TEXT)",
+        f"INSERT INTO orders VALUES {copies}")  # fmt: skip
+    lines = "".join(f"{i},paid\n" for i in range(1, 6))
+    Path("export/orders.csv").write_text(f"id,status\n{lines}", "utf-8")
+    return tmp_path
+
+
+def planned(audit: Audit, *options: str, code: int = 0) -> dict[str, Any]:
+    """The plan of a run made just now."""
+    audit("reconcile", "--recheck-after", "0s")
+    outcome = audit("compensate", "--out", "plan", *options)
+    assert outcome.code == code, outcome.err
+    document: dict[str, Any] = json.loads(Path("plan/plan.json").read_text("utf-8"))
+    return document
+
+
+def acts(plan: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Action, store and key of each compensation, in the plan's order."""
+    return [
+        (one["action"], one["store"], ",".join((one["verify"]["key"] or {}).values())) for one in plan["compensations"]
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_has_the_form_of_the_interface(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1", "DELETE FROM orders WHERE id = 2",
+        "INSERT INTO orders VALUES (9, 'x', NULL, '1.00')")  # fmt: skip
+    plan = planned(audit)
+    assert plan["plan_version"] == 1
+    assert plan["complete"]
+    assert acts(plan) == [("upsert", "copy", "1"), ("upsert", "copy", "2"), ("delete", "copy", "9")]
+    for order, one in enumerate(plan["compensations"], 1):
+        assert tuple(one) == COMPENSATION_MEMBERS
+        assert one["order"] == order
+        assert one["expires_at"] == plan["expires_at"]
+    update = plan["compensations"][0]
+    assert update["parameters"]["status"] == "paid"
+    assert ":was_status" in update["precondition"]
+    assert update["precondition"] in update["statement"]
+    assert Path("plan/copy.sql").read_text("utf-8").count("COMMIT;") == 1
+
+
+@pytest.mark.usefixtures("project")
+def test_programs_can_bind_the_parameters_of_a_plan(audit: Audit) -> None:
+    """Statement and parameters are enough; the inverse brings the old state back."""
+    sql("copy.db", "UPDATE orders SET status = 'it''s', total = '7.00' WHERE id = 1", "DELETE FROM orders WHERE id = 2")
+    drifted = _rows()
+    plan = planned(audit)
+    with sqlite3.connect("copy.db") as copy:
+        for one in plan["compensations"]:
+            assert copy.execute(one["statement"], one["parameters"]).rowcount == 1
+            assert copy.execute(one["statement"], one["parameters"]).rowcount == 0
+    assert audit("verify", "plan").code == 0
+    with sqlite3.connect("copy.db") as copy:
+        for one in reversed(plan["compensations"]):
+            assert copy.execute(one["inverse"]["statement"], one["inverse"]["parameters"]).rowcount == 1
+    assert _rows() == drifted
+    copy.close()
+
+
+def _rows() -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect("copy.db")
+    rows = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()
+    connection.close()
+    return rows
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_not_certain_is_left_to_people(audit: Audit) -> None:
+    """The owner's own faults, duplicates, NULL keys, what is made of a broken row, and files."""
+    sql("shop.db", "UPDATE orders SET total = '-1.00' WHERE id = 1", "UPDATE orders SET total = 'x' WHERE id = 2")
+    sql("copy.db", "INSERT INTO orders SELECT * FROM orders WHERE id = 3",
+        "INSERT INTO orders VALUES (NULL, '', '', 1)",
+        "UPDATE orders SET status = 'new' WHERE id < 3", "UPDATE orders SET email = 'y' WHERE id = 4")  # fmt: skip
+    Path("export/orders.csv").write_text("id,status\n1,paid\n2,paid\n3,paid\n4,paid\n5,new\n", "utf-8")
+    plan = planned(audit)
+    assert {one["action"] for one in plan["compensations"]} == {"escalate"}
+    assert {one["statement"] for one in plan["compensations"]} == {None}
+    reasons = {(one["replica"], one["verify"]["divergence"]): one["reason"] for one in plan["compensations"]}
+    assert "its service can say" in reasons[None, "invariant"]
+    assert "which of them to keep" in reasons["copy", "duplicate"]
+    assert "nobody can tell" in reasons["copy", "null_key"]
+    assert "make it again" in reasons["export", "mismatch"]
+    ours = [one["reason"] for one in plan["compensations"] if one["replica"] == "copy"]
+    assert sum("breaks its contract" in reason for reason in ours) == 2
+    assert sum("redacted" in reason for reason in ours) == 1
+    assert audit("verify", "plan").code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_a_new_row_that_needs_what_nobody_knows_is_left_to_people(audit: Audit) -> None:
+    sql("copy.db", "DROP TABLE orders",
+        "CREATE TABLE orders (id INTEGER, status TEXT, email TEXT, total TEXT, region TEXT NOT NULL)",
+        "INSERT INTO orders VALUES (1, 'paid', 'x', '1.50', 'eu')")  # fmt: skip
+    plan = planned(audit)
+    assert {one["reason"] for one in plan["compensations"]} == {
+        "a new row needs a value for region, of which the contract says nothing certain"
+    }
+
+
+@pytest.mark.usefixtures("project")
+def test_what_moved_on_is_left_out_and_said(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id < 4")
+    audit("reconcile", "--recheck-after", "0s")
+    sql("copy.db", "UPDATE orders SET status = 'paid' WHERE id = 1", "UPDATE orders SET status = 'other' WHERE id = 2")
+    outcome = audit("compensate", "--out", "plan", "--format", "json")
+    assert outcome.code == 0
+    reasons = sorted(one["reason"].partition(":")[0] for one in outcome.json["left_out"])
+    assert reasons == ["it differs otherwise by now (other fields or values)", "it no longer differs"]
+    assert acts(outcome.json) == [("upsert", "copy", "3")]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_beyond_its_limit_says_so_and_is_trouble(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new'")
+    audit("reconcile", "--recheck-after", "0s")
+    outcome = audit("compensate", "--out", "plan", "--limit", "2")
+    assert outcome.code == 2
+    assert "3 findings are not in the plan" in outcome.err
+    plan = json.loads(Path("plan/plan.json").read_text("utf-8"))
+    assert len(acts(plan)) == 2
+    assert plan["beyond_limit"] == 3
+    assert not plan["complete"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_store_that_cannot_be_read_is_named_and_the_others_are_planned(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
+    audit("reconcile", "--recheck-after", "0s")
+    Path("copy.db").rename("elsewhere.db")
+    outcome = audit("compensate", "--out", "plan")
+    assert outcome.code == 2
+    assert "not in the plan: order at copy" in outcome.err
+    assert json.loads(Path("plan/plan.json").read_text("utf-8"))["compensations"] == []
+
+
+@pytest.mark.usefixtures("project")
+def test_files_of_an_earlier_plan_do_not_stay(audit: Audit) -> None:
+    """A file that belongs to no plan would be applied by mistake; what is not ours is not touched."""
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
+    planned(audit)
+    Path("plan/mine.sql").write_text("SELECT 1", "utf-8")
+    sql("copy.db", "UPDATE orders SET status = 'paid'")
+    assert planned(audit)["compensations"] == []
+    assert sorted(path.name for path in Path("plan").iterdir()) == ["mine.sql", "plan.json"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_needs_a_directory(audit: Audit) -> None:
+    assert "name one: audit compensate --out DIR" in audit("compensate").err
+    Path("file").write_text("", "utf-8")
+    outcome = audit("compensate", "--out", "file/plan")
+    assert outcome.code == 2
+    assert "writing a plan to file/plan failed" in outcome.err
+
+
+@pytest.mark.usefixtures("project")
+def test_verify_tells_restored_from_unchanged_and_worse(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id < 4", "DELETE FROM orders WHERE id = 4")
+    planned(audit)
+    sql("copy.db", "UPDATE orders SET status = 'paid' WHERE id = 1", "UPDATE orders SET total = '0.01' WHERE id = 2",
+        "INSERT INTO orders VALUES (4, 'x', 'x', '4.50')")  # fmt: skip
+    outcome = audit("verify", "plan", "--format", "json")
+    assert outcome.code == 1
+    assert [one["state"] for one in outcome.json["compensations"]] == ["restored", "worse", "unchanged", "worse"]
+    assert outcome.json["restored"] == 1
+    assert outcome.json["worse"] == 2
+    assert "4 acts: 1 restored, 1 unchanged, 2 worse" in audit("verify", "plan/plan.json").out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_that_is_no_longer_what_was_made_is_refused(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
+    plan = planned(audit)
+    file = Path("plan/plan.json")
+    edited = json.loads(file.read_text("utf-8"))
+    edited["compensations"][0]["parameters"]["status"] = "stolen"
+    file.write_text(json.dumps(edited), "utf-8")
+    outcome = audit("verify", "plan")
+    assert outcome.code == 2
+    assert "was changed after it was made" in outcome.err
+
+    file.write_text(json.dumps({**plan, "plan_version": 2}), "utf-8")
+    assert "a plan of version 2; this version reads 1" in audit("verify", "plan").err
+    file.write_text("{}", "utf-8")
+    assert "is no compensation plan" in audit("verify", "plan").err
+    file.write_text("no json", "utf-8")
+    assert "it is no JSON" in audit("verify", "plan").err
+    assert "No such file" in audit("verify", "elsewhere.json").err
+
+    file.write_text(json.dumps(plan), "utf-8")
+    contract = Path("contracts/order.yaml")
+    contract.write_text(CONTRACT.replace("version: 1", "version: 2"), "utf-8")
+    outcome = audit("verify", "plan")
+    assert outcome.code == 2
+    assert "the contract of order changed after the plan was made (version 1 then, version 2 now)" in outcome.err
+    contract.unlink()
+    Path("contracts/other.yaml").write_text(CONTRACT.replace("entity: order", "entity: other"), "utf-8")
+    assert "of which there is no contract any more" in audit("verify", "plan").err
+
+
+@pytest.mark.usefixtures("project")
+def test_an_expired_plan_can_still_be_looked_at(audit: Audit) -> None:
+    """What it restored is worth knowing on the next day too."""
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
+    planned(audit, "--valid-for", "0s")
+    outcome = audit("verify", "plan")
+    assert outcome.code == 1
+    assert "the plan expired at" in outcome.out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_store_that_cannot_be_looked_at_is_trouble(audit: Audit) -> None:
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
+    planned(audit)
+    Path("copy.db").rename("elsewhere.db")
+    outcome = audit("verify", "plan")
+    assert outcome.code == 2
+    assert "1 unreadable" in outcome.out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_row_with_a_sensitive_key_is_left_to_people(audit: Audit) -> None:
+    Path("contracts/order.yaml").write_text(CONTRACT.replace("id: {type: int}", "id: {type: int, sensitive: true}"))
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
+    plan = planned(audit)
+    assert [one["reason"].partition(",")[0] for one in plan["compensations"]] == ["its key is sensitive"]
+
+
+def test_the_digest_is_over_all_that_a_plan_says() -> None:
+    assert digest({"a": 1, "digest": "x"}) == digest({"a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})

@@ -85,13 +85,14 @@ def make_plan(
     from auditor.runs.reconcile import Surroundings
     from reconcilers.compensation import COMPENSATIONS_MAX
 
-    catalog = wiring.catalog()
+    catalog, clock = wiring.catalog(), SystemClock()
     with wiring.ledger(read_only=True) as ledger, wiring.workspace() as workspace:
-        around = Surroundings(catalog.contracts, wiring.reader, workspace, SystemClock(), invocation.say)
+        around = Surroundings(catalog.contracts, wiring.reader, workspace, clock, invocation.say)
         request = CompensateRequest(
             ledger.run(run).run_id,
             ledger.report_findings(run),
             version(),
+            lambda ids: ledger.accepted(ids, clock.now()),
             valid_for=VALID_FOR if valid_for is None else valid_for,
             limit=limit or COMPENSATIONS_MAX,
         )

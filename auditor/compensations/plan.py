@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from contracts.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping
     from pathlib import Path
 

@@ -180,6 +180,20 @@ def test_what_moved_on_is_left_out_and_said(audit: Audit) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_what_is_accepted_is_left_alone(audit: Audit) -> None:
+    """Accepted before the run or after it."""
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id < 4")
+    report = audit("reconcile", "--recheck-after", "0s", "--format", "json").json
+    first, second, _ = (finding["id"] for finding in report["findings"])
+    assert audit("accept", first, "--until", "2999-01-01", "--why", "known").code == 0
+    audit("reconcile", "--recheck-after", "0s")
+    assert audit("accept", second, "--until", "2999-01-01", "--why", "known").code == 0
+    outcome = audit("compensate", "--out", "plan", "--format", "json")
+    assert acts(outcome.json) == [("upsert", "copy", "3")]
+    assert outcome.json["left_out"] == [{"finding_id": second, "reason": "it is accepted"}]
+
+
+@pytest.mark.usefixtures("project")
 def test_a_plan_beyond_its_limit_says_so_and_is_trouble(audit: Audit) -> None:
     sql("copy.db", "UPDATE orders SET status = 'new'")
     audit("reconcile", "--recheck-after", "0s")

@@ -17,7 +17,7 @@ PROGRAM = Path(sys.executable).with_name("audit")
 HELP_SECONDS_MAX = 0.3
 HEAVY = ("duckdb", "sqlalchemy", "sqlglot", "pyarrow", "numpy", "alembic", "yaml", "pymysql", "psycopg")
 
-GROUPS = {"contracts": {"check", "infer", "diff", "owners", "schema"}, "ledger": {"status", "upgrade"}}
+GROUPS = {"contracts": {"check", "infer", "diff", "owners", "schema"}, "ledger": {"status", "upgrade", "prune"}}
 COMMON = {"--config", "--format", "--out", "--quiet", "--verbose"}
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+SHOWN_MAX = 50
+"""Acts that the terminal lists: more than a person looks through; the JSON has them all."""
+
 
 @app.command()
 def verify(
@@ -92,10 +95,11 @@ def _show(plan: dict[str, Any], verified: Verified, stream: TextIO, *, expired: 
                     one.state,
                     visible(one.note),
                 )
-                for one in others
+                for one in others[:SHOWN_MAX]
             ],
         )
-        stream.write("\n")
+        more = len(others) - SHOWN_MAX
+        stream.write(f"… and {more} more: --format json has them all\n\n" if more > 0 else "\n")
     counts = ", ".join(f"{verified.count(state)} {state}" for state in (RESTORED, UNCHANGED, WORSE))
     stream.write(f"{len(verified.outcomes)} acts: {counts}")
     stream.write(f", {verified.count(UNREADABLE)} unreadable\n" if verified.count(UNREADABLE) else "\n")

@@ -41,6 +41,7 @@ from reconcilers.compensation import (
     ordered,
     references_of,
 )
+from reconcilers.fetch import FETCH_KEYS_MAX
 from reconcilers.rows_by_key import RowsByKey
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
     from contracts.contract import Contract, Replica
     from reconcilers.finding import KeyText
+    from reconcilers.ports import Reader
     from reconcilers.rows_by_key import Rows
 
     Finding = Mapping[str, Any]
@@ -230,13 +232,22 @@ class _Group:
         if reference is None or replica.dataset is None:
             raise AssertionError("both sides have a dataset here")
         owner, copy = self.around.reader(reference), self.around.reader(replica.dataset)
-        reading = RowsByKey(workspace, contract, replica, list(findings), self.name)
-        rows = reading.read(owner, copy)
         target = Target(self.around.reader, workspace, contract, replica, dialect, self.name)
+        writer = ActWriter(contract, replica, target)
+        remaining = iter(findings.items())
+        while batch := dict(islice(remaining, FETCH_KEYS_MAX)):
+            yield from self._batch(batch, owner, copy, target, writer)
+
+    def _batch(
+        self, findings: Mapping[KeyText, Finding], owner: Reader, copy: Reader, target: Target, writer: ActWriter
+    ) -> Iterator[_Draft | dict[str, Any]]:
+        if self.replica is None:
+            raise AssertionError("only replicas are compensated")
+        reading = RowsByKey(self.around.workspace, self.contract, self.replica, list(findings), self.name)
+        rows = reading.read(owner, copy)
         there = {key: row.spelled for key, row in rows.copy.items()}
         images = target.images(copy.shape(), there)
         after = reading.copies(copy)  # the images are of these very rows only where nothing moved meanwhile
-        writer = ActWriter(contract, replica, target)
         zone = self.settings.connection(self._connection).timezone
         for key, finding in findings.items():
             if rows.copy.get(key) != after.get(key):

@@ -10,6 +10,7 @@ AuditorError                what stopped us, in one message a person can act on
 ├── DeadlineError           the time that the run was given is over
 ├── WorkspaceError          our own scratch space failed (disk, memory, permissions)
 └── LedgerError             the ledger could not be read or written
+    └── OlderLedgerError    its schema is older; the next run upgrades it
 ```
 
 A divergence is never an exception: it is a result.  An exception means that we could not look.
@@ -73,6 +74,10 @@ class WorkspaceError(AuditorError):
 
 class LedgerError(AuditorError):
     """The ledger could not be read or written."""
+
+
+class OlderLedgerError(LedgerError):
+    """The ledger has an older schema, which whoever may write upgrades."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

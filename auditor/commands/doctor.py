@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.commands.invocation import JSON, TERMINAL, Invocation
-from auditor.commands.option_values import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def doctor(
     context: typer.Context,
-    grants: Annotated[bool, typer.Option("--grants", help="Not served yet.", hidden=True)] = False,
+    grants: Annotated[
+        bool, typer.Option("--grants", help="Print the least privileges that each store must grant; connect nowhere.")
+    ] = False,
 ) -> int:
     """Check connections, privileges, the ledger, the workspace and this installation.
 
@@ -31,9 +33,10 @@ def doctor(
     """
     from auditor.doctor import examine
 
-    refuse("--grants", grants)
     invocation = Invocation.of(context)
     form = invocation.format_of((TERMINAL, JSON))
+    if grants:
+        return _show_grants(invocation, form)
     found = examine(invocation.settings())
     with invocation.result() as stream:
         if form == JSON:
@@ -42,6 +45,20 @@ def doctor(
             stream.write("".join(map(_told, found)))
             stream.write(_summary(found))
     return 2 if any(one.status == "error" for one in found) else 0
+
+
+def _show_grants(invocation: Invocation, form: str) -> int:
+    from auditor.grants import as_script, least_grants
+    from auditor.wiring import Wiring
+
+    settings = invocation.settings()
+    found = least_grants(settings, Wiring(settings).catalog().contracts.values())
+    with invocation.result() as stream:
+        if form == JSON:
+            stream.write(json.dumps({"grants": [asdict(one) for one in found]}, indent=1) + "\n")
+        else:
+            stream.writelines(f"{line}\n" for line in as_script(found))
+    return 0
 
 
 def _document(examined: Examined) -> dict[str, str]:

@@ -41,7 +41,7 @@ from auditor.ledger.version import HASH_KEY, SCHEMA_VERSION
 from auditor.reports.document import finding_order, instant_text
 from auditor.secrets import remember
 from auditor.store_url import SQLALCHEMY_SCHEMES, parse_store_url
-from contracts.errors import LedgerError
+from contracts.errors import LedgerError, OlderLedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -380,7 +380,7 @@ def _prepare(database: Database) -> None:
         return
     if database.read_only or (database.must_exist and version is None):
         found = f"has the older schema {version}" if version else "is empty"
-        raise LedgerError(
+        raise (OlderLedgerError if version else LedgerError)(
             f"the ledger {database.place} {found}; expected schema {SCHEMA_VERSION}", hint="run `audit ledger upgrade`"
         )
     with database.writing("upgrade") as connection:

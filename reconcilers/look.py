@@ -16,7 +16,7 @@ cannot be read takes nothing from the others: its `ReplicaLook` says why.  Witho
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -171,6 +171,7 @@ class Looker:
         """
         with ThreadPoolExecutor(SCANS_AT_ONCE_MAX) as pool:
             doing = {pool.submit(act, side): side for side in sides}
+            wait(doing)  # within the block: after Ctrl-C its end waits for the threads, which still use DuckDB
         for future, side in doing.items():
             try:
                 future.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,7 @@ class PairLook:
         with ThreadPoolExecutor(2) as pool:
             left = pool.submit(self.owner.opened.bring, owner_sql, owner.table)
             right = pool.submit(self.copy.opened.bring, copy_sql, copy.table)
+            wait((left, right))  # within the block: see `Looker`
         left.result()
         right.result()
         return owner, copy

@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signal by which schedulers end a program, end an audit at once and leave nothing behind at the store."""
+"""Ctrl-C, and the signal by which schedulers end a program, end an audit at once; nothing is left at the store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_slow_scan_is_ended_at_once(
     rows = ", ".join(f"({i}, '{'x' * 350}')" for i in range(ROWS))
     database_server.admin(f"INSERT INTO things VALUES {rows}", database=database)
     Night(tmp_path, settings_of(database, limits={"rows_per_second": 500}), empty_copy(tmp_path))
-    command = [PROGRAM, "reconcile", "--config", tmp_path / "auditor.yaml"]
+    command = [str(PROGRAM), "reconcile", "--config", str(tmp_path / "auditor.yaml")]
     environment = {**os.environ, "PYTHONWARNINGS": ""}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path

@@ -168,6 +168,53 @@ def test_a_new_row_that_needs_what_nobody_knows_is_left_to_people(audit: Audit) 
 
 
 @pytest.mark.usefixtures("project")
+def test_a_view_is_left_to_people(audit: Audit) -> None:
+    sql("copy.db", "ALTER TABLE orders RENAME TO base", "UPDATE base SET status = 'new' WHERE id = 1",
+        "CREATE VIEW orders AS SELECT * FROM base")  # fmt: skip
+    assert [one["reason"] for one in planned(audit)["compensations"]] == [
+        "copy/orders is a view, which is not written to"
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_what_lies_inside_a_document_is_left_to_people(audit: Audit) -> None:
+    contract = CONTRACT.replace("{status: status, email", "{status: doc.status, email")
+    Path("contracts/order.yaml").write_text(contract, "utf-8")
+    sql("copy.db", "ALTER TABLE orders ADD COLUMN doc TEXT", "UPDATE orders SET doc = json_object('status', status)",
+        """UPDATE orders SET doc = '{"status":"new"}', total = '7' WHERE id = 1""", "DELETE FROM orders WHERE id = 2",
+        "UPDATE orders SET total = '8' WHERE id = 3")  # fmt: skip
+    found = {one["verify"]["key"]["id"]: (one["action"], one["reason"]) for one in planned(audit)["compensations"]}
+    inside = "doc.status lies inside a document of copy/orders, which no statement here writes"
+    assert found["1"] == found["2"] == ("escalate", inside)
+    assert found["3"][0] == "upsert"
+
+
+@pytest.mark.parametrize(
+    ("column", "flagged", "value"),
+    [("INTEGER", "1", 1), ("BOOLEAN DEFAULT 0", "1", 1), ("TEXT", "'true'", "true"), ("TEXT", "'yes'", None)],
+)
+@pytest.mark.usefixtures("project")
+def test_a_flag_is_set_only_where_its_meaning_is_certain(
+    audit: Audit, column: str, flagged: str, value: object
+) -> None:
+    contract = CONTRACT.replace("total: total}, lag_bound", "total: total}, deletes: {soft: gone}, lag_bound", 1)
+    Path("contracts/order.yaml").write_text(contract, "utf-8")
+    sql("copy.db", f"ALTER TABLE orders ADD COLUMN gone {column}",
+        f"INSERT INTO orders VALUES (7, 'x', 'x', '1.00', {flagged}), (8, 'y', 'x', '1.00', NULL)")  # fmt: skip
+    plan = planned(audit)
+    if value is None:
+        assert acts(plan) == [("escalate", "copy", "8")]
+        assert "not certain" in plan["compensations"][0]["reason"]
+        return
+    assert acts(plan) == [("delete", "copy", "8")]
+    with sqlite3.connect("copy.db") as copy:
+        copy.executescript(Path("plan/copy.sql").read_text("utf-8").replace(".bail on", ""))
+        assert copy.execute("SELECT status, gone FROM orders WHERE id = 8").fetchall() == [("y", value)]
+    copy.close()
+    assert audit("verify", "plan").code == 0
+
+
+@pytest.mark.usefixtures("project")
 def test_what_moved_on_is_left_out_and_said(audit: Audit) -> None:
     sql("copy.db", "UPDATE orders SET status = 'new' WHERE id < 4")
     audit("reconcile", "--recheck-after", "0s")

@@ -248,3 +248,55 @@ def test_no_sensitive_value_is_in_a_plan_or_its_sql(sqlite_copy: World, capsys: 
     assert CANARY not in text
     asked = [value for one in plan["compensations"] for value in one["parameters"].values() if isinstance(value, dict)]
     assert {"from_owner": {"dataset": "shop/customers", "field": "email", "key": {"id": "2"}}} in asked
+
+
+def programs_restore(world: World, connection: Any, session: str) -> None:
+    """Statements, parameters and inverses of plan.json, through a driver that binds text."""
+    world.copy.drift()
+    drifted = world.copy.rows()
+    world.reconcile()
+    plan = world.plan()
+    owner = sqlite3.connect(world.directory / "shop.db")
+    acts = [act for act in plan["compensations"] if act["statement"]]
+
+    def bound(parameters: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
+        return {name: one(value, kept) for name, value in parameters.items()}
+
+    def one(value: Any, kept: dict[str, str]) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if "from_replica" in value:
+            return kept[value["from_replica"]["field"]]
+        asked = value["from_owner"]
+        query = f"SELECT {asked['field']} FROM customers WHERE id = ?"
+        return owner.execute(query, (asked["key"]["id"],)).fetchone()[0]
+
+    def execute(statement: str, values: dict[str, Any]) -> int:
+        names = "|".join(sorted(values, key=len, reverse=True)) or "(?!)"
+        text = re.sub(rf":({names})\b", r"%(\1)s", statement.replace("%", "%%"))
+        cursor = connection.cursor()
+        cursor.execute(text, values)
+        return int(cursor.rowcount)
+
+    connection.cursor().execute(session)
+    assert [execute(act["statement"], bound(act["parameters"], {})) for act in acts] == [1] * len(acts)
+    assert world.reconcile() == 0
+    assert [execute(act["statement"], bound(act["parameters"], {})) for act in acts] == [0] * len(acts)
+    kept = {"email": f"old-{CANARY}@example.org", "loaded_by": "loader", "seen": "7"}
+    for act in reversed(acts):
+        assert execute(act["inverse"]["statement"], bound(act["inverse"]["parameters"], kept)) == 1
+    assert _difference(world.copy.rows(), drifted) == []
+    owner.close()
+    connection.close()
+
+
+def test_programs_restore_postgresql(postgresql: World, postgres: PostgreSQL) -> None:
+    programs_restore(postgresql, postgres.connect(postgresql.copy.url), "SET TimeZone = 'UTC'")
+
+
+def test_programs_restore_mariadb(mariadb_copy: World, mariadb: MariaDB) -> None:
+    programs_restore(mariadb_copy, mariadb.connect(mariadb_copy.copy.url), "SET time_zone = '+00:00'")
+
+
+def test_programs_restore_mysql(mysql_copy: World, mysql: MySQL) -> None:
+    programs_restore(mysql_copy, mysql.connect(mysql_copy.copy.url), "SET time_zone = '+00:00'")

@@ -111,6 +111,15 @@ def test_the_ledger_holds_no_sensitive_value_and_no_key_of_ours_is_needed(
     assert b"elsewhere.example" not in b"".join(shop.files()["auditor.db" + end] for end in ("",))
 
 
+def test_the_ledger_holds_no_password(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    shop.replace_settings("sqlite:///read_model.db", "postgresql://auditor:c4n4ry-p@127.0.0.1:9/copies")
+    done = audit(*NOW)
+    assert (done.code, done.json["exit_reasons"]) == (2, ["unreadable"])
+    assert audit("runs", "--format", "json").json["runs"][0]["run_id"] == done.json["run_id"], "it was recorded"
+    assert "c4n4ry" not in done.out + done.err
+    assert not [name for name, content in shop.files().items() if b"c4n4ry" in content and name != "auditor.yaml"]
+
+
 @pytest.mark.usefixtures("shop")
 def test_out_writes_the_file_and_leaves_stdout_empty(audit: Callable[..., Outcome]) -> None:
     done = audit(*NOW, "--out", "report.json")

@@ -6,6 +6,7 @@ AuditorError                what stopped us, in one message a person can act on
 ├── SettingsError           auditor.yaml is wrong
 ├── ContractError           one or more contracts are wrong (carries every problem found)
 ├── StoreError              a store could not be reached, read or understood
+│   ├── UnreachableStoreError    it did not let us in: nobody is there, or not yet
 │   └── InterruptedReadError     it broke off for a reason that passes: reading again may succeed
 ├── DeadlineError           the time that the run was given is over
 ├── WorkspaceError          our own scratch space failed (disk, memory, permissions)
@@ -56,12 +57,12 @@ class StoreError(AuditorError):
     """A store could not be reached, read or understood."""
 
 
+class UnreachableStoreError(StoreError):
+    """A store is not there: a wrong address, a server that is down, or one that starts anew."""
+
+
 class InterruptedReadError(StoreError):
     """A store broke off for a reason that passes, as a lost connection does; reading again may succeed."""
-
-    def after(self, tries: int) -> InterruptedReadError:
-        """The same, when it happened each time."""
-        return InterruptedReadError(f"{self.message} (tried {tries} times)", hint=self.hint)
 
 
 class DeadlineError(AuditorError):

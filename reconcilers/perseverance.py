@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from contracts.errors import InterruptedReadError
+from contracts.errors import InterruptedReadError, UnreachableStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from contracts.errors import StoreError
     from reconcilers.halt import Halt
 
 Got = TypeVar("Got")
@@ -30,7 +31,7 @@ class Perseverance:
         again: Told, before each further try, what broke off the last one.
     """
 
-    def __init__(self, halt: Halt, again: Callable[[InterruptedReadError], None]) -> None:
+    def __init__(self, halt: Halt, again: Callable[[StoreError], None]) -> None:
         self._halt = halt
         self._again = again
         self._tries = 0
@@ -38,25 +39,31 @@ class Perseverance:
     def run(self, read: Callable[[], Got]) -> Got:
         """Read, and read again while tries are left.
 
+        A store that is not there is told at once, unless it was there before: then it may be starting anew.
+
         Raises:
-            InterruptedReadError: None is left.
+            StoreError: None is left.
         """
         while True:
             try:
                 return read()
             except InterruptedReadError as error:
                 self.allow(error)
+            except UnreachableStoreError as error:
+                if not self._tries:
+                    raise
+                self.allow(error)
 
-    def allow(self, error: InterruptedReadError) -> None:
+    def allow(self, error: StoreError) -> None:
         """Pause before another try.
 
         Raises:
-            InterruptedReadError: None is left.
+            StoreError: None is left.
             AuditorError: The run is to end.
         """
         self._halt.check()
         if self._tries == len(PAUSES_SECONDS):
-            raise error.after(self._tries + 1) from error
+            raise type(error)(f"{error.message} (tried {self._tries + 1} times)", hint=error.hint) from error
         self._again(error)
         self._halt.pause(PAUSES_SECONDS[self._tries])
         self._tries += 1

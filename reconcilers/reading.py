@@ -104,7 +104,7 @@ class Reading:
             self._tries = Perseverance(self.halt, self._begin_again)
         return self._tries
 
-    def _begin_again(self, error: InterruptedReadError) -> None:
+    def _begin_again(self, error: StoreError) -> None:
         self.close()
         self.again.append(f"read again from a new snapshot: {error.message}")
 

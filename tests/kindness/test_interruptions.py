@@ -5,16 +5,20 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditor.clock import SystemClock
 from reconcilers import perseverance
 from reconcilers.finding import Verdict
 from tests.kindness.night import CREATE, Night, settings_of, things
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from reconcilers.tally import RunResult
@@ -167,3 +171,58 @@ def test_a_table_that_is_altered_between_two_tries_is_read_as_it_is_now(postgres
 
     night.before_load = Once("fetch", end_and_alter)
     assert_only_the_planted_row_is_found(night.run())
+
+
+def test_a_server_that_is_stopped_meanwhile_is_one_clear_error(postgres: PostgreSQL, tmp_path: Path) -> None:
+    server = type(postgres).start()
+    try:
+        night, _ = postgres_night(server, tmp_path)
+        night.before_load = Once("scan", server.stop)
+        result = night.run()
+    finally:
+        server.stop()
+    assert result.exit_reasons == ("unreadable",)
+    (error,) = result.errors
+    assert "Connection refused (tried 4 times)" in error
+    assert "see whether the server is up" in error
+
+
+def test_clocks_that_are_hours_apart_change_no_verdict(postgres: PostgreSQL, tmp_path: Path) -> None:
+    """Lag bounds are measured on our own monotonic clock; what o'clock it is at either side says nothing."""
+
+    class Ahead(SystemClock):
+        hours = 0
+
+        def now(self) -> datetime:
+            return super().now() + timedelta(hours=self.hours)
+
+    for hours in (-7, 7):
+        (tmp_path / str(hours)).mkdir()
+        night, _ = postgres_night(postgres, tmp_path / str(hours))
+        clock = Ahead()
+        clock.hours = hours
+        began = monotonic()
+        assert_only_the_planted_row_is_found(night.run(clock, recheck_after=timedelta(seconds=1)))
+        assert 1 <= monotonic() - began < 20
+
+
+def test_what_the_run_cost_is_counted_over_scans_fetches_and_rechecks(
+    postgres: PostgreSQL, mariadb: MariaDB, tmp_path: Path
+) -> None:
+    """Bytes of MariaDB as they came, those of PostgreSQL as its statistics say."""
+    database, copy = postgres.fresh_database("cost"), mariadb.fresh_database("cost")
+    rows = ", ".join(f"({number}, '{'x' * 50}')" for number in range(1, 2001))
+    for server, where in ((postgres, database), (mariadb, copy)):
+        server.admin(CREATE, f"INSERT INTO things VALUES {rows}", database=where)
+    mariadb.admin("UPDATE things SET name = 'y' WHERE id = 7", database=copy)
+    postgres.admin("ANALYZE things", database=database)
+    loads = Night(tmp_path, settings_of(database), settings_of(copy)).run().loads
+    assert set(loads) == {"owner", "copy"}
+    for load in loads.values():
+        assert load["rows"] is not None
+        assert load["rows"] >= 2003  # all of them, one fetched, one looked up and fetched again
+        assert load["rows"] < 2100
+        assert load["bytes"] == pytest.approx(2000 * 60, rel=0.25)
+        assert load["queries"] is not None
+        assert load["queries"] > 5
+        assert load["longest_transaction_seconds"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pymysql.constants import CR, ER
 
-from contracts.errors import InterruptedReadError, StoreError
+from contracts.errors import InterruptedReadError, StoreError, UnreachableStoreError
 
 if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
@@ -53,6 +53,8 @@ def store_error(error: Exception, *, doing: str, parts: ConnectionParts) -> Stor
         text = "the table was altered, truncated or made anew after the snapshot began"
     message = f"{doing} failed at {where} (user {parts.user or 'none'}): {text}" + (f" (error {code})" if code else "")
     kind = InterruptedReadError if code in _PASSING else StoreError
+    if code == CR.CR_CONN_HOST_ERROR:
+        kind = UnreachableStoreError
     return kind(message, hint=_HINTS.get(code, "see what the server says, and run again"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from contracts.errors import InterruptedReadError, StoreError
+from contracts.errors import InterruptedReadError, StoreError, UnreachableStoreError
 
 if TYPE_CHECKING:
     from auditor.readers.connection import ConnectionParts
@@ -123,6 +123,8 @@ _PASSING = (
 )
 """What may have passed when it is tried again."""
 
+_NOT_THERE = ("Connection refused", "timeout expired", "No route to host")
+
 _MISSING = re.compile(r'^(role|database) ".*" does not exist')
 
 
@@ -158,8 +160,11 @@ def store_error(error: BaseException, *, doing: str, parts: ConnectionParts, sta
         found = _CONFLICT
     meaning, hint = _meaning(found)
     message = without_password(f"{doing} failed at {place(parts)}: {meaning or found}", parts)
-    passes = any(fragment in found for fragment in _PASSING)
-    return InterruptedReadError(message, hint=hint) if passes else StoreError(message, hint=hint)
+    if any(fragment in found for fragment in _PASSING):
+        return InterruptedReadError(message, hint=hint)
+    if any(fragment in found for fragment in _NOT_THERE):
+        return UnreachableStoreError(message, hint=hint)
+    return StoreError(message, hint=hint)
 
 
 def place(parts: ConnectionParts) -> str:

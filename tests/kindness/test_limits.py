@@ -139,6 +139,36 @@ def test_rows_of_mysql_and_sqlite_come_no_faster_than_allowed(mariadb: MariaDB, 
         assert time.monotonic() - began >= 1
 
 
+def test_a_statement_of_sqlite_takes_no_longer_than_allowed(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "owner.db")) as connection, connection:
+        connection.execute("CREATE VIEW things AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n "
+                           "WHERE id < 1000000000) SELECT max(id) AS id, 'x' AS name FROM n")  # fmt: skip
+    night = Night(
+        tmp_path, settings_of("sqlite:///owner.db", limits={"statement_timeout": "300ms"}), empty_copy(tmp_path)
+    )
+    began = time.monotonic()
+    result = night.run()
+    assert time.monotonic() - began < 10
+    assert result.exit_reasons == ("unreadable",)
+    assert "limits.statement_timeout" in result.errors[0]
+
+
+@pytest.mark.parametrize("limits", [{"statement_timeout": "300ms"}, {}])
+def test_a_statement_of_postgresql_ends_with_its_time_or_with_the_runs(
+    postgres: PostgreSQL, tmp_path: Path, limits: dict[str, str]
+) -> None:
+    """An owner's query that thinks for long before it gives its first row."""
+    database = postgres.fresh_database("thinking")
+    slow = "SELECT count(*)::int AS id, 'x' AS name FROM generate_series(1, 100000) a, generate_series(1, 100000) b"
+    replaced = ("dataset: owner/things", f'query: {{connection: owner, sql: "{slow}"}}')
+    night = Night(tmp_path, settings_of(database, limits=limits), empty_copy(tmp_path), contract=replaced)
+    began = time.monotonic()
+    result = night.run(deadline=timedelta(seconds=2))
+    assert time.monotonic() - began < 8
+    assert result.exit_reasons == (("unreadable",) if limits else ("incomplete",))
+    assert ("statement_timeout" if limits else "--deadline") in result.errors[0]
+
+
 # -- the deadline ------------------------------------------------------------------------------------------------------
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from auditor.cli import run
 from reconcilers import perseverance
 from reconcilers.finding import Verdict
 from tests.kindness.night import CREATE, Night, settings_of, things
@@ -150,3 +152,28 @@ def test_a_scan_that_the_standby_cancels_is_read_again(
     assert result.exit_reasons == ("drift",)
     (told,) = result.entities[0].coverage.read_again
     assert "conflict with recovery" in told
+
+
+def test_a_dry_run_shows_what_runs_where_and_reads_no_row(
+    postgres: PostgreSQL,
+    postgres_standby: PostgreSQLStandby,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    night, owner, _ = standby_night(postgres, postgres_standby, tmp_path, "a", "x", "c")
+    postgres.admin("ANALYZE things", database=owner)
+    postgres_standby.catch_up()
+    with postgres.statement_log() as primary, postgres_standby.statement_log() as standby:
+        code = run(["reconcile", "--dry-run", "--format", "json", "--config", str(night.settings)])
+    assert code == 0
+    at_owner, at_copy = json.loads(capsys.readouterr().out)["queries"]
+    assert (at_owner["connection"], at_owner["by_key"]) == ("owner (standby)", "owner")
+    assert at_owner["estimated_rows"] == 3
+    assert at_owner["estimated_bytes"] > 0
+    assert '"public"."things"' in at_owner["query"]
+    assert (at_copy["connection"], at_copy["by_key"]) == ("copy", "copy")
+    for log in (primary, standby):
+        assert copied_from_things(log.text()) == []
+    assert "@lagging" not in primary.text()
+    assert run(["reconcile", "--dry-run", "--config", str(night.settings)]) == 0
+    assert "at owner (standby) (about 3 rows, " in capsys.readouterr().out

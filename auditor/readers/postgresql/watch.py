@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.readers.postgresql.session import PostgresSession, own_database
+from auditor.readers.postgresql.session import PostgresSession
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Watch:
         self._wake = threading.Event()
         self._over = False
         self._halted = False
+        self._cursor = session.cursor.cursor()  # of the same DuckDB, which knows the scanner already
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
@@ -66,6 +67,7 @@ class Watch:
         self._over = True
         self._wake.set()
         self._thread.join()
+        self._cursor.close()
 
     def end(self) -> None:
         """Let go at once, since the run is to end; from any thread."""
@@ -76,10 +78,12 @@ class Watch:
         self._wake.wait(LOOK_SECONDS if self._looks else None)
         if self._over:
             return
-        with suppress(StoreError):  # who cannot look cannot be asked to let go; reading itself tells what is wrong
-            cursor = own_database().cursor()
-            with closing(cursor), closing(PostgresSession(cursor, self._parts, self._session.dataset)) as looking:
-                self._look(looking)
+        # Who cannot look cannot be asked to let go; reading itself tells what is wrong.
+        with suppress(StoreError), closing(self._connect()) as looking:
+            self._look(looking)
+
+    def _connect(self) -> PostgresSession:
+        return PostgresSession(self._cursor, self._parts, self._session.dataset)
 
     def _look(self, looking: PostgresSession) -> None:
         since: float | None = None

@@ -22,6 +22,7 @@ class TargetColumn:
         generated: The store computes it; nobody can write it.
         always: The store numbers it itself unless told otherwise (PostgreSQL's GENERATED ALWAYS AS IDENTITY).
         bytewise: Its texts are equal to the store only when their bytes are.
+        readable: The auditor's user may read it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class TargetColumn:
     generated: bool = False
     always: bool = False
     bytewise: bool = True
+    readable: bool = True
 
     @property
     def base(self) -> str:

@@ -55,7 +55,7 @@ SELECT CONVERT(column_name USING utf8mb4) AS `name`, CONVERT(lower(column_type) 
   CONVERT(CAST(column_default IS NOT NULL OR lower(extra) LIKE '%auto_increment%' AS CHAR) USING utf8mb4) AS `filled`,
   CONVERT(CAST(lower(extra) LIKE '%generated' OR lower(extra) LIKE '%virtual%' OR lower(extra) LIKE '%stored%'
     OR lower(extra) LIKE '%persistent%' AS CHAR) USING utf8mb4) AS `generated`,
-  '0' AS `always`, '0' AS `bytewise`,
+  '0' AS `always`, '0' AS `bytewise`, '1' AS `readable`,
   CONVERT(CASE WHEN table_type = 'BASE TABLE' THEN 'table' ELSE lower(table_type) END USING utf8mb4) AS `kind`
 FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
 WHERE table_name = {name} AND table_schema = {schema}

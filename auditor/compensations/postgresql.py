@@ -54,6 +54,7 @@ SELECT a.attname::text AS name,
   (a.attgenerated <> '')::int::text AS generated, (a.attidentity = 'a')::int::text AS always,
   (t.typname <> 'citext' AND coalesce((SELECT collisdeterministic FROM pg_collation WHERE oid = a.attcollation), true))
     ::int::text AS bytewise,
+  has_column_privilege(a.attrelid, a.attnum, 'SELECT')::int::text AS readable,
   CASE WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' ELSE 'no plain table' END AS kind
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 AND NOT a.attisdropped

@@ -31,7 +31,7 @@ SELECT c.name AS name, lower(c.type) AS declared, CAST(c."notnull" = 0 AS TEXT) 
     AND (SELECT count(*) FROM pragma_table_xinfo({name}) WHERE pk > 0) = 1) AS TEXT) AS filled,
   CAST(c.hidden IN (2, 3) AS TEXT) AS generated, '0' AS always,
   (SELECT CAST(sql NOT LIKE '%collate%' AS TEXT) FROM sqlite_master
-    WHERE lower(name) = lower({name}) AND type IN ('table', 'view')) AS bytewise,
+    WHERE lower(name) = lower({name}) AND type IN ('table', 'view')) AS bytewise, '1' AS readable,
   (SELECT type FROM sqlite_master WHERE lower(name) = lower({name}) AND type IN ('table', 'view')) AS kind
 FROM pragma_table_xinfo({name}) c WHERE c.hidden <> 1 ORDER BY c.cid
 """

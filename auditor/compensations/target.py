@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from contracts.contract import Contract, Replica
     from reconcilers.finding import KeyText
     from reconcilers.ports import Reader, Shape
+    from reconcilers.projection import Item
     from reconcilers.workspace import Workspace
 
 _TEXT = LogicalType(Kind.TEXT)
-_CATALOG_COLUMNS = ("name", "declared", "nullable", "filled", "generated", "always", "bytewise", "kind")
+_CATALOG_COLUMNS = ("name", "declared", "nullable", "filled", "generated", "always", "bytewise", "readable", "kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,19 @@ class Target:
             column.name: [image for row in rows if (image := row[i]) is not None] for i, column in enumerate(columns)
         }
 
+    def _holds_something(self, column: TargetColumn) -> str:
+        """SQL of 1 where a column is not NULL; one that may not be read is taken to hold something."""
+        return (
+            f"CASE WHEN {self.dialect.quoted(column.name)} IS NULL THEN '0' ELSE '1' END" if column.readable else "'1'"
+        )
+
+    def _columns_of(self, items: Sequence[Item]) -> list[str]:
+        """The columns that hold these things; all of them where one lies inside a document."""
+        names = dict.fromkeys(item.wanted.path for item in items)
+        if any(self.table.column(name) is None for name in names):
+            return ["t.*"]
+        return [f"t.{self.dialect.quoted(name)}" for name in names]
+
     def images(self, shape: Shape, keys: Mapping[KeyText, tuple[str | None, ...]]) -> dict[KeyText, list[Image]]:
         """The rows with these keys.
 
@@ -145,13 +159,14 @@ class Target:
         known = SuspectKeys(cursor, contract, Suspects(list(keys)), f"{self._name}_image_keys")
         shown, hidden = self.shown_columns, self.hidden_columns
         asked = [self.dialect.image(column) for column in shown]
-        asked += [f"CASE WHEN {self.dialect.quoted(column.name)} IS NULL THEN '0' ELSE '1' END" for column in hidden]
+        asked += [self._holds_something(column) for column in hidden]
         listed = "".join(f", {image} AS audit_{i}" for i, image in enumerate(asked))
-        query = f"SELECT t.*{listed} FROM {self.dialect.table(self.relation)} t"
         items = [
             item for item in replica_items(contract, self._replica, shape)
             if item.name in contract.key or item.name.startswith("\0select ")
         ]  # fmt: skip
+        named = ", ".join(self._columns_of(items))
+        query = f"SELECT {named}{listed} FROM {self.dialect.table(self.relation)} t"
         wanted = [*(item.wanted for item in items), *(Wanted(f"audit_{i}", _TEXT) for i in range(len(asked)))]
         places = {item.name: item.wanted for item in items}
         sought = Keys(

@@ -300,3 +300,26 @@ def test_programs_restore_mariadb(mariadb_copy: World, mariadb: MariaDB) -> None
 
 def test_programs_restore_mysql(mysql_copy: World, mysql: MySQL) -> None:
     programs_restore(mysql_copy, mysql.connect(mysql_copy.copy.url), "SET time_zone = '+00:00'")
+
+
+def test_a_role_that_may_read_no_more_than_the_contract_names_is_enough(postgresql: World) -> None:
+    """What else a deleted row held is then asked of whoever undoes the delete."""
+    copy = postgresql.copy
+    name = f"reader_{copy.url.rsplit('/', 1)[1]}"
+    copy.run(
+        f"CREATE ROLE {name} LOGIN PASSWORD 'secret'",
+        f"GRANT USAGE ON SCHEMA copies TO {name}",
+        f'GRANT SELECT ON copies.customers, copies."Order Lines" TO {name}',
+        'GRANT SELECT (order_id, customer, "State", note, total, weight, placed, due, photo)'
+        f" ON copies.orders TO {name}",
+    )
+    settings = postgresql.directory / "auditor.yaml"
+    mine = f"//{name}:secret@{copy.url.partition('@')[2]}"
+    settings.write_text(settings.read_text("utf-8").replace(copy.url.partition(":")[2], mine), "utf-8")
+    copy.drift()
+    postgresql.reconcile()
+    plan = postgresql.plan()
+    assert not [one["reason"] for one in plan["compensations"] if one["action"] == "escalate"]
+    deleted = next(one for one in plan["compensations"] if one["action"] == "delete" and "orders" in one["statement"])
+    asked = deleted["inverse"]["parameters"]["before_seen"]
+    assert asked["from_replica"]["field"] == "seen"

@@ -111,8 +111,14 @@ class Masker:
         """A digest of a row can be tried out as well as the row can; under the key it still tells two reads apart."""
         if not read.digest:
             return read
-        digest = hashlib.blake2b(read.digest.encode(), key=self._digest_key, digest_size=8).hexdigest()
-        return Read(read.side, read.at, read.watermark, read.state, digest)
+        return Read(read.side, read.at, read.watermark, read.state, self._keyed_digest(read.digest))
+
+    def digest(self, entity: str, digest: str) -> str:
+        """The digest of a row as reports show it."""
+        return self._keyed_digest(digest) if entity in self._sensitive else digest
+
+    def _keyed_digest(self, digest: str) -> str:
+        return hashlib.blake2b(digest.encode(), key=self._digest_key, digest_size=8).hexdigest()
 
     def _note(self, finding: Finding, sensitive: frozenset[str]) -> str:
         """The evidence's sentence with every sensitive value that the finding knows replaced by its hash."""

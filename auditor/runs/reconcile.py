@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.quantities import Window
+    from auditor.runs.recollection import Recollection
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from contracts.expression import Expression
     from reconcilers.ports import Load, Reader
@@ -79,6 +80,7 @@ class Surroundings:
         confirmer: Makes the reader for looking again at suspects, where that may be another one; None: the same.
         loads: What was asked of each connection so far, by its name.
         windows: When a connection may be read, by its name; empty: always.
+        recall: What earlier runs left in flight of an entity.
     """
 
     contracts: Mapping[str, Contract]
@@ -90,6 +92,7 @@ class Surroundings:
     confirmer: Callable[[DatasetRef | QueryRef], Reader] | None = None
     loads: Callable[[], Mapping[str, Load]] = dict
     windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
+    recall: Callable[[str], Recollection | None] = lambda _entity: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         run.reasons.add("empty_owner")
         around.say(_no_row(run.contract, request))
         return
-    run.watch.suspicion.begin(run.first, around.clock.now())
+    run.watch.suspicion.begin(run.first, around.clock.now(), around.recall(run.contract.entity))
 
 
 def _windows(contract: Contract, around: Surroundings) -> dict[str, Sequence[Window]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from auditor.clock import Clock
+    from auditor.runs.recollection import Recollection
 
 _Subject = tuple[str | None, KeyText | None]
 """What is looked at again: a replica (None: the owner alone) and a key."""
@@ -70,11 +71,12 @@ class Suspicion:
     suspects: list[Suspect] = field(default_factory=list)
     settled: list[Finding] = field(default_factory=list)
 
-    def begin(self, look: EntityLook, wall: datetime) -> None:
-        """Take everything that a first look saw as a suspect."""
+    def begin(self, look: EntityLook, wall: datetime, recollection: Recollection | None = None) -> None:
+        """Take everything that a first look saw as a suspect, with what earlier runs saw of it."""
         for sight, replica in _sights(look):
-            moments = _moments(look, replica)
-            self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [_look(sight, moments, wall)]))
+            first = _look(sight, _moments(look, replica), wall)
+            earlier = [] if recollection is None else recollection.earlier(sight.finding, first)
+            self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [*earlier, first]))
 
     def _bound(self, finding: Finding) -> float:
         """How long the difference may lawfully last: what one side shows all by itself waits for no replication."""

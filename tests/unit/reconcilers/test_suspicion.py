@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from auditor.clock import ManualClock
+from auditor.ledger.records import Carried
+from auditor.masking import Masker
+from auditor.reports.document import finding_document
+from auditor.runs.recollection import Recollection
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
 from reconcilers.finding import Cause, Verdict
 from tests.worlds.small_world import SmallWorld
@@ -33,6 +38,9 @@ replicas:
 """
 
 
+MASKER = Masker(b"key", {"thing": frozenset({"name"})})
+
+
 class Time:
     """A world whose readers tell the manual clock's time, and a run over it."""
 
@@ -49,11 +57,26 @@ class Time:
         self.readers = {**getattr(self, "readers", {}), str(dataset): reader}
         return reader
 
-    def run(self, *, max_wait: float = 600, recheck: bool = True) -> RunResult:
-        """One run of the nightly job."""
-        around = Surroundings(self.world.contracts, self.reader, self.workspace, self.clock)
+    def run(
+        self, *, max_wait: float = 600, recheck: bool = True, before: RunResult | None = None, masker: Masker = MASKER
+    ) -> RunResult:
+        """One run of the nightly job; `before`: the one whose findings it remembers."""
+        left = [] if before is None else carried(before, masker)
+        recall = Recollection(left, masker)
+        around = Surroundings(
+            self.world.contracts, self.reader, self.workspace, self.clock, recall=lambda _entity: recall
+        )
         request = ReconcileRequest(max_wait=timedelta(seconds=max_wait), recheck=recheck)
         return reconcile(request, around, "run")
+
+
+def carried(run: RunResult, masker: Masker) -> list[Carried]:
+    """What the ledger keeps of a run's findings in flight."""
+    return [
+        Carried("", "", "", "", json.loads(json.dumps(finding_document(masker.finding(finding)))))
+        for finding in run.findings
+        if finding.verdict is Verdict.IN_FLIGHT
+    ]
 
 
 def at(time: Time, seconds: float, action: Callable[[], object]) -> None:
@@ -263,3 +286,35 @@ def test_a_field_with_a_tolerance_belongs_to_the_owners_version(workspace: Works
         late = {"weight": f"{second - 3}.00"}
         at(time, second, lambda late=late: time.world.rows["copy/things"][0].update(late))  # type: ignore[misc]
     assert verdicts(time.run()) == [(Verdict.UNDECIDED, "mismatch")]
+
+
+# -- from run to run ---------------------------------------------------------------------------------------------------
+
+
+def test_what_a_run_left_in_flight_the_next_one_judges_first(time: Time) -> None:
+    """The owner holds what it held then: no second lag bound is waited for."""
+    first = time.run(max_wait=0)
+    time.clock.advance(61)
+    began = time.clock.monotonic()
+    second = time.run(max_wait=0, before=first)
+    assert verdicts(second) == [(Verdict.PERSISTENT, "mismatch")]
+    assert time.clock.monotonic() == began
+    reads = second.findings[0].evidence.reads
+    assert [read.at for read in reads[:2]] == [read.at for read in first.findings[0].evidence.reads]
+
+
+@pytest.mark.parametrize("between", [{"name": "newer"}, {}])
+def test_what_changed_since_or_lies_too_close_stays_in_flight(time: Time, between: dict[str, str]) -> None:
+    """The earlier look proves nothing of a newer version, and nothing before its time."""
+    first = time.run(max_wait=0)
+    time.world.rows["own/things"][0].update(between)
+    time.clock.advance(61 if between else 30)
+    assert verdicts(time.run(max_wait=0, before=first)) == [(Verdict.IN_FLIGHT, "mismatch")]
+
+
+def test_what_a_wall_clock_says_that_went_back_is_not_remembered(time: Time) -> None:
+    """Between two runs no other clock tells how long it was."""
+    time.clock.advance(3600)
+    first = time.run(max_wait=0)
+    time.clock = ManualClock()
+    assert verdicts(time.run(max_wait=0, before=first)) == [(Verdict.IN_FLIGHT, "mismatch")]

@@ -59,7 +59,8 @@ HOT_LOOKS_MIN = 3
 """Looks with another owner's row each, from which on a key counts as hot: one change between two looks is ordinary."""
 
 HOT_BOUNDS = 3
-"""Lag bounds that a key whose owner keeps changing is watched before it is given up as hot."""
+"""Lag bounds that a key whose owner keeps changing is watched before it is given up as hot; twice as many where the
+stores are so slow that they do not allow for CERTAIN_LOOKS_MIN looks."""
 
 LOOKS_PER_BOUND = 4
 """Looks at a suspect while its lag bound passes: they tell a busy key from a still one."""
@@ -360,8 +361,10 @@ def _lawful_version(case: _Case) -> Judgement | None:
 
 
 def _hot(case: _Case) -> Judgement | None:
-    """The owner changed again at every look, for several lag bounds."""
-    if case.waited < HOT_BOUNDS * case.needed or not is_hot(case.looks):
+    """The owner changed again and again, for several lag bounds and enough looks to tell a stuck replica by."""
+    bounds = case.waited / case.needed if case.needed else HOT_BOUNDS
+    enough = bounds >= HOT_BOUNDS and len(case.looks) >= CERTAIN_LOOKS_MIN
+    if not (enough or bounds >= 2 * HOT_BOUNDS) or not is_hot(case.looks):
         return None
     return Judgement(Verdict.UNDECIDED, note=HOT_NOTE)
 

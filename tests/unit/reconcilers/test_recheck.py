@@ -234,11 +234,13 @@ def test_a_replica_that_holds_what_the_owner_held_within_the_bound_is_in_flight(
 
 def test_a_busy_key_is_given_up_after_some_lag_bounds() -> None:
     """Every suspect is settled within a bound, whatever its owner does."""
-    looks = [seen(i * ENOUGH / 2, f"v{i}", f"r{i}") for i in range(HOT_BOUNDS * 2 + 1)]
+    looks = [seen(i * ENOUGH / 2, f"v{i}", f"r{i}") for i in range(max(HOT_BOUNDS * 2 + 1, CERTAIN_LOOKS_MIN))]
     assert judge(looks[:-1], BOUND).verdict is Verdict.SUSPECT
     judgement = judge(looks, BOUND)
     assert (judgement.verdict, judgement.again_in) == (Verdict.UNDECIDED, None)
     assert judgement.note.startswith("hot")
+    slow = [seen(i * ENOUGH * HOT_BOUNDS, f"v{i}", f"r{i}") for i in range(3)]
+    assert judge(slow, BOUND).verdict is Verdict.UNDECIDED
 
 
 # -- what the owner's database dates -----------------------------------------------------------------------------------

@@ -122,7 +122,11 @@ class Looker:
         with workspace_errors(f"comparing {self._contract.entity}", self._workspace.halt), ExitStack() as stack:
             readers = self._readers_for(suspects)
             owner, copies = self._readings(stack, readers)
-            self._open([owner, *copies.values()])
+            if suspects is None:
+                self._open([owner, *copies.values()])
+            else:  # an owner that is read after its replicas, and is as it was, was so when they were read
+                self._open([*copies.values()])
+                self._open([owner])
             result = self._compared(owner, copies, keys, readers.referenced)
         result.read_until = monotonic()
         return result
@@ -160,7 +164,7 @@ class Looker:
         return open_side(reader, self._workspace, items, f"{self._prefix}{replica.name}")
 
     def _open(self, sides: Sequence[Reading]) -> None:
-        """Open every side at once."""
+        """Open some sides at once."""
         self._at_once([side for side in sides if side.error is None], Reading.begin)
 
     def _at_once(self, sides: Sequence[Reading], act: Callable[[Reading], None]) -> None:

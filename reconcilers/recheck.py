@@ -59,8 +59,8 @@ HOT_LOOKS_MIN = 3
 """Looks with another owner's row each, from which on a key counts as hot: one change between two looks is ordinary."""
 
 HOT_BOUNDS = 3
-"""Lag bounds that a key whose owner keeps changing is watched before it is given up as hot; twice as many where the
-stores are so slow that they do not allow for CERTAIN_LOOKS_MIN looks."""
+"""Lag bounds that a key whose owner keeps changing is watched before it is given up as hot; more where the stores
+are so slow that there were fewer than CERTAIN_LOOKS_MIN looks by then."""
 
 LOOKS_PER_BOUND = 4
 """Looks at a suspect while its lag bound passes: they tell a busy key from a still one."""
@@ -128,6 +128,7 @@ class Look:
         copied: The replica's copy of it.
         age: Seconds since the owner's row changed, by its own database's clock and its own database's doing.
         passed: What the replica had consumed when it was read.
+        owner_last: The owner was read after the replica had been: what it held before and then, it held meanwhile.
     """
 
     at: float
@@ -141,6 +142,7 @@ class Look:
     copied: Mark = None
     age: float | None = None
     passed: Passed | None = None
+    owner_last: bool = True
 
     @property
     def end(self) -> float:
@@ -210,6 +212,16 @@ class _Case:
     def waited(self) -> float:
         """Seconds since the first look."""
         return self.now.at - self.looks[0].end
+
+    @property
+    def between(self) -> Look | None:
+        """The latest look at whose replica the owner was surely as it is now; None where there is none yet.
+
+        An owner that was read before its replica may have changed in between, and the replica have it already.
+        """
+        if self.now.owner_last:
+            return self.now if len(self.same) > 1 else None
+        return self.same[-2] if len(self.same) > 2 else None  # noqa: PLR2004 - the first, it, and the last
 
     def due(self, since: float) -> bool:
         """Whether what the owner held at that moment must have arrived at the replica by the last look."""
@@ -293,10 +305,11 @@ def _owner_alone(case: _Case) -> Judgement | None:
 
 def _still_owner(case: _Case) -> Judgement | None:
     """The owner was the same in looks that are due apart."""
-    since = case.same[0].end
-    if len(case.same) == 1 or not case.due(since) or _may_flap(case):
+    since, between = case.same[0].end, case.between
+    if between is None or _may_flap(case):
         return None
-    return case.persistent(since, _cause(case))
+    elapsed = between.at - since >= case.needed - CLOCK_SECONDS
+    return case.persistent(since, _cause(case)) if elapsed or case.proven(since) else None
 
 
 def _may_flap(case: _Case) -> bool:
@@ -363,8 +376,7 @@ def _lawful_version(case: _Case) -> Judgement | None:
 def _hot(case: _Case) -> Judgement | None:
     """The owner changed again and again, for several lag bounds and enough looks to tell a stuck replica by."""
     bounds = case.waited / case.needed if case.needed else HOT_BOUNDS
-    enough = bounds >= HOT_BOUNDS and len(case.looks) >= CERTAIN_LOOKS_MIN
-    if not (enough or bounds >= 2 * HOT_BOUNDS) or not is_hot(case.looks):
+    if bounds < HOT_BOUNDS or len(case.looks) < CERTAIN_LOOKS_MIN or not is_hot(case.looks):
         return None
     return Judgement(Verdict.UNDECIDED, note=HOT_NOTE)
 
@@ -381,8 +393,8 @@ def is_hot(looks: Sequence[Look]) -> bool:
 def _not_yet(case: _Case) -> Judgement:
     left = max(case.needed - (case.now.at - case.same[0].end), 0.0)
     pause = max(case.needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
-    if len(case.looks) > 1 and left <= CLOCK_SECONDS:
-        left = pause  # it is due, and one more look is wanted all the same
+    if len(case.looks) > 1 and left <= CLOCK_SECONDS:  # it is due, and one more look is wanted all the same
+        left = pause if case.now.owner_last else LOOK_SECONDS_MIN
     return Judgement(Verdict.SUSPECT, again_in=left, sample_in=min(left, pause))
 
 

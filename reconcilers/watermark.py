@@ -21,6 +21,7 @@ class Watermark:
         position: An opaque position (a PostgreSQL snapshot, a GTID set, a file's size and time) that only the
             dataset's reader compares; empty where the store has none.
         display: The position for people, such as an LSN.
+        taken_by: The same clock when the snapshot had surely been taken; None: at `monotonic` already.
         isolation: `snapshot` (one consistent read), or `none` (rows may stem from different moments).
     """
 
@@ -31,3 +32,9 @@ class Watermark:
     position: str = ""
     display: str = ""
     isolation: str = "snapshot"
+    taken_by: float | None = None
+
+    @property
+    def by(self) -> float:
+        """The monotonic clock when the snapshot had surely been taken."""
+        return self.monotonic if self.taken_by is None else self.taken_by

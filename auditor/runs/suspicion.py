@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.runs.recollection import Recollection
+    from reconcilers.watermark import Watermark
 
 _Subject = tuple[str | None, KeyText | None]
 """What is looked at again: a replica (None: the owner alone) and a key."""
@@ -65,11 +67,13 @@ class Suspicion:
 
     Args:
         lag_bounds: Replica name to its lag bound in seconds.
+        sampled: Suspects that are looked at while their lag bound passes, too.
     """
 
     lag_bounds: Mapping[str, float]
     suspects: list[Suspect] = field(default_factory=list)
     settled: list[Finding] = field(default_factory=list)
+    sampled: int = SAMPLED_SUSPECTS_MAX
 
     def begin(self, look: EntityLook, wall: datetime, recollection: Recollection | None = None) -> None:
         """Take everything that a first look saw as a suspect, with what earlier runs saw of it."""
@@ -96,7 +100,7 @@ class Suspicion:
 
     def _due(self, suspect: Suspect) -> float:
         judgement, seen = suspect.judgement, suspect.looks[-1]
-        sampled = len(self.suspects) <= SAMPLED_SUSPECTS_MAX
+        sampled = len(self.suspects) <= self.sampled
         return seen.at + ((judgement.sample_in if sampled else judgement.again_in) or 0.0)
 
     def look_again(self, looker: Looker, clock: Clock) -> None:
@@ -129,7 +133,7 @@ class Suspicion:
             failed = next(iter(told.splitlines()), "")
             moments = _moments(look, finding.replica, now)
             if same is None:
-                suspect.see(Look(moments[0], wall, "", "", None, problem=failed))
+                suspect.see(Look(moments.first, wall, "", "", None, problem=failed))
             else:
                 suspect.see(_look(same, moments, wall, problem=failed), same.finding)
 
@@ -160,24 +164,35 @@ def _sights(look: EntityLook) -> Iterable[tuple[Sight, str | None]]:
             yield from ((sight, name) for sight in replica.sights)
 
 
-def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> tuple[float, float]:
-    """The auditor's monotonic clock when the first side was taken, and when both had surely been read.
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """The auditor's monotonic clock: when the first side was taken, when both had surely been read, in which order."""
 
-    A side without a snapshot may have been read as late as the look ended.  `otherwise`: where nothing was read.
-    """
-    sides = [look.watermark, look.replicas[replica].watermark if replica in look.replicas else None]
-    marks = [mark for mark in sides if mark is not None]
+    first: float
+    last: float
+    owner_last: bool
+
+
+def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _Moments:
+    """When the sides of one look were read; `otherwise`: where nothing was."""
+    owner, copy = look.watermark, look.replicas[replica].watermark if replica in look.replicas else None
+    marks = [mark for mark in (owner, copy) if mark is not None]
     first = min((mark.monotonic for mark in marks), default=otherwise)
-    last = max((mark.monotonic for mark in marks), default=otherwise)
-    if any(mark.isolation != "snapshot" for mark in marks):
-        last = max(last, look.read_until)
-    return first, last
+    last = max((_read_by(mark, look) for mark in marks), default=otherwise)
+    return _Moments(first, last, owner is None or copy is None or owner.monotonic >= _read_by(copy, look))
 
 
-def _look(sight: Sight, moments: tuple[float, float], wall: datetime, *, problem: str = "") -> Look:
+def _read_by(mark: Watermark, look: EntityLook) -> float:
+    """When a side had surely been read: one without a snapshot may have been read as late as the look ended."""
+    if mark.isolation != "snapshot" or math.isinf(mark.by):
+        return max(mark.monotonic, look.read_until)
+    return mark.by
+
+
+def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "") -> Look:
     return Look(
-        moments[0], wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments[1],
-        mark=sight.mark, copied=sight.copied, age=sight.age,
+        moments.first, wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments.last,
+        mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last,
     )  # fmt: skip
 
 

@@ -55,7 +55,9 @@ def test_a_suspect_is_looked_at_again_after_the_lag_bound(shop: Shop, audit: Cal
     assert done.code == 1
     assert "looking again" in done.err
     (finding,) = done.json["findings"]
-    assert len(finding["evidence"]["reads"]) == 4
+    reads = finding["evidence"]["reads"]
+    assert len(reads) >= 4  # both sides, before and after; and while the lag bound passed
+    assert [read["side"] for read in reads[:4]] == ["owner", "search"] * 2
 
 
 def test_max_wait_leaves_what_needs_longer_in_flight(shop: Shop, audit: Callable[..., Outcome]) -> None:

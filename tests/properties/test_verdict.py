@@ -133,11 +133,12 @@ class Verdicts(RuleBasedStateMachine):
     """Changes, faults and looks in any order; every content is written once, so nothing comes back unseen."""
 
     versioned = False
+    sampled = 1000
 
     @initialize(lags=st.lists(st.floats(0, LAG_BOUND), min_size=3, max_size=3))
     def begin(self, lags: list[float]) -> None:
         self.world = World(versioned=self.versioned)
-        self.suspicion = Suspicion({"copy": LAG_BOUND})
+        self.suspicion = Suspicion({"copy": LAG_BOUND}, sampled=self.sampled)
         self.first_look: float | None = None
         self.contents = 0
         self.written_since: set[str] = set()
@@ -238,7 +239,13 @@ class VersionedVerdicts(Verdicts):
         return "ABC"[wanted]
 
 
-@pytest.mark.parametrize("machine", [Verdicts, VersionedVerdicts])
+class HurriedVerdicts(Verdicts):
+    """So many suspects that each is looked at when it is due, and not before."""
+
+    sampled = 0
+
+
+@pytest.mark.parametrize("machine", [Verdicts, VersionedVerdicts, HurriedVerdicts])
 def test_no_false_alarm_and_no_missed_drift(machine: type[Verdicts]) -> None:
     """Whatever is written, lost and looked at, in whichever order."""
     from hypothesis.stateful import run_state_machine_as_test

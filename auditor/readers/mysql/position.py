@@ -48,6 +48,7 @@ def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
         position=json.dumps({"server": server, "before": before, "after": after}) if known else "",
         display=(after if before == after else f"{before} to {after}") if known else "",
         isolation="snapshot" if consistent else "none",
+        taken_by=time.monotonic(),
     )
 
 

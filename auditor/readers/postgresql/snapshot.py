@@ -80,6 +80,7 @@ def open_moment(session: PostgresSession, plan: Plan) -> Watermark:
         store_time=datetime.fromisoformat(told).astimezone(UTC),
         position=position,
         display=plan.server.position,
+        taken_by=time.monotonic(),
     )
 
 

@@ -5,6 +5,7 @@ The way that always works, and the slowest: stores with a reader of their own ar
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -138,7 +139,9 @@ class SqlAlchemyReader:
             connection.begin()
             for statement in manners.begin:
                 connection.exec_driver_sql(statement)
-        return Watermark(self.dataset, read_at, monotonic, isolation="snapshot" if snapshot else "none")
+        # Some databases take the snapshot with the first statement, which is yet to come: by the end of the look.
+        isolation = "snapshot" if snapshot else "none"
+        return Watermark(self.dataset, read_at, monotonic, isolation=isolation, taken_by=math.inf)
 
 
 def locate(relation: SqlRelation, path: str, dataset: str) -> tuple[str, tuple[str, ...]]:

@@ -135,6 +135,18 @@ class SqliteConnection:
         """Whether somebody wrote to a file that was read as immutable."""
         return self.immutable and FileState.of(self.path) != self.before
 
+    def failed(self, error: sqlite3.Error, what: str) -> StoreError:
+        """What a person is told about an error while reading.
+
+        A file that was read as immutable, and written to meanwhile, may look damaged; it is not, and can be read again.
+        """
+        if not self.was_written():
+            return failure(error, self.dataset, what)
+        return InterruptedReadError(
+            f"reading {self.dataset}: {what} failed: {self.path} was written to while it was read",
+            hint="read it while its application has it open, or is at rest",
+        )
+
     def close(self) -> None:
         """Let the file go."""
         self.sql.close()

@@ -93,14 +93,16 @@ class SqliteReader:
     def snapshot(self, workspace: Workspace) -> Iterator[SqliteSnapshot]:
         """See `reconcilers.ports.Reader.snapshot`."""
         with self._connected() as connection, workspace.halt.ending(connection.sql.interrupt):
+            read_at, monotonic = datetime.now(UTC), time.monotonic()
+            relation = self._begin(connection.sql)
             watermark = Watermark(
                 self.dataset,
-                read_at=datetime.now(UTC),
-                monotonic=time.monotonic(),
+                read_at=read_at,
+                monotonic=monotonic,
                 position=connection.before.position,
                 display=connection.before.display,
+                taken_by=time.monotonic(),
             )
-            relation = self._begin(connection.sql)
             snapshot = SqliteSnapshot(self, workspace, connection, relation, watermark)
             try:
                 yield snapshot
@@ -210,7 +212,7 @@ class SqliteSnapshot(StreamingSnapshot):
             marks = ", ".join("?" * len(types))
             self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", key_values(spelled(keys), types))
         except sqlite3.Error as error:
-            raise failure(error, self.dataset, "preparing a lookup") from error
+            raise self._file.failed(error, "preparing a lookup") from error
         return table
 
     def _ways(self, wanted: Sequence[Wanted]) -> list[str]:
@@ -232,7 +234,7 @@ class SqliteSnapshot(StreamingSnapshot):
         try:
             row: tuple[Any, ...] = self._connection.execute(sql).fetchone()
         except sqlite3.Error as error:
-            raise failure(error, self.dataset, "looking at its values") from error
+            raise self._file.failed(error, "looking at its values") from error
         return row
 
     def _stream(self, wanted: Sequence[Wanted], ways: Sequence[str], condition: str = "") -> RawRelation:
@@ -277,9 +279,9 @@ class SqliteSnapshot(StreamingSnapshot):
                 brought += len(rows)
         except sqlite3.OperationalError as error:
             if "decode" not in str(error).lower():
-                raise failure(error, self.dataset, "reading its rows") from error
+                raise self._file.failed(error, "reading its rows") from error
         except sqlite3.Error as error:
-            raise failure(error, self.dataset, "reading its rows") from error
+            raise self._file.failed(error, "reading its rows") from error
         else:
             return
         yield from self._lenient_rows(sql, brought)
@@ -304,7 +306,7 @@ class SqliteSnapshot(StreamingSnapshot):
                 brought -= len(fetch(min(brought, BATCH_ROWS_MAX)))
             yield from chunks(fetch, _size_of)
         except sqlite3.Error as error:
-            raise failure(error, self.dataset, "reading its rows") from error
+            raise self._file.failed(error, "reading its rows") from error
         finally:
             self._connection.text_factory = str
 

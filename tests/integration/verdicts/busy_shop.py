@@ -70,6 +70,10 @@ class Copy(Protocol):
         """Write or delete rows, in one transaction."""
         ...
 
+    def close(self) -> None:
+        """No more will be written."""
+        ...
+
 
 class ServerCopy:
     """A copy in PostgreSQL or MariaDB."""
@@ -91,33 +95,31 @@ class ServerCopy:
                     cursor.execute(self._upsert, row)
             cursor.execute("COMMIT")
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
 
 class SqliteCopy:
-    """A copy in SQLite."""
+    """A copy in SQLite, which its application keeps open."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._open() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"CREATE TABLE {COPY}")
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=30)
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute(f"CREATE TABLE {COPY}")
 
     def apply(self, rows: list[tuple[int, Row | None]]) -> None:
         """Write or delete rows, in one transaction."""
-        with self._open() as connection:
-            for key, row in rows:
-                if row is None:
-                    connection.execute("DELETE FROM order_copy WHERE order_id = ?", (key,))
-                else:
-                    connection.execute("INSERT OR REPLACE INTO order_copy VALUES (?, ?, ?, ?)", row)
+        self._connection.execute("BEGIN IMMEDIATE")
+        for key, row in rows:
+            if row is None:
+                self._connection.execute("DELETE FROM order_copy WHERE order_id = ?", (key,))
+            else:
+                self._connection.execute("INSERT OR REPLACE INTO order_copy VALUES (?, ?, ?, ?)", row)
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """The application ends."""
+        self._connection.close()
 
 
 @dataclass
@@ -226,6 +228,8 @@ class BusyShop:
             closing.set()
             for thread in threads:
                 thread.join()
+            for replication in self.replications:
+                replication.copy.close()
         assert not failures, failures
 
     def _write(self, closing: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from reconcilers.recheck import (
     CERTAIN_LOOKS_MIN,
     FLAPPING_LOOKS_MAX,
     HOT_BOUNDS,
+    LOOK_SECONDS_MIN,
     MARGIN_SECONDS,
     TRANSACTION_SECONDS,
     History,
@@ -155,6 +157,16 @@ def test_a_long_look_counts_from_its_end_to_the_next_ones_beginning() -> None:
     assert judge([long, late], BOUND).verdict is Verdict.PERSISTENT
 
 
+def test_an_owner_that_was_read_before_its_replica_is_looked_at_once_more() -> None:
+    """It may have changed in between, and the replica have it already; the same owner later says that it did not."""
+    owner_first = [replace(look, owner_last=False) for look in (seen(0), seen(ENOUGH), seen(ENOUGH + 1))]
+    assert judge(owner_first[:2], BOUND).verdict is Verdict.SUSPECT
+    assert judge(owner_first[:2], BOUND).again_in == pytest.approx(LOOK_SECONDS_MIN)
+    assert judge(owner_first, BOUND).verdict is Verdict.PERSISTENT
+    changed = replace(owner_first[2], owner="v2", mark=None)
+    assert judge([*owner_first[:2], changed], BOUND).verdict is Verdict.SUSPECT
+
+
 # -- a busy owner ------------------------------------------------------------------------------------------------------
 
 
@@ -239,8 +251,6 @@ def test_a_busy_key_is_given_up_after_some_lag_bounds() -> None:
     judgement = judge(looks, BOUND)
     assert (judgement.verdict, judgement.again_in) == (Verdict.UNDECIDED, None)
     assert judgement.note.startswith("hot")
-    slow = [seen(i * ENOUGH * HOT_BOUNDS, f"v{i}", f"r{i}") for i in range(3)]
-    assert judge(slow, BOUND).verdict is Verdict.UNDECIDED
 
 
 # -- what the owner's database dates -----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from auditor.masking import Masker
     from auditor.reports.document import FindingDocument, RunDocument
     from auditor.reports.progress import Progress
+    from auditor.runs.recollection import Recollection
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
     from contracts.contract import DatasetRef, QueryRef
@@ -104,11 +105,13 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
         with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
             entities = [contract.entity for contract in scope]
             ledger = held.enter_context(ledger_for_run(wiring, entities, run_id, listener.say))
-            result = reconcile(request.reconcile, _surroundings(wiring, catalog, workspace, clock, listener), run_id)
+            books = _Books(wiring, catalog, ledger)
+            around = replace(_surroundings(wiring, catalog, workspace, clock, listener), recall=books.recollection)
+            result = reconcile(request.reconcile, around, run_id)
         document = run_document(result, catalog.contracts)
         if not _compared(document):
             return Job(document, (), document["exit_code"])
-        return _recorded(request, result, document, _Books(wiring, catalog, ledger))
+        return _recorded(request, result, document, books)
 
 
 def _surroundings(
@@ -158,6 +161,16 @@ class _Books:
             LedgerError: The ledger's key cannot be read.
         """
         return self._masker(self.wiring.settings.report.key() or self.ledger.hash_key())
+
+    def recollection(self, entity: str) -> Recollection | None:
+        """What earlier runs left in flight of an entity; without it, suspects are waited for as if they were new."""
+        from auditor.runs.recollection import Recollection
+
+        try:
+            carried = self.ledger.carried(entity)
+            return Recollection(carried, self.masker()) if carried else None
+        except LedgerError:  # told when the run cannot be recorded
+            return None
 
     def makeshift_masker(self) -> Masker:
         """Masks for this report alone, where the ledger's key is not to be had: nothing can be compared with it."""

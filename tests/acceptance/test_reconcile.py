@@ -69,6 +69,16 @@ def test_max_wait_leaves_what_needs_longer_in_flight(shop: Shop, audit: Callable
     assert finding["judge_after"] > finding["last_seen"]
 
 
+def test_what_is_left_in_flight_is_judged_first_by_the_next_run(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """Its owner has been the same since the earlier run, for longer than the lag bound."""
+    shop.search("UPDATE order_search SET state = 'lost' WHERE order_id = 7")
+    audit("reconcile", "--recheck-after", "1h", "--max-wait", "0s")
+    waiting = audit("reconcile", "--format", "json", "--recheck-after", "1h", "--max-wait", "0s")
+    assert [finding["verdict"] for finding in waiting.json["findings"]] == ["in_flight"]
+    done = audit("reconcile", "--format", "json", "--recheck-after", "1ms", "--max-wait", "2s")
+    assert [finding["verdict"] for finding in done.json["findings"]] == ["persistent"]
+
+
 def test_without_recheck_differences_are_suspects(shop: Shop, audit: Callable[..., Outcome]) -> None:
     shop.search(*DRIFT)
     done = audit("reconcile", "--no-recheck", "--format", "json")

@@ -157,6 +157,15 @@ class Verdicts(RuleBasedStateMachine):
         self.world.write(key, self.content(wanted), lag)
         self.written_since.add(key)
 
+    @precondition(lambda self: self.first_look is not None and self.world.gap > 0)
+    @rule(key=st.sampled_from(KEYS), wanted=st.integers(0, 2), share=st.floats(0.1, 0.4))
+    def change_within_the_next_look(self, key: str, wanted: int, share: float) -> None:
+        """A change comes, and has arrived, between the two reads of one look."""
+        content, clock, world = self.content(wanted), self.world.clock, self.world
+        moment = clock.monotonic() + (self.suspicion.next_look_in(clock.monotonic()) or 0.0)
+        clock.at(moment + share * world.gap, lambda: world.write(key, content, share * world.gap))
+        self.written_since.add(key)
+
     @precondition(lambda self: not self.versioned)  # a row that is not there has no version to tell by
     @rule(key=st.sampled_from(KEYS), lag=st.floats(0, LAG_BOUND))
     def delete(self, key: str, lag: float) -> None:
@@ -254,3 +263,15 @@ def test_no_false_alarm_and_no_missed_drift(machine: type[Verdicts]) -> None:
 
 
 EXAMPLES = 150
+
+
+def test_a_change_between_the_two_reads_of_a_look_is_no_drift() -> None:
+    """The owner is read, changes, its replica has the change already and is read: one course that must not alarm."""
+    course = HurriedVerdicts()
+    course.begin(lags=[0.0, 0.0, 0.0])
+    course.write(key="a", lag=5.0, wanted=0)
+    course.look(gap=BETWEEN_READS_MAX, owner_first=True)
+    course.change_within_the_next_look(key="a", wanted=1, share=0.2)
+    course.pass_time(seconds=LAG_BOUND)
+    course.pass_time(seconds=LAG_BOUND)
+    assert [finding.verdict for finding in course.suspicion.settled] == [Verdict.HEALED]

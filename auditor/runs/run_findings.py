@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from auditor.runs.known import Known
     from reconcilers.finding import Finding
 
-KEPT_MAX = 20_000
+KEPT_MAX = 100_000
 """Documents of so many findings are kept: some 60 MB."""
 
 

@@ -77,8 +77,9 @@ class Suspicion:
 
     def begin(self, look: EntityLook, wall: datetime, recollection: Recollection | None = None) -> None:
         """Take everything that a first look saw as a suspect, with what earlier runs saw of it."""
+        moments = {replica: _moments(look, replica) for replica in (None, *look.replicas)}
         for sight, replica in _sights(look):
-            first = _look(sight, _moments(look, replica), wall)
+            first = _look(sight, moments[replica], wall)
             earlier = [] if recollection is None else recollection.earlier(sight.finding, first)
             self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [*earlier, first]))
 

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, InterruptedReadError, StoreError
 from reconcilers.hidden_nans import unmask_nans
+from reconcilers.marks import copies_mark
 from reconcilers.opened import open_side
 from reconcilers.owner_look import OwnerLook
-from reconcilers.projection import owner_items, replica_items
+from reconcilers.projection import compile_side, owner_items, replica_items
 from reconcilers.projector import projector
 from reconcilers.reading import Reading
 from reconcilers.replica_look import PairLook
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Reader
     from reconcilers.projector import Projector
+    from reconcilers.recheck import Mark
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -130,6 +132,27 @@ class Looker:
             result = self._compared(owner, copies, keys, readers.referenced)
         result.read_until = monotonic()
         return result
+
+    def latest(self, replica: Replica) -> Mark:
+        """The newest of its owner's marks that a replica holds: how far it has come; None where it has none.
+
+        Raises:
+            StoreError: It could not be read.
+        """
+        marks = copies_mark(self._contract, replica)
+        readers = self._readers.confirming or self._readers
+        reader = readers.replicas[replica.name]
+        if marks is None or isinstance(reader, AuditorError):
+            return None
+        with ExitStack() as stack:
+            opened = self._open_replica(reader, replica)
+            stack.callback(opened.close)
+            items = [item for item in opened.items if item.name == marks.name]
+            side = compile_side(items, opened.snapshot.scan([item.wanted for item in items]))
+            table = f"{self._prefix}{replica.name}_latest"
+            opened.bring(f'SELECT max({side.of(marks.name).text}) AS "latest" FROM {side.relation.sql}', table)
+            found = self._cursor.execute(f'SELECT "latest" FROM "{table}"').fetchall()
+        return marks.mark(found[0][0]) if found else None
 
     def _readers_for(self, suspects: Suspects | None) -> Readers:
         """Who reads: suspects are confirmed where a change is first to be seen, not on a standby."""

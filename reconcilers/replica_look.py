@@ -34,6 +34,15 @@ _ORPHAN_CAUSES = {"deleted": Cause.MISSED_DELETE, "out_of_scope": Cause.LEFT_SCO
 
 
 @dataclass(frozen=True, slots=True)
+class _Batch:
+    """Candidates whose rows have been fetched."""
+
+    candidates: Sequence[rows.Candidate]
+    owner: Fetched
+    copy: Fetched
+
+
+@dataclass(frozen=True, slots=True)
 class PairLook:
     """Looks at one replica beside its owner, both scanned, the owner's keys checked.
 
@@ -58,10 +67,17 @@ class PairLook:
         table = f"{self.copy.table}_diff"
         seen.counts = rows.compare(self.cursor, self._pair, table)
         states = rows.owner_states(self.cursor, self._pair, table)
-        for batch in rows.candidates(self.cursor, self._pair, table):
-            seen.sights += self._missing([candidate for candidate in batch if candidate.kind == "missing"])
-            seen.sights += self._orphans([candidate for candidate in batch if candidate.kind == "orphan"], states)
-            seen.sights += self._mismatches([candidate for candidate in batch if candidate.kind == "mismatch"])
+        fetched: _Batch | None = None
+        with ThreadPoolExecutor(1) as pool:
+            for number, batch in enumerate(rows.candidates(self.cursor, self._pair, table)):
+                seen.sights += self._missing([candidate for candidate in batch if candidate.kind == "missing"])
+                seen.sights += self._orphans([candidate for candidate in batch if candidate.kind == "orphan"], states)
+                differing = [candidate for candidate in batch if candidate.kind == "mismatch"]
+                fetching = pool.submit(self._fetch, differing, number % 2)
+                seen.sights += self._mismatches(fetched)  # while the stores send the next rows
+                wait((fetching,))  # within the block: see `Looker`
+                fetched = fetching.result()
+        seen.sights += self._mismatches(fetched)
 
     @property
     def _pair(self) -> rows.Pair:
@@ -101,11 +117,11 @@ class PairLook:
             finding = self._finding(candidate.key, Divergence.ORPHAN, cause=_ORPHAN_CAUSES.get(state, Cause.UNKNOWN))
             yield Sight(finding, state, candidate.replica_digest or PRESENT)
 
-    def _mismatches(self, candidates: Sequence[rows.Candidate]) -> Iterator[Sight]:
-        """The row stage: fetch both rows of each candidate and compare them field by field."""
-        if not candidates:
+    def _mismatches(self, batch: _Batch | None) -> Iterator[Sight]:
+        """The row stage: both rows of each candidate compared field by field."""
+        if batch is None:
             return
-        owner, copy = self._fetch(candidates)
+        candidates, owner, copy = batch.candidates, batch.owner, batch.copy
         found = differences(self.cursor, self.contract, self.replica, (owner, copy), self.constants)
         marks, copied = self._marks(owner, None), self._marks(copy, self.replica)
         tolerated = [i for i, compared in enumerate(compared_fields(self.contract, self.replica)) if compared.within]
@@ -131,26 +147,31 @@ class PairLook:
         field, watermark = mark_field(self.contract), self.owner.opened.snapshot.watermark
         return None if field is None or mark is None else field.age(mark, watermark.store_time)
 
-    def _fetch(self, candidates: Sequence[rows.Candidate]) -> tuple[Fetched, Fetched]:
-        """Both sides' full rows, read at the same time."""
-        owner, owner_sql = self._staged(self.owner, None, [(c.key, c.owner_spelling) for c in candidates])
-        copy, copy_sql = self._staged(self.copy, self.replica, [(c.key, c.replica_spelling) for c in candidates])
+    def _fetch(self, candidates: Sequence[rows.Candidate], turn: int) -> _Batch | None:
+        """Both sides' full rows, read at the same time, into the tables of this turn."""
+        if not candidates:
+            return None
+        owner, owner_sql = self._staged(self.owner, None, [(c.key, c.owner_spelling) for c in candidates], turn)
+        spelled = [(c.key, c.replica_spelling) for c in candidates]
+        copy, copy_sql = self._staged(self.copy, self.replica, spelled, turn)
         with ThreadPoolExecutor(2) as pool:
             left = pool.submit(self.owner.opened.bring, owner_sql, owner.table)
             right = pool.submit(self.copy.opened.bring, copy_sql, copy.table)
             wait((left, right))  # within the block: see `Looker`
         left.result()
         right.result()
-        return owner, copy
+        return _Batch(candidates, owner, copy)
 
-    def _staged(self, side: Projected, replica: Replica | None, keys: Sequence[SpelledKey]) -> tuple[Fetched, str]:
+    def _staged(
+        self, side: Projected, replica: Replica | None, keys: Sequence[SpelledKey], turn: int
+    ) -> tuple[Fetched, str]:
         """Where one side's rows will be, and the SELECT that brings them there."""
         names = [compared.name for compared in compared_fields(self.contract, self.replica)]
         fetched = fetch_side(self.contract, side.opened, keys)
         field = mark_field(self.contract) if replica is None else copies_mark(self.contract, replica)
         extra = [] if field is None else [field.column(fetched)]
         sql = row_stage(self.contract, fetched, names, live_filter(self.contract, replica, fetched), extra)
-        return Fetched(f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}", fetched), sql
+        return Fetched(f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}_{turn}", fetched), sql
 
     def _finding(
         self,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from auditor.runs.lateness import tell_late_replicas
 from auditor.runs.run_time import RunTime
 from auditor.runs.suspicion import Suspicion
 from contracts.errors import AuditorError, DeadlineError, StoreError, UsageError
@@ -129,6 +130,7 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
             _look(run, request, around, time, number)
         if request.recheck:
             _recheck(runs, request, around, time)
+            _tell_late(runs, around)
         else:
             for watch in _watches(runs):
                 watch.suspicion.leave()
@@ -333,6 +335,13 @@ def _tell(watches: Sequence[Watch], wait: float, told: int | None, around: Surro
         noun = "suspect" if count == 1 else "suspects"
         around.say(f"{count} {noun}: looking again for up to {wait:.0f} s, until the lag bound has passed")
     return count
+
+
+def _tell_late(runs: Sequence[EntityRun], around: Surroundings) -> None:
+    """Tell a replica that has fallen behind as a whole from rows that are wrong."""
+    for run in runs:
+        if run.watch is not None:
+            tell_late_replicas(run.contract, run.watch.suspicion, run.watch.looker, around.clock.now())
 
 
 # -- counting ----------------------------------------------------------------------------------------------------------

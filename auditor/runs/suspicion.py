@@ -30,6 +30,14 @@ FIRST_LOOK_ALONE: dict[float, Judgement] = {}
 """What one look alone says, by lag bound: the same for each of perhaps a million suspects."""
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A persistent finding, and the time that its owner's database gave the version which was first seen."""
+
+    finding: Finding
+    mark: str
+
+
 class Suspect:
     """One divergence on one key, and every look at it.  Its divergence may change from look to look."""
 
@@ -74,6 +82,8 @@ class Suspicion:
     suspects: list[Suspect] = field(default_factory=list)
     settled: list[Finding] = field(default_factory=list)
     sampled: int = SAMPLED_SUSPECTS_MAX
+    marked: list[Marked] = field(default_factory=list)
+    """Those of the settled that are drift and have a time; see `lateness`."""
 
     def begin(self, look: EntityLook, wall: datetime, recollection: Recollection | None = None) -> None:
         """Take everything that a first look saw as a suspect, with what earlier runs saw of it."""
@@ -142,8 +152,14 @@ class Suspicion:
         for suspect in due:
             judgement = suspect.judgement
             if judgement.again_in is None:
-                self.settled.append(settle(suspect.finding, judgement, suspect.looks, now))
+                self._keep(suspect, settle(suspect.finding, judgement, suspect.looks, now))
         self.suspects = [suspect for suspect in self.suspects if suspect.judgement.again_in is not None]
+
+    def _keep(self, suspect: Suspect, finding: Finding) -> None:
+        self.settled.append(finding)
+        mark = next((look.mark for look in suspect.looks if look.mark is not None), None)
+        if finding.verdict is Verdict.PERSISTENT and isinstance(mark, str):
+            self.marked.append(Marked(finding, mark))
 
     def give_up(self, now: datetime) -> None:
         """No time is left: what is not settled stays in flight, with the time to judge it."""

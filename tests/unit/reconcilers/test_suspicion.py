@@ -12,9 +12,10 @@ from auditor.clock import ManualClock
 from auditor.ledger.records import Carried
 from auditor.masking import Masker
 from auditor.reports.document import finding_document
+from auditor.runs.lateness import LATE_ROWS_MIN
 from auditor.runs.recollection import Recollection
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
-from reconcilers.finding import Cause, Verdict
+from reconcilers.finding import Cause, Divergence, Verdict
 from tests.worlds.small_world import SmallWorld
 
 if TYPE_CHECKING:
@@ -286,6 +287,55 @@ def test_a_field_with_a_tolerance_belongs_to_the_owners_version(workspace: Works
         late = {"weight": f"{second - 3}.00"}
         at(time, second, lambda late=late: time.world.rows["copy/things"][0].update(late))  # type: ignore[misc]
     assert verdicts(time.run()) == [(Verdict.UNDECIDED, "mismatch")]
+
+
+# -- late replicas -----------------------------------------------------------------------------------------------------
+
+
+def fallen_behind(workspace: Workspace, behind: int, *, wrong: int = 0) -> Time:
+    """Twenty rows, the newest of which the replica has in an older state; and some older ones that are wrong."""
+    text = DATED.format(changed_at=BY_DATABASE, fields="[name, touched]")
+    day = "2025-12-{:02d}T00:00:00Z"
+    owner: list[dict[str, str | None]] = [
+        {"id": str(i), "name": f"new {i}", "touched": day.format(i)} for i in range(1, 21)
+    ]
+    copy: list[dict[str, str | None]] = [dict(row) for row in owner]
+    for row in copy[20 - behind :]:
+        row |= {"name": "old", "touched": "2025-11-01T00:00:00Z"}
+    for row in copy[:wrong]:
+        row["name"] = "wrong"
+    return Time(workspace, SmallWorld([text], {"own/things": owner, "copy/things": copy}))
+
+
+def test_a_replica_that_lacks_everything_after_a_point_is_late_and_its_rows_in_flight(workspace: Workspace) -> None:
+    """One finding about the replica in place of many; what is wrong before that point is drift as ever."""
+    result = fallen_behind(workspace, LATE_ROWS_MIN, wrong=2).run()
+    late = [finding for finding in result.findings if finding.divergence is Divergence.LATE]
+    assert [(finding.key, finding.verdict, finding.replica) for finding in late] == [(None, Verdict.PERSISTENT, "copy")]
+    assert "2025-12-10T00:00:00.000000Z" in late[0].evidence.note
+    rows = {finding.key[0][1]: finding for finding in result.findings if finding.key is not None}
+    assert {key for key, finding in rows.items() if finding.verdict is Verdict.PERSISTENT} == {"1", "2"}
+    assert {finding.verdict for key, finding in rows.items() if int(key or 0) > 10} == {Verdict.IN_FLIGHT}
+    assert all(finding.judge_after for finding in rows.values() if finding.verdict is Verdict.IN_FLIGHT)
+    assert result.exit_reasons == ("drift",)
+
+
+def test_a_few_lost_changes_are_drift_however_new(workspace: Workspace) -> None:
+    """They may each have been lost."""
+    result = fallen_behind(workspace, LATE_ROWS_MIN - 1).run()
+    assert {verdict for verdict, _ in verdicts(result)} == {Verdict.PERSISTENT}
+    assert len(result.findings) == LATE_ROWS_MIN - 1
+
+
+def test_a_replica_that_has_something_newer_is_not_late(workspace: Workspace) -> None:
+    """It has come as far as that, and what it lacks before was lost."""
+    time = fallen_behind(workspace, LATE_ROWS_MIN + 1)
+    newest: list[dict[str, str | None]] = [{"id": "21", "name": "n", "touched": "2025-12-31T00:00:00Z"}]
+    time.world.rows["own/things"] += [dict(row) for row in newest]
+    time.world.rows["copy/things"] += newest
+    result = time.run()
+    assert {divergence for _, divergence in verdicts(result)} == {"mismatch"}
+    assert len(result.findings) == LATE_ROWS_MIN + 1
 
 
 # -- from run to run ---------------------------------------------------------------------------------------------------

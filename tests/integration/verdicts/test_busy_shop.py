@@ -21,7 +21,7 @@ from tests.integration.verdicts.busy_shop import (
 )
 
 if TYPE_CHECKING:
-    from tests.services import MariaDB, PostgreSQL
+    from tests.services import MariaDB, PostgreSQL, PostgreSQLStandby
 
 RUNS = 20
 AT_ONCE = 4
@@ -38,13 +38,21 @@ workspace: {{directory: .auditor{number}, memory_limit: 256MB, threads: 1}}
 """
 
 
-def test_exactly_what_is_planted_or_stuck_is_drift(postgres: PostgreSQL, mariadb: MariaDB, tmp_path: Path) -> None:
-    """Rows in flight are never drift, a stuck row always is, however hot; only hot rows may stay undecided."""
+def test_exactly_what_is_planted_or_stuck_is_drift(
+    postgres: PostgreSQL, postgres_standby: PostgreSQLStandby, mariadb: MariaDB, tmp_path: Path
+) -> None:
+    """Rows in flight are never drift, a stuck row always is, however hot; only hot rows may stay undecided.
+
+    The owner is scanned on its standby, and suspects are confirmed on the primary.
+    """
     shop = BusyShop(postgres, mariadb, tmp_path)
     shop.fill()
+    postgres_standby.catch_up()
+    standby = postgres_standby.url_of(postgres_standby.database_name(shop.owner_url))
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "order.yaml").write_text(CONTRACT)
-    connections = "\n".join(f'  {name}: {{url: "{url}"}}' for name, url in shop.urls.items())
+    beside = {"orders": f', standby: "{standby}"'}
+    connections = "\n".join(f'  {name}: {{url: "{url}"{beside.get(name, "")}}}' for name, url in shop.urls.items())
     for number in range(RUNS):
         (tmp_path / f"auditor{number}.yaml").write_text(SETTINGS.format(connections=connections, number=number))
     with shop.open(), ThreadPoolExecutor(AT_ONCE) as pool:

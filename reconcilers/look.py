@@ -101,7 +101,8 @@ class Looker:
         self._where = where
         self._progress = progress
         self._cursor = workspace.cursor()
-        self._constants: dict[str, Mapping[str, str]] = {}
+        self.constants: dict[str, Mapping[str, str]] = {}
+        """The constants of redacted columns by replica, as the first look found them."""
         self._stored: Mapping[str, tuple[str, ...]] | None = None
 
     def look(self, suspects: Suspects | None = None) -> EntityLook:
@@ -302,9 +303,9 @@ class Looker:
 
     def _redacted(self, replica: Replica, copy: Projected) -> Mapping[str, str]:
         """The constants of redacted columns, as the first look found them among all rows."""
-        if replica.name not in self._constants:
-            self._constants[replica.name] = redacted_constants(self._cursor, copy.table, copy.projection)
-        return self._constants[replica.name]
+        if replica.name not in self.constants:
+            self.constants[replica.name] = redacted_constants(self._cursor, copy.table, copy.projection)
+        return self.constants[replica.name]
 
 
 def _scan_again(error: InterruptedReadError, scan: Callable[[Reading, Opened], Projected], side: Reading) -> None:

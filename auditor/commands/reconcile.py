@@ -56,14 +56,15 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
         str | None, typer.Option(metavar="DURATION", help="When the run ends, whatever is left to compare by then.")
     ] = None,
     sample: Annotated[str | None, typer.Option(metavar="PERCENT", help="Not served yet.", hidden=True)] = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Not served yet.", hidden=True)] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with a run that was killed, or `last`; ask the same again.")
+    ] = None,
 ) -> int:
     """Compare owners with their replicas, look again at what differs, record and report.
 
     Exit codes: 0 everything in scope was compared and agrees, 1 there is drift, 2 trouble.
     """
-    for option, given in (("--sample", sample), ("--resume", resume)):
-        refuse(option, given)
+    refuse("--sample", sample)
     from auditor.reports.formats import NAMES
     from auditor.runs.job import JobRequest
     from auditor.runs.reconcile import ReconcileRequest
@@ -85,7 +86,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
         from auditor.commands.dry_run import show_plan
 
         return show_plan(invocation, wanted, wiring, catalog)
-    job = _run(JobRequest(wanted, fail_on_new=fail_on == "new"), invocation, wiring, catalog)
+    job = _run(JobRequest(wanted, fail_on_new=fail_on == "new", resume=resume), invocation, wiring, catalog)
     return write_job(job, invocation, form, limit_findings)
 
 

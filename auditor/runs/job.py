@@ -5,9 +5,10 @@ Contracts are read, the run is made, what is sensitive is masked, the run is rec
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -20,20 +21,21 @@ from auditor.run_id import new_run_id
 from auditor.runs.lease import ledger_for_run
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, in_scope, reconcile
 from auditor.runs.run_findings import RunFindings
-from contracts.errors import LedgerError
+from contracts.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from auditor.clock import Clock
     from auditor.ledger.ledger import Ledger
     from auditor.masking import Masker
     from auditor.reports.document import FindingDocument, RunDocument
     from auditor.reports.progress import Progress
+    from auditor.runs.checkpoints import Checkpoints
     from auditor.runs.recollection import Recollection
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
-    from contracts.contract import DatasetRef, QueryRef
+    from contracts.contract import Contract, DatasetRef, QueryRef
     from reconcilers.ports import Reader
     from reconcilers.tally import RunResult
     from reconcilers.workspace import Workspace
@@ -73,10 +75,12 @@ class JobRequest:
 
     Attributes:
         fail_on_new: Only drift that no earlier run has told makes the exit code 1.
+        resume: Go on with this run, which was killed; or `last`.
     """
 
     reconcile: ReconcileRequest
     fail_on_new: bool = False
+    resume: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +104,69 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     _begin_importing("auditor.ledger.ledger")
-    run_id = new_run_id(clock.now())
-    with ExitStack() as held:
+    checkpoints = _checkpoints(request, wiring, scope, clock)
+    run_id = checkpoints.run_id
+    with ExitStack() as held, _resumable(checkpoints, listener):
         with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
             entities = [contract.entity for contract in scope]
             ledger = held.enter_context(ledger_for_run(wiring, entities, run_id, listener.say))
             books = _Books(wiring, catalog, ledger)
-            around = replace(_surroundings(wiring, catalog, workspace, clock, listener), recall=books.recollection)
+            if request.resume is not None:
+                _refuse_ended(checkpoints, ledger)
+            around = replace(
+                _surroundings(wiring, catalog, workspace, clock, listener),
+                recall=books.recollection,
+                checkpoints=checkpoints,
+            )
             result = reconcile(request.reconcile, around, run_id)
         document = run_document(result, catalog.contracts)
         if not _compared(document):
             return Job(document, (), document["exit_code"])
         return _recorded(request, result, document, books)
+
+
+def _checkpoints(request: JobRequest, wiring: Wiring, scope: Sequence[Contract], clock: Clock) -> Checkpoints:
+    """Where this run keeps what it has looked at; that of a killed run where it is to go on.
+
+    Raises:
+        UsageError: There is no such run, or it was asked something else.
+    """
+    from auditor.runs.checkpoints import Checkpoints
+
+    wanted = request.reconcile
+    entities = [contract.entity for contract in scope]
+    where = wanted.where.text if wanted.where is not None else ""
+    told = [wiring.settings.digest, entities, wanted.replica, wanted.recheck, str(wanted.recheck_after), where]
+    asked = hashlib.sha256(repr(told).encode()).hexdigest()
+    directory = wiring.settings.workspace.directory
+    if request.resume is not None:
+        return Checkpoints.found(directory, request.resume, asked, clock)
+    return Checkpoints.begun(directory, new_run_id(clock.now()), asked, clock)
+
+
+@contextmanager
+def _resumable(checkpoints: Checkpoints, listener: Listener) -> Iterator[None]:
+    """What is kept of a run goes when it has come to its end, and stays when it is broken off."""
+    try:
+        yield
+    except BaseException:
+        if checkpoints.directory.exists():
+            listener.say(f"to go on where this run was broken off: audit reconcile --resume {checkpoints.run_id}")
+        raise
+    checkpoints.forget()
+
+
+def _refuse_ended(checkpoints: Checkpoints, ledger: Ledger) -> None:
+    """A run that was killed after it had been recorded has come to its end all the same.
+
+    Raises:
+        UsageError: It is in the ledger.
+    """
+    if any(run.run_id == checkpoints.run_id for run in ledger.runs()):
+        checkpoints.forget()
+        raise UsageError(
+            f"--resume: run {checkpoints.run_id} has come to its end", hint="`audit report` shows it; start a new run"
+        )
 
 
 def _surroundings(

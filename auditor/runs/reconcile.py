@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from auditor.runs.lateness import tell_late_replicas
 from auditor.runs.run_time import RunTime
 from auditor.runs.suspicion import Suspicion
-from contracts.errors import AuditorError, DeadlineError, StoreError, UsageError
+from contracts.errors import AuditorError, DeadlineError, StoreError, UsageError, WorkspaceError
 from contracts.expression import check_types
 from contracts.logical_types import Kind
 from reconcilers.finding import Finding, Verdict
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.quantities import Window
+    from auditor.runs.checkpoints import Checkpoints, Kept
     from auditor.runs.recollection import Recollection
     from contracts.contract import Contract, DatasetRef, QueryRef, Replica
     from contracts.expression import Expression
@@ -82,6 +83,7 @@ class Surroundings:
         loads: What was asked of each connection so far, by its name.
         windows: When a connection may be read, by its name; empty: always.
         recall: What earlier runs left in flight of an entity.
+        checkpoints: Where finished looks are kept, and found by a run that goes on; None: nowhere.
     """
 
     contracts: Mapping[str, Contract]
@@ -94,6 +96,7 @@ class Surroundings:
     loads: Callable[[], Mapping[str, Load]] = dict
     windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
     recall: Callable[[str], Recollection | None] = lambda _entity: None
+    checkpoints: Checkpoints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +124,14 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
     Raises:
         UsageError: An entity or a replica is unknown.
     """
-    started = around.clock.now()
+    started = around.clock.now() if around.checkpoints is None else around.checkpoints.started_at
     runs = [EntityRun(contract) for contract in in_scope(request, around.contracts)]
     _check_where(request, runs)
     time = RunTime(around.clock, around.workspace, request.deadline, request.max_wait)
     with time.running():
         for number, run in enumerate(runs):
             _look(run, request, around, time, number)
+            _keep(run, around, more=request.recheck or number + 1 < len(runs))
         if request.recheck:
             _recheck(runs, request, around, time)
             _tell_late(runs, around)
@@ -191,7 +195,8 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         time.check()
         time.wait_for_windows(_windows(run.contract, around), around.say)
         looking = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
-        run.first = looking.look()
+        kept = around.checkpoints.kept(run.contract) if around.checkpoints is not None else None
+        run.first = _first_look(looking, kept)
     except AuditorError as error:
         run.error = str(error)
         run.reasons.add("incomplete" if isinstance(error, DeadlineError) else "unreadable")
@@ -205,7 +210,26 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         run.reasons.add("empty_owner")
         around.say(_no_row(run.contract, request))
         return
-    run.watch.suspicion.begin(run.first, around.clock.now(), around.recall(run.contract.entity))
+    wall = around.clock.now() if kept is None else kept.wall
+    run.watch.suspicion.begin(run.first, wall, around.recall(run.contract.entity))
+
+
+def _first_look(looking: Looker, kept: Kept | None) -> EntityLook:
+    """The look that a killed run had finished, else one of our own."""
+    if kept is None:
+        return looking.look()
+    looking.constants.update(kept.constants)
+    return kept.look
+
+
+def _keep(run: EntityRun, around: Surroundings, *, more: bool) -> None:
+    """Keep a finished look for a run that may be killed while there is `more` to do."""
+    if run.watch is None or run.first is None or around.checkpoints is None or not more:
+        return
+    try:
+        around.checkpoints.keep(run.contract, run.first, run.watch.looker.constants)
+    except WorkspaceError as error:  # the run itself goes on
+        around.say(f"{error.message}; a run that is killed now cannot be resumed")
 
 
 def _windows(contract: Contract, around: Surroundings) -> dict[str, Sequence[Window]]:

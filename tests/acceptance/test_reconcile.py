@@ -183,11 +183,10 @@ def test_dry_run_shows_each_query_and_changes_nothing(shop: Shop, audit: Callabl
 
 
 @pytest.mark.usefixtures("shop")
-@pytest.mark.parametrize("option", [("--sample", "10"), ("--resume", "last")])
-def test_an_option_that_is_not_served_yet_says_so(audit: Callable[..., Outcome], option: tuple[str, str]) -> None:
-    done = audit("reconcile", *option)
+def test_an_option_that_is_not_served_yet_says_so(audit: Callable[..., Outcome]) -> None:
+    done = audit("reconcile", "--sample", "10")
     assert done.code == 2
-    assert f"does not serve {option[0]} yet" in done.err
+    assert "does not serve --sample yet" in done.err
     assert done.out == ""
 
 

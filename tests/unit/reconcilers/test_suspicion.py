@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from auditor.clock import ManualClock
 from auditor.ledger.records import Carried
 from auditor.masking import Masker
 from auditor.reports.document import finding_document
+from auditor.runs.checkpoints import Checkpoints
 from auditor.runs.lateness import LATE_ROWS_MIN
 from auditor.runs.recollection import Recollection
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
@@ -20,6 +22,7 @@ from tests.worlds.small_world import SmallWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reconcilers.tally import RunResult
     from reconcilers.workspace import Workspace
@@ -368,3 +371,71 @@ def test_what_a_wall_clock_says_that_went_back_is_not_remembered(time: Time) -> 
     first = time.run(max_wait=0)
     time.clock = ManualClock()
     assert verdicts(time.run(max_wait=0, before=first)) == [(Verdict.IN_FLIGHT, "mismatch")]
+
+
+# -- a run that is broken off ------------------------------------------------------------------------------------------
+
+PART = """\
+entity: part
+version: 1
+team: t
+owner: {service: s, dataset: own/parts}
+key: [id]
+fields:
+  id: {type: int}
+  name: {type: text}
+replicas:
+  - {service: copy, dataset: copy/parts, lag_bound: 1m, fields: {name: {path: name, equality: redacted}}}
+"""
+
+
+def test_a_run_that_goes_on_looks_at_the_rest_alone_and_says_the_same(workspace: Workspace, tmp_path: Path) -> None:
+    """Moments, rows, notes and constants of the looks that were had come back as they were."""
+    rows: dict[str, list[dict[str, str | None]]] = {
+        "own/things": lines("a", "b", None), "copy/things": [*lines("a", "x"), {"id": "y", "name": "z"}],
+        "own/parts": lines("p", "q", "r"), "copy/parts": lines("*", "*", "q"),
+    }  # fmt: skip
+    time = Time(workspace, SmallWorld([PART, THING.format(replica="")], rows))
+    undisturbed = time.run()
+
+    def run(checkpoints: Checkpoints) -> RunResult:
+        around = Surroundings(time.world.contracts, time.reader, time.workspace, time.clock, checkpoints=checkpoints)
+        return reconcile(ReconcileRequest(), around, "run")
+
+    time.world.down.add("own/things")
+    begun = Checkpoints.begun(tmp_path, "run", "the same", time.clock)
+    assert run(begun).exit_reasons == ("drift", "unreadable")
+    time.world.down.clear()
+    time.clock.advance(5)
+    found = Checkpoints.found(tmp_path, "last", "the same", time.clock)
+    assert found.kept(time.world.contracts["part"]) is not None
+    assert found.kept(time.world.contracts["thing"]) is None
+    again = run(found)
+    assert again.started_at == begun.started_at
+    assert _said(again) == _said(undisturbed)
+
+
+def _said(result: RunResult) -> tuple[object, ...]:
+    """What a run says of the data, without what says when."""
+    findings = sorted((f.identity, f.verdict, f.fields, f.count) for f in result.findings)
+    copies = [replace(c, owner_watermark="", replica_watermark="") for each in result.entities for c in each.replicas]
+    return findings, sorted(copies, key=str), [each.owner_rows for each in result.entities], result.exit_reasons
+
+
+def test_an_entity_whose_contract_has_changed_is_looked_at_again(workspace: Workspace, tmp_path: Path) -> None:
+    """What was seen under another contract says nothing."""
+    time = Time(workspace, SmallWorld([PART], {"own/parts": lines("p"), "copy/parts": lines("*")}))
+    kept = Checkpoints.begun(tmp_path, "run", "", time.clock)
+    part = time.world.contract
+    kept.keep(part, time.world.look(workspace), {})
+    assert kept.kept(part) is not None
+    assert kept.kept(replace(part, version=2)) is None
+
+
+def test_rows_with_sensitive_fields_are_never_kept(workspace: Workspace, tmp_path: Path) -> None:
+    """What is kept is plain text."""
+    text = PART.replace("{type: text}", "{type: text, sensitive: true}")
+    time = Time(workspace, SmallWorld([text], {"own/parts": lines("p"), "copy/parts": lines("*")}))
+    kept = Checkpoints.begun(tmp_path, "run", "", time.clock)
+    kept.keep(time.world.contract, time.world.look(workspace), {})
+    assert not kept.directory.exists()

@@ -44,6 +44,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -388,6 +389,19 @@ def is_hot(looks: Sequence[Look]) -> bool:
     """Whether the owner changed often enough between the looks for waiting longer to be of no use."""
     changes = sum(1 for one, other in pairwise(looks) if _owner_state(one) != _owner_state(other))
     return changes >= HOT_LOOKS_MIN - 1 and _owner_state(looks[-1]) != _owner_state(looks[-2])
+
+
+@lru_cache(maxsize=64)  # the same for each of perhaps a million suspects of one look
+def one_look(lag_bound: float, span: float) -> Judgement:
+    """What one look alone says, without any history: nothing yet.
+
+    Args:
+        lag_bound: In seconds.
+        span: Seconds from the look's beginning to its end.
+    """
+    needed = lag_bound + MARGIN_SECONDS if lag_bound else 0.0
+    pause = max(needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
+    return Judgement(Verdict.SUSPECT, again_in=needed + span, sample_in=min(needed + span, pause))
 
 
 def _not_yet(case: _Case) -> Judgement:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
-from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Judgement, Look, judge, settle
+from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Judgement, Look, judge, one_look, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,9 +25,6 @@ _Subject = tuple[str | None, KeyText | None]
 
 SAMPLED_SUSPECTS_MAX = 10_000
 """Suspects of one entity that are looked at while their lag bound passes, too: more of them would be a load."""
-
-FIRST_LOOK_ALONE: dict[float, Judgement] = {}
-"""What one look alone says, by lag bound: the same for each of perhaps a million suspects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +59,7 @@ class Suspect:
 
 
 def _judged(looks: list[Look], lag_bound: float) -> Judgement:
-    if len(looks) > 1:
-        return judge(looks, lag_bound)
-    if lag_bound not in FIRST_LOOK_ALONE:
-        FIRST_LOOK_ALONE[lag_bound] = judge(looks, lag_bound)
-    return FIRST_LOOK_ALONE[lag_bound]
+    return judge(looks, lag_bound) if len(looks) > 1 else one_look(lag_bound, looks[0].end - looks[0].at)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from reconcilers.recheck import (
     Passed,
     Version,
     judge,
+    one_look,
     settle,
 )
 
@@ -71,6 +72,14 @@ def test_one_look_proves_nothing_even_without_a_lag_bound() -> None:
     judgement = judge([seen(0)], 0.0)
     assert (judgement.verdict, judgement.again_in) == (Verdict.SUSPECT, 0.0)
     assert judge([seen(0), seen(0)], 0.0).verdict is Verdict.PERSISTENT
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.1, BOUND])
+@pytest.mark.parametrize("span", [0.0, 3.5])
+def test_one_look_alone_is_judged_alike_in_short(bound: float, span: float) -> None:
+    """The short way for a million first looks is the way of all looks."""
+    look = Look(100.0, START, "v1", "v0", SUSPECT, until=100.0 + span)
+    assert one_look(bound, span) == judge([look], bound)
 
 
 def test_an_owner_that_changed_since_starts_the_clock_again() -> None:

@@ -148,7 +148,7 @@ class DisturbedSnapshot:
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot`."""
-        what = "fetch" if table.endswith("rows") else "scan"
+        what = "fetch" if "rows_" in table else "scan"
         self.reader.night.before_load(self.reader.dataset, what + self.reader.suffix)
         return self.snapshot.load(sql, table)
 

@@ -160,8 +160,8 @@ def test_rows_that_exchange_their_values_are_found_among_many(postgres: PostgreS
 def test_in_another_encoding_nothing_is_hashed(postgres: PostgreSQL, workspace: Workspace) -> None:
     """The bytes of "é" in UTF-8 are another text in LATIN1."""
     pair = Pair(postgres, {"a": "text", "b": "text"})
-    postgres.admin("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-    pair.owner = postgres.url_of("latin")
+    postgres.admin("CREATE DATABASE latin_hashed ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    pair.owner = postgres.url_of("latin_hashed")
     pair.fill(pair.owner, "a text, b text", [("chr(195) || chr(169)", "''"), ("chr(233)", "''")])
     pair.fill(pair.copy, "a text, b text", [("chr(233)", "''"), ("chr(233)", "''")])
     assert _told(pair.looker(workspace).look()) == {"0": ("a: Ã© é",)}

@@ -379,6 +379,8 @@ def _consistent(run: RunDocument) -> str:
     accepted = total(run, "accepted")
     told = [f"{counted(known, 'row')} known from earlier runs"] if known else []
     told += [f"{counted(accepted, 'accepted finding')}"] if accepted else []
+    waiting = total(run, "in_flight")  # not judged yet: nobody may read that they agree
+    told += [f"{counted(waiting, 'row')} in flight"] if waiting else []
     beside = f", but for {listed(told)}" if told else ""
     return f"{counted(len(every), 'replica')} of {entities} {agree} with the owner{beside}; {compared} compared."
 

@@ -336,7 +336,7 @@ def _look_again(watches: Sequence[Watch], deadline: float, around: Surroundings)
     clock = around.clock
     told = None
     while (settled := _earliest(watches, Suspicion.settled_in, clock.monotonic())) is not None:
-        if clock.monotonic() + settled > deadline:
+        if settled > 0 and clock.monotonic() + settled > deadline:  # what needs no waiting is judged in any case
             break
         told = _tell(watches, settled, told, around)
         wait = _earliest(watches, Suspicion.next_look_in, clock.monotonic()) or 0.0

@@ -94,6 +94,7 @@ class MySqlSession:
             self.version = str(self.ask("SELECT version()")[0][0])
             self._configure()
             self._require_standby()
+            _patient(self._wire)
         except BaseException:
             self.close()
             raise
@@ -258,6 +259,7 @@ class MySqlSession:
                 charset="utf8mb4",
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
+                read_timeout=CONNECT_SECONDS,  # for the greeting, too: a server may take a connection and say nothing
                 program_name="consistency-auditor",
                 **_socket_options(parts.options),
                 **_tls_options(parts),
@@ -302,6 +304,11 @@ class Result(Generic[Part]):
         except (EOFError, OSError) as broken:
             lost = pymysql.OperationalError(CR.CR_SERVER_LOST, "the connection was lost in the middle of the result")
             raise self._error("reading", lost) from broken
+
+
+def _patient(wire: Any) -> None:
+    """From now on a statement may think for as long as it needs; `break_off` wakes up who waits."""
+    wire._read_timeout = None  # noqa: SLF001 - PyMySQL has no other way
 
 
 def _keep_alive(wire: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ import pytest
 
 from auditor.readers.connection import ConnectionParts, TlsParts
 from auditor.readers.mysql import keys as mysql_keys
+from auditor.readers.mysql import session as mysql_session
 from auditor.readers.mysql.reader import MySqlReader
 from auditor.readers.native import load_scanner
 from contracts.errors import StoreError
@@ -898,3 +900,12 @@ def test_the_driver_is_pymysql_with_its_inner_parts() -> None:
     """`mysql_session` reads behind PyMySQL's packets: these are what it needs of it."""
     for name in ("_execute_command", "_read_packet", "_force_close"):
         assert callable(getattr(pymysql.connections.Connection, name))
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes connections for a server that hangs; nobody may wait for its greeting for ever."""
+    monkeypatch.setattr(mysql_session, "CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        parts = ConnectionParts(scheme="mariadb", host="127.0.0.1", port=silent.getsockname()[1], user="u")
+        with pytest.raises(StoreError, match="timed out"):
+            MySqlReader("rep/t", parts, "t", None).shape()

@@ -183,6 +183,14 @@ def test_a_duplicate_that_goes_is_healed_and_one_that_stays_needs_no_lag_bound(w
     assert time.clock.monotonic() == 0
 
 
+def test_what_needs_no_waiting_is_judged_though_nobody_may_wait(workspace: Workspace) -> None:
+    """What one side shows all by itself is drift at the second look, which follows at once."""
+    world = SmallWorld(
+        [THING.format(replica="")], {"own/things": lines("a"), "copy/things": [*lines("a"), *lines("a")]}
+    )
+    assert verdicts(Time(workspace, world).run(max_wait=0)) == [(Verdict.PERSISTENT, "duplicate")]
+
+
 def test_rows_without_a_key_are_looked_at_again_though_no_key_finds_them(workspace: Workspace) -> None:
     """NULL and bad keys take a second scan."""
     copies: list[dict[str, str | None]] = [*lines("a"), {"id": None, "name": "b"}, {"id": "x", "name": "c"}]

@@ -78,6 +78,6 @@ def mysql(backends: Backends) -> MySQL:
 @pytest.fixture(scope="session")
 def sqlite3_program() -> Path:
     """SQLite's own shell, which compensations for SQLite are applied with."""
-    from tests.services.sqlite_shell import sqlite_shell
+    from tests.services.program import program
 
-    return sqlite_shell()
+    return program("sqlite3")

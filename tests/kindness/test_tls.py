@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from contracts.errors import StoreError
 from tests.kindness.night import CREATE, settings_of, things
 from tests.services import MariaDB
 from tests.services.deadline import wait_until
+from tests.services.program import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,7 @@ def _openssl(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make certificates with")
+    program("openssl")
     return Authority(tmp_path_factory.mktemp("authority"), "ours")
 
 

@@ -1,4 +1,4 @@
-"""SQLite's own shell, which compensations for SQLite are applied with."""
+"""Programs that tests call: the machine's, else those of the package of the same name."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.services.backends import REQUIRE_VARIABLE
 from tests.services.packages import install_packages
 
 
-def sqlite_shell() -> Path:
-    """The path of `sqlite3`: the machine's, else from the package of that name; skips where it cannot be had."""
-    if shutil.which("sqlite3") is None:
+def program(name: str) -> Path:
+    """The path of a program; skips where it cannot be had, and fails where every service is required."""
+    if shutil.which(name) is None:
         try:
-            install_packages("sqlite3", wanted_for="the sqlite3 program")
+            install_packages(name, wanted_for=f"the {name} program")
         except Unavailable as error:
             if os.environ.get(REQUIRE_VARIABLE):
                 pytest.fail(f"{error} ({REQUIRE_VARIABLE} asks for it)", pytrace=False)
             pytest.skip(str(error))
-    found = shutil.which("sqlite3")
-    assert found is not None, "the package sqlite3 brought no program of that name"
+    found = shutil.which(name)
+    assert found is not None, f"the package {name} brought no program of that name"
     return Path(found)

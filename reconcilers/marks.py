@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from contracts.equality import EXACT
 from contracts.logical_types import Kind
-from reconcilers.row_keys import key_text, key_texts
+from reconcilers.row_stage import texts_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,8 +59,8 @@ class MarkField:
 
     def of_rows(self, cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str) -> dict[KeyText, Mark]:
         """The marks of fetched rows, by key."""
-        found = cursor.execute(f'SELECT "{COLUMN}", {", ".join(key_texts(contract))} FROM "{table}"').fetchall()
-        return {key_text(contract, row[1:]): self.mark(row[0]) for row in found}
+        rows = texts_of(cursor, contract, table, [COLUMN])
+        return {key: self.mark(text) for key, (text,) in rows.items()}
 
 
 def mark_field(contract: Contract) -> MarkField | None:

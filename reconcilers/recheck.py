@@ -252,7 +252,7 @@ def judge(looks: Sequence[Look], lag_bound: float, history: History | None = Non
         return Judgement(Verdict.UNDECIDED, note=f"a side could not be read again: {now.problem}")
     if now.finding is None:
         return Judgement(Verdict.HEALED)
-    needed = lag_bound + MARGIN_SECONDS if lag_bound else 0.0
+    needed = _needed(lag_bound)
     case = _Case(looks, lag_bound, needed, history or History(), _owner_same(looks), now.finding)
     for rule in _RULES:
         if (judgement := rule(case)) is not None:
@@ -391,6 +391,16 @@ def is_hot(looks: Sequence[Look]) -> bool:
     return changes >= HOT_LOOKS_MIN - 1 and _owner_state(looks[-1]) != _owner_state(looks[-2])
 
 
+def _needed(lag_bound: float) -> float:
+    """Seconds that must lie between two looks."""
+    return lag_bound + MARGIN_SECONDS if lag_bound else 0.0
+
+
+def _pause(needed: float) -> float:
+    """Seconds between the looks while that time passes."""
+    return max(needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
+
+
 @lru_cache(maxsize=64)  # the same for each of perhaps a million suspects of one look
 def one_look(lag_bound: float, span: float) -> Judgement:
     """What one look alone says, without any history: nothing yet.
@@ -399,14 +409,14 @@ def one_look(lag_bound: float, span: float) -> Judgement:
         lag_bound: In seconds.
         span: Seconds from the look's beginning to its end.
     """
-    needed = lag_bound + MARGIN_SECONDS if lag_bound else 0.0
-    pause = max(needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
+    needed = _needed(lag_bound)
+    pause = _pause(needed)
     return Judgement(Verdict.SUSPECT, again_in=needed + span, sample_in=min(needed + span, pause))
 
 
 def _not_yet(case: _Case) -> Judgement:
     left = max(case.needed - (case.now.at - case.same[0].end), 0.0)
-    pause = max(case.needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
+    pause = _pause(case.needed)
     if len(case.looks) > 1 and left <= CLOCK_SECONDS:  # it is due, and one more look is wanted all the same
         left = pause if case.now.owner_last else LOOK_SECONDS_MIN
     return Judgement(Verdict.SUSPECT, again_in=left, sample_in=min(left, pause))

@@ -124,7 +124,8 @@ class PairLook:
         candidates, owner, copy = batch.candidates, batch.owner, batch.copy
         found = differences(self.cursor, self.contract, self.replica, (owner, copy), self.constants)
         marks, copied = self._marks(owner, None), self._marks(copy, self.replica)
-        tolerated = [i for i, compared in enumerate(compared_fields(self.contract, self.replica)) if compared.within]
+        fields = compared_fields(self.contract, self.replica)
+        tolerated = [f"t{i}" for i, compared in enumerate(fields) if compared.within]
         left, right = (texts_of(self.cursor, self.contract, side.table, tolerated) for side in (owner, copy))
         for candidate in candidates:
             if differing := found.get(candidate.key):
@@ -144,8 +145,8 @@ class PairLook:
         return {} if field is None else field.of_rows(self.cursor, self.contract, side.table)
 
     def _age(self, mark: Mark) -> float | None:
-        field, watermark = mark_field(self.contract), self.owner.opened.snapshot.watermark
-        return None if field is None or mark is None else field.age(mark, watermark.store_time)
+        field = mark_field(self.contract) if mark is not None else None
+        return None if field is None else field.age(mark, self.owner.opened.snapshot.watermark.store_time)
 
     def _fetch(self, candidates: Sequence[rows.Candidate], turn: int) -> _Batch | None:
         """Both sides' full rows, read at the same time, into the tables of this turn."""

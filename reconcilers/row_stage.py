@@ -122,12 +122,12 @@ def _fetched(pattern: str, side: Side, name: str) -> Canonical:
 
 
 def texts_of(
-    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, fields: Sequence[int]
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, names: Sequence[str]
 ) -> dict[KeyText, tuple[str | None, ...]]:
-    """The canonical texts of some fields (by their place) of fetched rows; empty where no field is asked for."""
-    if not fields:
+    """Some columns of fetched rows, by key; empty where none is asked for."""
+    if not names:
         return {}
-    columns = ", ".join([*key_texts(contract), *(f"t{i}" for i in fields)])
+    columns = ", ".join([*key_texts(contract), *names])
     found = cursor.execute(f'SELECT {columns} FROM "{table}"').fetchall()
     parts = len(contract.key)
     return {key_text(contract, row[:parts]): row[parts:] for row in found}

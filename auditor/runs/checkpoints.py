@@ -214,9 +214,7 @@ def _watermark_document(mark: Watermark | None) -> dict[str, Any] | None:
     if mark is None:
         return None
     store_time = None if mark.store_time is None else mark.store_time.isoformat()
-    by = None if mark.taken_by in (None, float("inf")) else mark.taken_by
-    document = asdict(mark) | {"read_at": mark.read_at.isoformat(), "store_time": store_time, "taken_by": by}
-    return document | {"late": mark.taken_by == float("inf")}
+    return asdict(mark) | {"read_at": mark.read_at.isoformat(), "store_time": store_time}
 
 
 def _replica_document(look: ReplicaLook) -> dict[str, Any]:
@@ -243,10 +241,9 @@ def _watermark(document: Mapping[str, Any] | None, shift: float) -> Watermark | 
     if document is None:
         return None
     fields = dict(document)
-    late = fields.pop("late")
-    by = fields["taken_by"]
-    fields["taken_by"] = float("inf") if late else None if by is None else by + shift
     fields["monotonic"] += shift
+    if fields["taken_by"] is not None:
+        fields["taken_by"] += shift
     fields["read_at"] = datetime.fromisoformat(fields["read_at"]).astimezone(UTC)
     if fields["store_time"] is not None:
         fields["store_time"] = datetime.fromisoformat(fields["store_time"])

@@ -7,7 +7,10 @@ AuditorError                what stopped us, in one message a person can act on
 ├── ContractError           one or more contracts are wrong (carries every problem found)
 ├── StoreError              a store could not be reached, read or understood
 │   ├── UnreachableStoreError    it did not let us in: nobody is there, or not yet
-│   └── InterruptedReadError     it broke off for a reason that passes: reading again may succeed
+│   ├── InterruptedReadError     it broke off for a reason that passes: reading again may succeed
+│   └── FeedError                a change stream could not be reached, read or understood
+│       ├── PausedFeedError          it cannot go on for a reason that passes: nothing is skipped meanwhile
+│       └── RetentionGapError        the record to read next is no longer, or not yet, there
 ├── DeadlineError           the time that the run was given is over
 ├── WorkspaceError          our own scratch space failed (disk, memory, permissions)
 └── LedgerError             the ledger could not be read or written
@@ -63,6 +66,18 @@ class UnreachableStoreError(StoreError):
 
 class InterruptedReadError(StoreError):
     """A store broke off for a reason that passes, as a lost connection does; reading again may succeed."""
+
+
+class FeedError(StoreError):
+    """A change stream could not be reached, read or understood."""
+
+
+class PausedFeedError(FeedError):
+    """A feed cannot go on for a reason that passes, as a registry that does not answer; nothing is skipped meanwhile."""
+
+
+class RetentionGapError(FeedError):
+    """The record to read next is no longer there, or was never: records were lost, or the topic was made anew."""
 
 
 class DeadlineError(AuditorError):

@@ -1,0 +1,53 @@
+"""What the rest of the program needs from a feed: records in order, and offsets that nothing moves silently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from auditor.feeds.record import Record
+
+Partition = tuple[str, int]
+"""A topic and one of its partitions."""
+
+
+class RecordSource(Protocol):
+    """Reads the records of some topics, from offsets that its caller keeps.
+
+    It commits nothing and resets nothing by itself.  Every method raises a `FeedError` that says what was being done,
+    where, what was found, and what to do next.
+    """
+
+    def partitions(self) -> Sequence[Partition]:
+        """The partitions that are ours to read now, ordered."""
+        ...
+
+    def beginning(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """The first offset that is still there, of each."""
+        ...
+
+    def end(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """The offset after the last that is committed and visible, of each."""
+        ...
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Read on from this offset."""
+        ...
+
+    def position(self, partition: Partition) -> int:
+        """The next offset that will be read; control records are passed without a record being seen."""
+        ...
+
+    def poll(self, seconds: float) -> Sequence[Record]:
+        """The next records, as many as came within the time; perhaps none.  A partition's are in order of offset.
+
+        Raises:
+            RetentionGapError: The offset to read is no longer, or not yet, there.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; nothing is committed."""
+        ...

@@ -73,7 +73,7 @@ class FeedError(StoreError):
 
 
 class PausedFeedError(FeedError):
-    """A feed cannot go on for a reason that passes, as a registry that does not answer; nothing is skipped meanwhile."""
+    """A feed cannot go on for a reason that passes (a registry does not answer); nothing is skipped meanwhile."""
 
 
 class RetentionGapError(FeedError):

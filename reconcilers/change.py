@@ -1,10 +1,10 @@
-"""A change: one committed event on one key, as a feed tells it.
+r"""A change: one committed event on one key, as a feed tells it.
 
 A feed carries less than the owner's log: columns that the connector left out, values that it could not know, defaults
 that may stand for NULL.  A cell therefore has states beside a text and NULL, and none of them may be taken for a value.
 
 Cells are raw texts in the forms that `canonical` reads from a VARCHAR (numbers as decimal text, times in ISO 8601 with
-`Z` where they are instants, JSON and lists as JSON text, bytes as `\\x` and hex), made from the *writer's* schema; what
+`Z` where they are instants, JSON and lists as JSON text, bytes as `\x` and hex), made from the *writer's* schema; what
 a contract declares turns them into canonical values later, by the same SQL as a store's.
 """
 

@@ -76,6 +76,9 @@ _WITH_TIMEOUTS = frozenset({"postgresql", "mysql", "mariadb", "sqlite"})
 _COUNTING = frozenset({"postgresql", "mysql", "mariadb"})
 """Stores whose sessions count every statement; for the others each read counts as one."""
 
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+"""Where servers are that a URL names no port of."""
+
 _LATER = frozenset(
     {
         "mongodb",
@@ -185,7 +188,8 @@ class Wiring:
             rate = connection.limits.rows_per_second
             throttle = Throttle(rate) if rate is not None else None
             counts = connection.url.dialect in _COUNTING
-            self._accounts[name] = Account(Meter(), throttle, counts, connection.is_standby)
+            port = connection.url.port or _PORTS.get(connection.url.dialect)
+            self._accounts[name] = Account(Meter(), throttle, counts, connection.is_standby, port)
         return self._accounts[name]
 
     def reader(self, reference: DatasetRef | QueryRef) -> Reader:

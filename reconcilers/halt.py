@@ -32,10 +32,18 @@ class Halt:
         for end in list(self._ends):
             end()
 
+    def add(self, more: str) -> None:
+        """Say more about why, once."""
+        reason = self._reason
+        if reason is not None and more not in reason.message:
+            self._reason = type(reason)(f"{reason.message}; {more}", hint=reason.hint)
+
     @contextmanager
     def ending(self, end: Callable[[], None]) -> Iterator[None]:
         """Have something that would wait for a store be ended when the run is to end; from any thread."""
         self._ends.add(end)
+        if self._asked.is_set():
+            end()
         try:
             yield
         finally:

@@ -281,8 +281,8 @@ class Looker:
         OwnerLook(self._workspace, self._cursor, self._contract, referenced, self._prefix).look(whole, result)
         for replica in self._replicas(copies):
             result.replicas[replica.name] = self._compare_copy(replica, whole, copies[replica.name])
-        if note := whole.opened.incomplete():
-            result.notes.append(note)
+        result.rewritten = whole.opened.incomplete()
+        result.notes += [result.rewritten] if result.rewritten else []
         return result
 
     def _compare_copy(self, replica: Replica, owner: Projected, side: Reading) -> ReplicaLook:

@@ -66,6 +66,8 @@ class EntityLook:
     replicas: dict[str, ReplicaLook] = field(default_factory=dict)
     again: list[str] = field(default_factory=list)
     """Why the owner was read again from a new snapshot; nothing is missing for that."""
+    rewritten: str = ""
+    """Why what was read of the owner's rows may not be all of them; one of the notes, or an empty string."""
     read_until: float = 0.0
     """The monotonic clock when everything had been read: how late a store without a snapshot may have been seen."""
 

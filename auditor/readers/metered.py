@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from auditor.readers.lifeline import lifeline
 from auditor.readers.native import NativeSnapshot
 from contracts.errors import StoreError
 from reconcilers.ports import ShapedReader, StoreHashing, StoreHashingReader
@@ -34,12 +35,14 @@ class Account:
         throttle: Slows them down; None where nothing limits them.
         counts_queries: Their sessions count every statement themselves; else each read is taken for one.
         standby: The connection leads to a standby.
+        port: Of the server; None where the store is none, or where its driver minds the end of a run itself.
     """
 
     meter: Meter
     throttle: Throttle | None = None
     counts_queries: bool = False
     standby: bool = False
+    port: int | None = None
 
 
 class Metered:
@@ -70,6 +73,7 @@ class Metered:
         began = time.monotonic()
         with ExitStack() as stack:
             stack.callback(lambda: self._account.meter.held(time.monotonic() - began))
+            stack.enter_context(lifeline(workspace.halt, self._account.port, self.dataset))
             with self._telling():
                 snapshot = stack.enter_context(self._reader.snapshot(workspace))
             yield MeteredSnapshot(snapshot, self._account, workspace)
@@ -78,13 +82,15 @@ class Metered:
     def shaped_snapshot(self, workspace: Workspace) -> Iterator[tuple[Snapshot, Shape]]:
         """See `reconcilers.ports.ShapedReader.shaped_snapshot`."""
         if not isinstance(self._reader, ShapedReader):
-            shape = self.shape()
+            with lifeline(workspace.halt, self._account.port, self.dataset):
+                shape = self.shape()
             with self.snapshot(workspace) as snapshot:
                 yield snapshot, shape
             return
         began = time.monotonic()
         with ExitStack() as stack:
             stack.callback(lambda: self._account.meter.held(time.monotonic() - began))
+            stack.enter_context(lifeline(workspace.halt, self._account.port, self.dataset))
             with self._telling():
                 snapshot, shape = stack.enter_context(self._reader.shaped_snapshot(workspace))
             yield MeteredSnapshot(snapshot, self._account, workspace), shape

@@ -118,7 +118,7 @@ class Suspicion:
         unkeyed = any(_is_unkeyed(suspect.finding) for suspect in due)
         wall = clock.now()
         try:
-            look = looker.look(Suspects(keys, unkeyed))
+            look = _whole_look(looker, Suspects(keys, unkeyed))
         except (StoreError, WorkspaceError) as error:
             look = EntityLook(replicas={name: ReplicaLook(error=error.message) for name in self.lag_bounds})
             self._add(due, look, now, wall, problem=error.message)
@@ -133,7 +133,7 @@ class Suspicion:
         for suspect in due:
             finding = suspect.finding
             same = _same(finding, seen.get((finding.replica, finding.key), []))
-            told = problem or (look.replicas[finding.replica].error if finding.replica is not None else "")
+            told = problem or _unsure(look, finding.replica)
             failed = next(iter(told.splitlines()), "")
             moments = _moments(look, finding.replica, now)
             if same is None:
@@ -165,6 +165,19 @@ class Suspicion:
             settle(suspect.finding, suspect.unjudged, suspect.looks, suspect.looks[0].wall) for suspect in self.suspects
         ]
         self.suspects = []
+
+
+def _whole_look(looker: Looker, suspects: Suspects) -> EntityLook:
+    """A look again; once more where a side was emptied, altered or loaded anew meanwhile: that has passed by then."""
+    look = looker.look(suspects)
+    rewritten = look.rewritten or any(replica.notes for replica in look.replicas.values())
+    return looker.look(suspects) if rewritten else look
+
+
+def _unsure(look: EntityLook, name: str | None) -> str:
+    """Why what a look shows of a replica, or of the owner, may not be what is there; else an empty string."""
+    replica = look.replicas[name] if name is not None else ReplicaLook()
+    return replica.error or look.rewritten or "; ".join(replica.notes)
 
 
 def _sights(look: EntityLook) -> Iterable[tuple[Sight, str | None]]:

@@ -12,6 +12,7 @@ from auditor.clock import SystemClock
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
 from auditor.settings import load_settings
 from auditor.wiring import Wiring
+from reconcilers.opened import shaped_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -120,6 +121,12 @@ class Disturbed:
         """See `reconcilers.ports.Reader`."""
         with self.reader.snapshot(workspace) as snapshot:
             yield DisturbedSnapshot(snapshot, self)
+
+    @contextmanager
+    def shaped_snapshot(self, workspace: Workspace) -> Iterator[tuple[Snapshot, Shape]]:
+        """See `reconcilers.ports.ShapedReader`."""
+        with shaped_snapshot(self.reader, workspace) as (snapshot, shape):
+            yield DisturbedSnapshot(snapshot, self), shape
 
     def dry_run(self, wanted: Sequence[Wanted]) -> str:
         """See `reconcilers.ports.Reader`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconcilers import perseverance
+from reconcilers.finding import Verdict
 from tests.kindness.night import CREATE, Night, settings_of, things
 
 if TYPE_CHECKING:
@@ -138,3 +139,59 @@ def test_a_sqlite_file_that_nobody_had_open_and_is_written_meanwhile_is_incomple
     night = night_with(side, settings_of("sqlite:///written.db"), tmp_path)
     when_scanned(night, side, write)
     assert_not_called_clean(night.run(), side, "incomplete")
+
+
+def rewritten_again(night: Night, side: str, act: Callable[[], object], times: int) -> None:
+    """Do something in the middle of so many looks again."""
+    left = [1] * times
+
+    def disturb(dataset: str, what: str) -> None:
+        if dataset == f"{side}/things" and what == "scan again" and left:
+            left.pop()
+            act()
+
+    night.before_load = disturb
+
+
+@pytest.mark.parametrize("side", ["owner", "copy"])
+def test_a_table_that_is_emptied_in_every_look_again_proves_nothing(
+    postgres: PostgreSQL, tmp_path: Path, side: str
+) -> None:
+    """The snapshot shows no row, which looks as if the difference had gone, or as if a row were missing."""
+    database = postgres.fresh_database("emptied")
+    postgres.admin(CREATE, things("a", "x", "c"), database=database)
+    night = night_with(side, settings_of(database), tmp_path)
+    rewritten_again(night, side, lambda: postgres.admin("TRUNCATE things", database=database), times=100)
+    result = night.run()
+    assert [(one.key, one.verdict) for one in result.findings] == [((("id", "2"),), Verdict.UNDECIDED)]
+    assert "truncated or rewritten while it was read" in result.findings[0].evidence.note
+    assert (result.exit_code, result.exit_reasons) == (2, ("undecided",))
+
+
+@pytest.mark.parametrize("side", ["owner", "copy"])
+def test_a_table_that_is_loaded_anew_in_a_look_again_is_looked_at_once_more(
+    postgres: PostgreSQL, tmp_path: Path, side: str
+) -> None:
+    database = postgres.fresh_database("loaded")
+    postgres.admin(CREATE, things("a", "x", "c"), database=database)
+    night = night_with(side, settings_of(database), tmp_path)
+
+    def load() -> None:
+        postgres.admin("TRUNCATE things", things("a", "x", "c"), database=database)
+
+    rewritten_again(night, side, load, times=1)
+    result = night.run()
+    assert [(one.key, one.verdict) for one in result.findings] == [((("id", "2"),), Verdict.PERSISTENT)]
+    assert result.exit_reasons == ("drift",)
+
+
+def test_a_table_of_mariadb_that_is_altered_in_every_look_again_proves_nothing(
+    mariadb: MariaDB, tmp_path: Path
+) -> None:
+    database = mariadb.fresh_database("altered")
+    mariadb.admin(CREATE, things("a", "x", "c"), database=database)
+    night = night_with("copy", settings_of(database), tmp_path)
+    renamed = ("RENAME TABLE things TO others", "CREATE TABLE things LIKE others")
+    rewritten_again(night, "copy", lambda: mariadb.admin(*renamed, "DROP TABLE others", database=database), times=100)
+    result = night.run()
+    assert [(one.key, one.verdict) for one in result.findings] == [((("id", "2"),), Verdict.UNDECIDED)]

@@ -15,7 +15,7 @@ from auditor.wiring import Wiring
 from contracts.contract import DatasetRef
 from contracts.errors import StoreError
 from tests.kindness.night import CREATE, settings_of, things
-from tests.services import MariaDB
+from tests.services import MariaDB, MySQL
 from tests.services.deadline import wait_until
 from tests.services.program import program
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.services import PostgreSQL
-    from tests.services.backends import Backends
 
 
 class Authority:
@@ -122,27 +121,38 @@ def test_a_client_certificate_proves_who_we_are(
         assert postgres.password not in str(refused.value)
 
 
-class GuardedMariaDB(MariaDB):
-    """MariaDB with TLS and nothing else."""
+class Guarded:
+    """A server with TLS under certificates of ours."""
 
     files: ClassVar[dict[str, Path]] = {}
 
     def _options(self) -> list[str]:
-        options = []
+        options: list[str] = super()._options()  # type: ignore[misc]
         for name, source in self.files.items():
-            target = self.directory / f"{name}.pem"
+            target: Path = self.directory / f"{name}.pem"  # type: ignore[attr-defined]
             target.write_bytes(source.read_bytes())
-            self.account.own(target)
+            self.account.own(target)  # type: ignore[attr-defined]
             options.append(f"--{name}={target}")
         return options
 
 
-def test_mariadb_is_read_over_tls_that_is_checked(backends: Backends, authority: Authority, tmp_path: Path) -> None:
+class GuardedMariaDB(Guarded, MariaDB):
+    """MariaDB with TLS."""
+
+
+class GuardedMySQL(Guarded, MySQL):
+    """MySQL with TLS."""
+
+
+@pytest.mark.parametrize("kind", [GuardedMariaDB, GuardedMySQL])
+def test_mariadb_and_mysql_are_read_over_tls_that_is_checked(
+    kind: type[GuardedMariaDB | GuardedMySQL], request: pytest.FixtureRequest, authority: Authority, tmp_path: Path
+) -> None:
     """The authority, the name, and our certificate; what is not as it should be is refused by one side or the other."""
-    backends.mariadb()  # it can be had here, or this is skipped
-    certificate, key = authority.sign("mariadb", "-addext", "subjectAltName=DNS:localhost")
-    GuardedMariaDB.files = {"ssl-cert": certificate, "ssl-key": key, "ssl-ca": authority.certificate}
-    server = GuardedMariaDB.start()
+    request.getfixturevalue(kind.name)  # it can be had here, or this is skipped
+    certificate, key = authority.sign(kind.name, "-addext", "subjectAltName=DNS:localhost")
+    Guarded.files = {"ssl-cert": certificate, "ssl-key": key, "ssl-ca": authority.certificate}
+    server = kind.start()
     try:
         database = server.fresh_database("guarded")
         server.admin(
@@ -151,7 +161,7 @@ def test_mariadb_is_read_over_tls_that_is_checked(backends: Backends, authority:
             "GRANT SELECT ON *.* TO guarded",
             database=database,
         )
-        url = f"mariadb://guarded@localhost:{server.port}/{server.database_name(database)}"
+        url = f"{kind.scheme}://guarded@localhost:{server.port}/{server.database_name(database)}"
         own, own_key = authority.sign("client")
         tls = {"mode": "verify-full", "ca": str(authority.certificate), "cert": str(own), "key": str(own_key)}
         assert columns(tmp_path, settings_of(url, password=server.password, tls=tls)) == ["id", "name"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import itertools
+import os
 import re
 import secrets
 import shutil
@@ -150,6 +151,23 @@ class DatabaseServer(abc.ABC):
         """Stop the server and delete its data."""
         self._stop_process()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def freeze(self) -> None:
+        """Let the server do nothing more, though it is there: its connections stay open, and new ones are taken."""
+        for number in self._process_numbers():
+            os.kill(number, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for number in self._process_numbers():
+            os.kill(number, signal.SIGCONT)
+
+    def _process_numbers(self) -> list[int]:
+        """The server's process, and those that it has started."""
+        assert self._process is not None, "the server does not run"
+        main = self._process.process.pid
+        children = Path(f"/proc/{main}/task/{main}/children")
+        return [main, *map(int, children.read_text().split())] if children.exists() else [main]
 
     def _stop_process(self) -> None:
         if self._process is not None:

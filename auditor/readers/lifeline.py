@@ -1,0 +1,105 @@
+"""The end of waiting for a server that says nothing more, when the run's time is over.
+
+A frozen server, or one whose disk hangs, keeps its connections open, and whoever reads from it waits inside a driver
+that hears nothing else.  When a run is to end, a store first gets a moment to end what it does by itself; what is
+connected to it still is then shut down from our side, which wakes up whoever waits.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconcilers.halt import Halt
+
+GRACE_SECONDS = 1.0
+"""A store that is well has ended our statements by then."""
+
+AGAIN_SECONDS = 0.2
+"""Until connections that were opened meanwhile, such as to ask the store for an end, are shut down as well."""
+
+_OPEN_FILES = "/dev/fd"
+"""Where Linux and macOS list what a process has open."""
+
+
+@contextmanager
+def lifeline(halt: Halt, port: int | None, dataset: str) -> Iterator[None]:
+    """Within this, reading ends soon after the run is to end, whatever the server does.
+
+    Args:
+        halt: Says when the run is to end.
+        port: The server's; None for a store that is no server.
+        dataset: What is read, for the message.
+    """
+    if port is None:
+        yield
+        return
+    line = _Lifeline(halt, port, dataset)
+    thread = threading.Thread(target=line.watch, name="lifeline", daemon=True)
+    thread.start()
+    try:
+        with halt.ending(line.asked.set):
+            yield
+    finally:
+        line.over.set()
+        line.asked.set()
+        thread.join()
+
+
+class _Lifeline:
+    """Knows which connections of this process were opened since, and lead to one server."""
+
+    def __init__(self, halt: Halt, port: int, dataset: str) -> None:
+        self.asked = threading.Event()
+        self.over = threading.Event()
+        self._halt = halt
+        self._port = port
+        self._dataset = dataset
+        self._before = {identity for _, identity in _sockets()}
+
+    def watch(self) -> None:
+        """Wait until the run is to end, and see to it that reading does."""
+        self.asked.wait()
+        wait = GRACE_SECONDS
+        while not self.over.wait(wait):
+            if self._cut():
+                self._halt.add(f"{self._dataset} did not answer any more, and its connections were cut")
+            wait = AGAIN_SECONDS
+
+    def _cut(self) -> int:
+        """Shut the connections down.
+
+        Returns:
+            How many there were.
+        """
+        count = 0
+        for number, identity in list(_sockets()):
+            if identity in self._before:
+                continue
+            with suppress(OSError), socket.socket(fileno=os.dup(number)) as line:  # closed meanwhile, or not connected
+                if self._leads_there(line.getpeername()):
+                    line.shutdown(socket.SHUT_RDWR)
+                    count += 1
+        return count
+
+    def _leads_there(self, peer: object) -> bool:
+        """Whether that is the server's address; PostgreSQL's local sockets have the port in their names."""
+        if isinstance(peer, str):
+            return peer.endswith(f".s.PGSQL.{self._port}")
+        return isinstance(peer, tuple) and len(peer) > 1 and peer[1] == self._port
+
+
+def _sockets() -> Iterator[tuple[int, int]]:
+    """Every socket that this process has open: its number, and what tells it from a later one of that number."""
+    for name in os.listdir(_OPEN_FILES) if os.path.isdir(_OPEN_FILES) else ():
+        with suppress(OSError, ValueError):
+            status = os.fstat(number := int(name))
+            if stat.S_ISSOCK(status.st_mode):
+                yield number, status.st_ino

@@ -77,7 +77,27 @@ class PausedFeedError(FeedError):
 
 
 class RetentionGapError(FeedError):
-    """The record to read next is no longer there, or was never: records were lost, or the topic was made anew."""
+    """The record to read next is no longer there, or was never: records were lost, or the topic was made anew.
+
+    Args:
+        message: As of every error.
+        hint: As of every error.
+        topic: Whose records are missing.
+        partition: Of the topic.
+        wanted: The offset to read next.
+        beginning: The first offset that is there; with `wanted` before it, the difference is what was lost.
+        end: The offset after the last; with `wanted` after it, this is not the log that was read before.
+    """
+
+    def __init__(  # noqa: PLR0913 - a place and three numbers
+        self, message: str, *, hint: str = "", topic: str, partition: int, wanted: int, beginning: int, end: int
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.topic = topic
+        self.partition = partition
+        self.wanted = wanted
+        self.beginning = beginning
+        self.end = end
 
 
 class DeadlineError(AuditorError):

@@ -1,0 +1,1 @@
+"""Feeds read from Kafka, through kafka-python."""

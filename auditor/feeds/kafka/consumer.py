@@ -1,0 +1,115 @@
+"""A consumer of kafka-python that moves no offset by itself, and whatever it is asked without reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import kafka
+import kafka.errors as kafka_errors
+from kafka.structs import TopicPartition
+
+from auditor.feeds.kafka.failure import failures_told, unreachable
+from auditor.feeds.kafka.history import client_history
+from auditor.feeds.kafka.knock import knock
+from auditor.feeds.kafka.limits import (
+    FETCH_MAX_BYTES,
+    FETCH_WAIT_SECONDS,
+    PARTITION_FETCH_MAX_BYTES,
+    POLL_MAX_RECORDS,
+    REQUEST_SECONDS,
+)
+from auditor.readers.suggestion import did_you_mean
+from contracts.errors import FeedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from auditor.feeds.kafka.broker import Broker
+    from auditor.feeds.ports import Partition
+
+INTERNAL = "__"
+"""Topics of the brokers' own begin so; nobody means one of them."""
+
+
+def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = None) -> Any:
+    """A consumer that is connected and reads nothing yet.
+
+    Raises:
+        FeedError: No broker can be reached, or none lets us in.
+    """
+    return open_client(
+        kafka.KafkaConsumer,
+        broker,
+        group_id=group_id,
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        allow_auto_create_topics=False,
+        max_poll_records=POLL_MAX_RECORDS,
+        fetch_max_bytes=FETCH_MAX_BYTES,
+        max_partition_fetch_bytes=PARTITION_FETCH_MAX_BYTES,
+        fetch_max_wait_ms=int(FETCH_WAIT_SECONDS * 1000),
+        metrics_enabled=False,
+    )
+
+
+def open_client(make: Callable[..., Any], broker: Broker, **options: Any) -> Any:
+    """A client of any kind.
+
+    Raises:
+        FeedError: No broker can be reached, or none lets us in.
+    """
+    doing = "connecting"
+    history = client_history()
+    history.forget()
+    knock(broker)
+    with failures_told(broker, doing):
+        try:
+            return make(**broker.options(), **options)
+        except kafka_errors.KafkaTimeoutError as error:
+            raise unreachable(broker, doing) from error
+
+
+def partitions_of(consumer: Any, broker: Broker, topics: Iterable[str]) -> list[Partition]:
+    """Every partition of some topics, ordered.
+
+    Raises:
+        FeedError: A topic is not there, or we may not see it.
+    """
+    wanted = sorted(set(topics))
+    with failures_told(broker, f"looking for {', '.join(wanted)}"):
+        there = consumer.topics()
+        for topic in wanted:
+            if topic not in there:
+                raise _unknown(topic, broker, there)
+        return sorted((topic, number) for topic in wanted for number in consumer.partitions_for_topic(topic))
+
+
+def _unknown(topic: str, broker: Broker, there: Iterable[str]) -> FeedError:
+    close = did_you_mean(topic, (name for name in there if not name.startswith(INTERNAL)))
+    return FeedError(
+        f"reading {topic}: {broker} has no such topic, or we may not see it{f'; {close}' if close else ''}",
+        hint="name a topic that is there, or allow us DESCRIBE and READ on it",
+    )
+
+
+def beginning_of(consumer: Any, broker: Broker, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    """The first offset that is still there, of each."""
+    with failures_told(broker, "looking for the first offsets"):
+        return _ours(consumer.beginning_offsets(_theirs(partitions), timeout_ms=int(REQUEST_SECONDS * 1000)))
+
+
+def end_of(
+    consumer: Any, broker: Broker, partitions: Sequence[Partition], seconds: float = REQUEST_SECONDS
+) -> dict[Partition, int]:
+    """The offset after the last that our isolation level may see, of each."""
+    with failures_told(broker, "looking for the end offsets"):
+        return _ours(consumer.end_offsets(_theirs(partitions), timeout_ms=int(seconds * 1000)))
+
+
+def _theirs(partitions: Sequence[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(*partition) for partition in partitions]
+
+
+def _ours(offsets: Mapping[TopicPartition, int]) -> dict[Partition, int]:
+    return {(partition.topic, partition.partition): offset for partition, offset in offsets.items()}

@@ -1,0 +1,36 @@
+"""How much is asked of a broker at once, and how long it is waited for."""
+
+from __future__ import annotations
+
+KNOCK_SECONDS = 5.0
+"""For one address to take a connection, and for its TLS handshake: more is a broker that is not there."""
+
+BOOTSTRAP_SECONDS = 15.0
+"""For a first answer of any broker, logging in included: a cluster that elects its leaders takes some seconds."""
+
+REQUEST_SECONDS = 30.0
+"""For the answer to one request: kafka-python's own, and the brokers' idea of a member that is alive is 45 s."""
+
+SILENCE_SECONDS = 30.0
+"""Without a record for so long, the broker is asked for something: a quiet topic and a dead broker look the same."""
+
+PROBE_SECONDS = 10.0
+"""For the answer to that question."""
+
+SLICE_SECONDS = 0.2
+"""Longest uninterrupted wait of a group member: so long a new assignment waits for its offsets at most."""
+
+POLL_MAX_RECORDS = 5_000
+"""Records a poll: enough for the work on a batch to outweigh what each batch costs."""
+
+FETCH_MAX_BYTES = 16 * 1024 * 1024
+"""Of one answer of one broker; what is fetched ahead is held in memory, uncompressed again when it is read."""
+
+PARTITION_FETCH_MAX_BYTES = 2 * 1024 * 1024
+"""Of one partition in an answer.  A single record that is larger comes whole all the same."""
+
+FETCH_WAIT_SECONDS = 0.5
+"""How long a broker may wait for records before it answers that there are none: lower is more requests when quiet."""
+
+HISTORY_MESSAGES = 50
+"""How many of the client's own messages are kept to explain a failure with."""

@@ -12,6 +12,7 @@ import socket
 import stat
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ GRACE_SECONDS = 1.0
 AGAIN_SECONDS = 0.2
 """Until connections that were opened meanwhile, such as to ask the store for an end, are shut down as well."""
 
-_OPEN_FILES = "/dev/fd"
+_OPEN_FILES = Path("/dev/fd")
 """Where Linux and macOS list what a process has open."""
 
 
@@ -98,8 +99,8 @@ class _Lifeline:
 
 def _sockets() -> Iterator[tuple[int, int]]:
     """Every socket that this process has open: its number, and what tells it from a later one of that number."""
-    for name in os.listdir(_OPEN_FILES) if os.path.isdir(_OPEN_FILES) else ():
+    for file in _OPEN_FILES.iterdir() if _OPEN_FILES.is_dir() else ():
         with suppress(OSError, ValueError):
-            status = os.fstat(number := int(name))
+            status = os.fstat(number := int(file.name))
             if stat.S_ISSOCK(status.st_mode):
                 yield number, status.st_ino

@@ -99,7 +99,8 @@ class Change:
         place: Where in the feed it stands.
         kind: What it does.
         operation: The connector's own letter (`c`, `u`, `d`, `r`, `t`); empty where the record has none.
-        key: The key's columns by their names at the writer; empty for a truncate and for a table without a key.
+        key: The key's columns by their names at the writer; empty for a truncate and for a table without a key.  A
+            key that is one bare value stands under the empty name.
         row: The row after the change by column; empty for a delete.
         before: The row before, only where the connector is known to tell all of it; else empty.
         position: In the owner's log; None where the record does not tell (flattened records): offsets order them.
@@ -110,6 +111,8 @@ class Change:
         relation: The table that the record itself names (`schema.table`); empty where it does not.
         source: The connector's kind: `postgresql`, `mysql`, `mariadb`, `sqlserver`, `mongodb`; empty where unknown.
         event_id: An id that stands for this event wherever it is repeated (an outbox's `id`); empty where none.
+        event_type: What an outbox's event says that happened; empty where it does not.
+        partial: Columns that `row` lacks are as they were (`Lack.KEPT`); else nothing is known of them.
     """
 
     place: Place
@@ -126,3 +129,5 @@ class Change:
     relation: str = ""
     source: str = ""
     event_id: str = ""
+    event_type: str = ""
+    partial: bool = False

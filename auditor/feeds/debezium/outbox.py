@@ -1,0 +1,52 @@
+"""Outbox events: what a service said that happened, not the state of a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconcilers.change import Change, ChangeKind
+from reconcilers.value_text import dump_json
+
+if TYPE_CHECKING:
+    from auditor.feeds.debezium.envelope import Told
+    from auditor.feeds.rows import Row
+    from reconcilers.change import Cell
+
+
+def change(value: Any, told: Told, event_id: str, event_type: str) -> Change:
+    """The event as a change of its aggregate.
+
+    The router drops members that are NULL from a payload that it expands: a member that is not there says nothing, so
+    the row is `partial`.
+
+    Args:
+        value: The payload, parsed.
+        told: What stands around it; the key is the aggregate's id.
+        event_id: Stands for the event wherever it is repeated.
+        event_type: What happened, where a header says it.
+    """
+    row: Row = {}
+    for name, member in _members(value):
+        row[name] = _cell(member)
+    return Change(
+        told.place, ChangeKind.WRITE, "", told.key, row, event_id=event_id, event_type=event_type, partial=True
+    )  # fmt: skip
+
+
+def _members(value: Any) -> list[tuple[str, Any]]:
+    """The payload's members; beside a `payload` the router puts the columns that it was told to add."""
+    if not isinstance(value, dict):
+        return [("payload", value)]
+    if isinstance(value.get("payload"), dict):
+        beside = [(name, member) for name, member in value.items() if name != "payload"]
+        return [*beside, *value["payload"].items()]
+    return list(value.items())
+
+
+def _cell(value: Any) -> Cell:
+    """A payload is the service's own JSON: what stands there is the value."""
+    if value is None or isinstance(value, str):
+        return value
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    return dump_json(value) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,153 @@
+"""The decoder: from raw records to changes, records beside the changes, and poison.
+
+A record that cannot be understood never raises: it comes out as `Poison`, with its bytes.  What raises is a schema
+registry that does not answer (`PausedFeedError`: the same records are decoded again later) or that refuses us
+(`FeedError`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from auditor.feeds import strict_json
+from auditor.feeds.debezium import flattened, outbox
+from auditor.feeds.debezium.envelope import Told
+from auditor.feeds.decoded import Aside, AsideKind, Decoded, Poison
+from auditor.feeds.keys import Key, Keys
+from auditor.feeds.messages import Messages
+from auditor.feeds.placeholder import placeholder
+from auditor.feeds.shape import BadValueError
+from auditor.feeds.values import Values
+from auditor.feeds.wire import header
+from reconcilers.change import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from auditor.feeds.hints import ColumnHint
+    from auditor.feeds.options import DecodingOptions
+    from auditor.feeds.record import Record
+    from auditor.feeds.rows import Row
+    from auditor.feeds.schemas import SchemaSource
+    from auditor.feeds.wire import Headers
+
+_CONTEXT = "__debezium.context."
+_NEW_KEY, _OLD_KEY = "__debezium.newkey", "__debezium.oldkey"
+_EVENT_ID = "id"
+_UUID = re.compile(rb'"?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"?')
+
+
+class Decoder:
+    """Decodes the records of one feed; keeps what it learnt of schemas, and nothing of records.
+
+    Args:
+        options: How the feed's records are to be understood.
+        schemas: Where schemas are looked up; None where records bring theirs, or have none.
+        hints: What is known of columns, by topic and column.
+    """
+
+    def __init__(
+        self,
+        options: DecodingOptions,
+        schemas: SchemaSource | None = None,
+        hints: Mapping[str, Mapping[str, ColumnHint]] | None = None,
+    ) -> None:
+        self._options = options
+        unavailable = placeholder(options.placeholder)
+        known = {
+            topic: options.known(topic, (hints or {}).get(topic, {})) for topic in {*(hints or {}), *options.columns}
+        }
+        self._messages = Messages(options.wire, schemas)
+        self._keys = Keys(self._messages, options, unavailable, known)
+        self._values = Values(options, unavailable, known)
+        self._flattened: set[str] = set()
+        self._enveloped: set[str] = set()
+
+    def decode(self, records: Sequence[Record]) -> list[Decoded]:
+        """What each record turns out to be, in their order.
+
+        Raises:
+            PausedFeedError: A schema cannot be had now; decode the same records again later.
+            FeedError: The schema registry refuses us, or is none.
+        """
+        if self._options.form == "auto":
+            self._learn_forms(records)
+        return [self._decoded(record) for record in records]
+
+    def notes(self) -> Mapping[str, Mapping[str, str]]:
+        """What is to be known of columns' values, by topic and column, as far as records were seen."""
+        return self._values.notes()
+
+    def _decoded(self, record: Record) -> Decoded:
+        headers = _telling(record.headers)
+        row: Row | None = None
+        try:
+            key = self._keys.read(record, headers)
+            row = key.row or None
+            other = self._other_key(record, headers, key) if headers else None
+            told = Told(Place(record.topic, record.partition, record.offset), key.row, other)
+            if record.value is None:
+                return self._without_value(record, told)
+            value, schema = self._messages.read(record.value, headers, "value", record.topic)
+            if headers and self._is_outbox(headers):
+                return _event(value, told, headers)
+            plan = self._values.plan(record, schema, value, key.raw)
+            self._forms(plan.form, record.topic)
+            return plan.read(value, told)
+        except BadValueError as error:
+            return Poison(record, str(error), row)
+
+    def _forms(self, form: str, topic: str) -> None:
+        """Remember what a topic's records are: it decides what one without a value means."""
+        if form == "envelope" and topic not in self._enveloped:
+            self._enveloped.add(topic)
+            self._flattened.discard(topic)
+        elif form == "flattened" and topic not in self._flattened and topic not in self._enveloped:
+            self._flattened.add(topic)
+
+    def _other_key(self, record: Record, headers: Headers, key: Key) -> Row | None:
+        text = header(headers, _NEW_KEY) or header(headers, _OLD_KEY)
+        return None if text is None else self._keys.other(text, key, record.topic)
+
+    def _without_value(self, record: Record, told: Told) -> Decoded:
+        form = self._options.form
+        if form == "flattened" or (form == "auto" and record.topic in self._flattened):
+            return flattened.deletion(told)
+        return Aside(told.place, AsideKind.TOMBSTONE, told.key)
+
+    def _is_outbox(self, headers: Headers) -> bool:
+        if self._options.form != "auto":
+            return self._options.form == "outbox"
+        event_id = header(headers, _EVENT_ID)
+        return event_id is not None and _UUID.fullmatch(event_id) is not None
+
+    def _learn_forms(self, records: Sequence[Record]) -> None:
+        """Look ahead for what a topic's records are, where its first one here has no value to tell."""
+        unknown = {record.topic for record in records if record.value is None} - self._flattened - self._enveloped
+        for record in records:
+            if record.topic in unknown and record.value is not None:
+                self._decoded(record)
+                unknown.discard(record.topic)
+
+
+def _telling(headers: Headers) -> Headers:
+    """The headers that say something of the record; newer connectors add four that say who wrote it."""
+    return tuple([entry for entry in headers if not entry[0].startswith(_CONTEXT)]) if headers else ()
+
+
+def _event(value: Any, told: Told, headers: Headers) -> Decoded:
+    """An outbox event; a payload that is not expanded comes as a text with JSON in it."""
+    if isinstance(value, str):
+        try:
+            value = strict_json.parse(value.encode())
+        except BadValueError:
+            value = {"payload": value}
+    return outbox.change(value, told, _header_text(headers, _EVENT_ID), _header_text(headers, "eventType", "type"))
+
+
+def _header_text(headers: Headers, *names: str) -> str:
+    for name in names:
+        if (value := header(headers, name)) is not None:
+            return value.decode("utf-8", "replace").strip('"')
+    return ""

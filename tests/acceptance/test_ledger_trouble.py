@@ -8,7 +8,6 @@ import sqlite3
 import threading
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,7 +181,7 @@ def test_of_two_hosts_that_begin_at_once_one_gets_the_entity(shared: Ledger) -> 
 
 
 def test_a_lag_bound_longer_than_the_night_is_not_waited_for(shop: Shop, audit: Callable[..., Outcome]) -> None:
-    """Neither up to `--max-wait` nor up to `--deadline`, since nothing could be settled by then; the next run goes on."""
+    """Neither up to `--max-wait` nor up to `--deadline`, since nothing could be settled by then."""
     shop.contract.write_text(shop.contract.read_text().replace("lag_bound: 1s", "lag_bound: 12h"))
     shop.search("DELETE FROM order_search WHERE order_id = 3")
     for limit in (("--max-wait", "1h"), ("--deadline", "1h"), ()):

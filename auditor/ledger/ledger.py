@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import timedelta
 
+    from sqlalchemy import ColumnElement
+
     from auditor.ledger.holder import Holder
     from auditor.ledger.recording import Times
     from auditor.ledger.records import AcceptedRun, AcceptedValues, Pruned
@@ -327,10 +329,16 @@ class Ledger:
 
         What was only in flight or undecided until now is news, and so is what was accepted when it was last seen.
         """
-        since = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run >= FINDINGS.c.first_run)
-        drift = exists().where(since & OBSERVATIONS.c.verdict.in_(_DRIFT_VERDICTS))
-        known = FINDINGS.c.is_open & (FINDINGS.c.verdict != _ACCEPTED_VERDICT) & drift
-        wanted = select(FINDINGS.c.finding_id).where(FINDINGS.c.finding_id.in_(identities) & known)
+        return self._found(identities, _told())
+
+    def told_once(self, identities: Collection[str]) -> set[str]:
+        """Those that were drift before, but had gone or were accepted when they were last seen."""
+        ever = OBSERVATIONS.c.verdict.in_((*_DRIFT_VERDICTS, _ACCEPTED_VERDICT))
+        drift = exists().where((OBSERVATIONS.c.finding == FINDINGS.c.number) & ever)
+        return self._found(identities, drift & ~_told())
+
+    def _found(self, identities: Collection[str], condition: ColumnElement[bool]) -> set[str]:
+        wanted = select(FINDINGS.c.finding_id).where(FINDINGS.c.finding_id.in_(identities) & condition)
         with self._database.reading("read the findings of") as connection:
             return set(connection.execute(wanted).scalars())
 
@@ -366,6 +374,13 @@ class Ledger:
                 accepted=_count(connection, ACCEPTED.c.number, acceptance.in_force(instant_text(datetime.now(UTC)))),
                 leases=tuple(leases.in_force(connection)),
             )
+
+
+def _told() -> ColumnElement[bool]:
+    """The condition that a finding is open, and drift that is no news."""
+    since = (OBSERVATIONS.c.finding == FINDINGS.c.number) & (OBSERVATIONS.c.run >= FINDINGS.c.first_run)
+    drift = exists().where(since & OBSERVATIONS.c.verdict.in_(_DRIFT_VERDICTS))
+    return FINDINGS.c.is_open & (FINDINGS.c.verdict != _ACCEPTED_VERDICT) & drift
 
 
 def _terms(now: datetime, until: datetime, why: str) -> acceptance.Terms:

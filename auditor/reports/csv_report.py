@@ -1,4 +1,4 @@
-"""The findings as CSV after RFC 4180: one line a differing field, and one for a finding without any.
+r"""The findings as CSV after RFC 4180: one line a differing field, and one for a finding without any.
 
 A key of several fields is a JSON object in its cell, `{"order_id":"1","line":null}`.
 An unquoted empty cell is NULL (or: does not apply), `""` is an empty text, as in the CSV files that the auditor reads.
@@ -7,6 +7,9 @@ Spreadsheets run cells as formulas.  A cell that begins with `=`, `+`, `-`, `@`,
 full-width forms, or blanks and then one of them) therefore gets an apostrophe in front, and so does one that begins
 with an apostrophe, so that reading back is certain: drop one leading apostrophe.  Plain numbers such as `-12.50` stay
 as they are: they are no formulas, and amounts must stay amounts.
+
+Control characters, which act on a terminal that shows the file, are written as escapes (`\x1b`), and each backslash of
+such a cell twice; the line's `note` then says `escaped`.  Tabs and line ends stay: quotes hold them.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from auditor.reports.document import FindingDocument, ReportDocument, RunDocument
+    from auditor.reports.document import DifferenceDocument, FindingDocument, ReportDocument, RunDocument
 
 COLUMNS = (
     "run_id",
@@ -39,12 +42,18 @@ COLUMNS = (
     "last_seen",
     "judge_after",
     "rows",
+    "status",
+    "note",
 )
+
+ESCAPED = "escaped"
+"""In the note of a line in which a value has control characters."""
 
 _PLAIN = re.compile(r"\w(?:[\w .:-]*\w)?")  # most cells: neither a formula nor in need of quotes
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _FORMULA = re.compile(r"['\t\r\n]|\s*[=+\-@＝＋－＠]")  # spreadsheets take the full-width forms too
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINES_A_WRITE = 1000
 
 
@@ -86,25 +95,35 @@ def _lines(run_id: str, finding: FindingDocument) -> list[str]:
         finding.get("last_seen"),
         finding.get("judge_after"),
         str(finding["rows"]) if "rows" in finding else None,
+        finding.get("status"),
     )
     before, after = _cells(head), _cells(tail)
-    fields: list[tuple[str | None, ...]] = [
-        (field["name"], field["owner"], field["replica"]) for field in finding["fields"]
-    ]
-    return [f"{before},{_cells(field)},{after}\r\n" for field in fields or [(None, None, None)]]
+    about = finding["evidence"].get("note", "")
+    if not finding["fields"]:
+        return [f"{before},,,,{after},{_cells([about or None])}\r\n"]
+    return [f"{before},{_field_cells(field, after, about)}\r\n" for field in finding["fields"]]
+
+
+def _field_cells(field: DifferenceDocument, after: str, about: str) -> str:
+    values = (field["owner"], field["replica"])
+    escaped = ESCAPED if any(value is not None and _CONTROL.search(value) for value in values) else ""
+    note = "; ".join(part for part in (field.get("note", ""), escaped, about) if part)
+    return f"{_cells((field['name'], *values))},{after},{_cells([note or None])}"
 
 
 def key_cell(key: dict[str, str | None] | None) -> str | None:
     """A key in one cell: the value of a single field as it is, every other key as a JSON object.
 
-    A value that begins as an object does is written as an object too: what a cell means is certain.
+    A value that begins as an object does is written as an object too, and so is one with control characters, which
+    JSON escapes: what a cell means is certain.
     """
     if key is None:
         return None
     first = next(iter(key.values()), None)
-    if len(key) == 1 and first is not None and not first.startswith("{"):
+    if len(key) == 1 and first is not None and not first.startswith("{") and not _CONTROL.search(first):
         return first
-    return json.dumps(key, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(key, ensure_ascii=False, separators=(",", ":"))
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _cells(cells: Iterable[str | None]) -> str:
@@ -113,5 +132,7 @@ def _cells(cells: Iterable[str | None]) -> str:
 
 def _cell(text: str) -> str:
     text = text.encode("utf-8", "backslashreplace").decode()  # half a character cannot be written
+    if _CONTROL.search(text):
+        text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text.replace("\\", "\\\\"))
     safe = f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
     return '"' + safe.replace('"', '""') + '"' if _QUOTED.search(safe) else safe

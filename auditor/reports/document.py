@@ -82,6 +82,9 @@ class FindingDocument(TypedDict):
     """Rows that share the finding, where they are several: the copies of a duplicate key."""
     accepted: NotRequired[AcceptedDocument]
     """Until when, where somebody accepted it."""
+    status: NotRequired[str]
+    """Of drift where only new drift fails a run: `known`, `new`, or `reopened`: it was drift before, and had gone
+    or was accepted meanwhile."""
     state: NotRequired[str]
     """In lists of what the ledger knows: `closed`, or `accepted`; not there while it is open."""
     closed_by: NotRequired[str]

@@ -113,7 +113,7 @@ def _about(finding: FindingDocument, span: words.Span) -> str:
     parts = [
         "" if cause == "unknown" else f"{words.words(cause)}: {words.CAUSES.get(cause, '')}".removesuffix(": "),
         f"{words.number(finding['rows'])} rows" if finding.get("rows", 1) > 1 else "",
-        age if age in ("", "new") else f"known for {age}",
+        age if age in ("", *words.NEWS) else f"known for {age}",
     ]
     return " · ".join(part for part in parts if part)
 

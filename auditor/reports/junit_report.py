@@ -142,7 +142,7 @@ def _finding_lines(finding: FindingDocument, span: words.Span) -> list[str]:
     rule = f" {visible(finding['rule'])}" if finding["rule"] else ""
     cause = "" if finding["cause"] == "unknown" else f", {words.words(finding['cause'])}"
     age = words.age(finding, span)
-    known = f", {age}" if age == "new" else f", known for {age}" if age else ""
+    known = f", {age}" if age in words.NEWS else f", known for {age}" if age else ""
     about = f"{words.words(finding['verdict'])}{cause}{known}"
     key = key_text(finding["key"]) or "the whole replica"
     lines = [f"{finding['divergence']}{rule} {key} ({about}) {finding['id']}"]

@@ -419,7 +419,8 @@ class FindingList:
             name.append(f"  {words.number(finding['rows'])} rows", style="bold")
         age = words.age(finding, self.span)
         parts = (finding.get("state", ""), age, finding["id"])
-        about = Text(f" {self.symbols.dot} ".join(part for part in parts if part), style="dim")
+        fresh = finding.get("status") in words.NEWS
+        about = Text(f" {self.symbols.dot} ".join(part for part in parts if part), style="bold" if fresh else "dim")
         gap = self.paper.width - 4 - name.cell_len - about.cell_len
         if gap >= 2:  # noqa: PLR2004 - columns between two texts
             return Text.assemble("    ", name, " " * gap, about, no_wrap=True, overflow="ellipsis")

@@ -233,8 +233,17 @@ def span(run: RunDocument) -> Span:
     return Span(moment(run["started_at"]), moment(run["finished_at"]))
 
 
+NEWS = ("new", "reopened")
+"""What drift is that no earlier run has told."""
+
+
 def age(finding: FindingDocument, span: Span) -> str:
-    """How long a finding had been known when the span ended: `new`, `4 h`, `3 d`; empty where nobody kept count."""
+    """How long a finding had been known when the span ended: `new`, `4 h`, `3 d`; empty where nobody kept count.
+
+    In a run that fails on new drift alone, what makes it fail is `new` or `reopened`, however long it was in flight.
+    """
+    if (status := finding.get("status", "")) in NEWS:
+        return status
     text = finding.get("first_seen")
     if text is None:
         return ""

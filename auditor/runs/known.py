@@ -34,19 +34,30 @@ class Known:
         accepted: The accepted findings with the values that this run sees, by id.
         counts: How many findings of each entity, replica and verdict are accepted.
         failing: How many findings of each verdict make the run fail.
+        only_new: Only what is new makes the run fail, so findings say whether they are.
+        told: Of the findings that are not accepted, those that an earlier run has told.
+        again: Those of them that were drift before, and had gone or were accepted meanwhile.
     """
 
     accepted: dict[str, AcceptedValues] = field(default_factory=dict)
     counts: Counter[tuple[str, str | None, str]] = field(default_factory=Counter)
     failing: Counter[str] = field(default_factory=Counter)
+    only_new: bool = False
+    told: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
 
     def settled(self, finding: FindingDocument) -> FindingDocument:
-        """The finding, `accepted` where it is."""
-        values = self.accepted.get(finding["id"]) if finding["verdict"] in _REASONS else None
-        if values is None:
+        """The finding, `accepted` where it is, with its status where that matters."""
+        if finding["verdict"] not in _REASONS:
             return finding
+        values = self.accepted.get(finding["id"])
+        if values is None:
+            return {**finding, "status": self._status(finding["id"])} if self.only_new else finding
         accepted = {"until": values.until, "why": values.why}
         return {**finding, "verdict": Verdict.ACCEPTED.value, "accepted": accepted}  # type: ignore[typeddict-item]
+
+    def _status(self, identity: str) -> str:
+        return "known" if identity in self.told else "reopened" if identity in self.again else "new"
 
 
 def ask_ledger(findings: Iterable[FindingDocument], ledger: Ledger, now: datetime, *, only_new: bool) -> Known | None:
@@ -61,13 +72,16 @@ def ask_ledger(findings: Iterable[FindingDocument], ledger: Ledger, now: datetim
     accepts = ledger.accepts_anything(now)
     if not (accepts or only_new):
         return None
-    known = Known()
+    known = Known(only_new=only_new)
     drift = (finding for finding in findings if finding["verdict"] in _REASONS)
     for chunk in _chunks(drift):
         accepted = ledger.accepted([finding["id"] for finding in chunk], now) if accepts else {}
         rest = [finding for finding in chunk if not _covered(finding, accepted, known)]
-        told = ledger.told_before([finding["id"] for finding in rest]) if only_new else frozenset()
-        known.failing.update(finding["verdict"] for finding in rest if finding["id"] not in told)
+        if only_new:
+            identities = [finding["id"] for finding in rest]
+            known.told |= (told := ledger.told_before(identities))
+            known.again |= ledger.told_once(set(identities) - told)
+        known.failing.update(finding["verdict"] for finding in rest if finding["id"] not in known.told)
     return known
 
 

@@ -137,6 +137,39 @@ def test_only_new_drift_fails_where_that_is_asked_for(
     assert audit(*search("--fail-on", "new")).code == 0
 
 
+def statuses(outcome: Outcome) -> dict[str, str]:
+    """What a report says of each key's drift."""
+    return {next(iter(one["key"].values())): one.get("status", "") for one in outcome.json["findings"]}
+
+
+@pytest.mark.usefixtures("drifted")
+def test_a_run_that_fails_on_new_drift_says_which_that_is(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """In every format; what had gone, or was accepted, and is back, is told apart."""
+    shop.search("DELETE FROM order_search WHERE order_id = 4")
+    first = audit(*search("--fail-on", "new"))
+    assert sorted(statuses(first).values()) == ["known", "known", "known", "new"]
+    assert statuses(first)["4"] == "new"
+    shop.search("INSERT INTO order_search VALUES (4, 'paid', 'user4@example.com', 4.5)")
+    assert "4" not in statuses(audit(*search("--fail-on", "new")))
+    shop.search("DELETE FROM order_search WHERE order_id = 4")
+    again = audit(*search("--fail-on", "new"))
+    assert (again.code, statuses(again)["4"]) == (1, "reopened")
+    for form in ("terminal", "markdown", "html", "junit", "csv"):
+        assert "reopened" in audit("report", "--format", form).out
+    assert statuses(audit("report", "--format", "json")) == statuses(again), "the same report again"
+    assert set(statuses(audit(*search())).values()) == {""}, "nobody asked"
+
+
+def test_what_is_accepted_and_then_differs_otherwise_is_reopened(
+    shop: Shop, drifted: Outcome, audit: Callable[..., Outcome]
+) -> None:
+    audit("accept", ids(drifted)["mismatch"], *TERMS)
+    accepted = audit(*search("--fail-on", "new"))
+    assert statuses(accepted)["7"] == ""
+    shop.search("UPDATE order_search SET state = 'stolen' WHERE order_id = 7")
+    assert statuses(audit(*search("--fail-on", "new")))["7"] == "reopened"
+
+
 def test_drift_that_was_in_flight_only_is_news_once_it_is_drift(shop: Shop, audit: Callable[..., Outcome]) -> None:
     shop.search(LOST)
     first = audit("reconcile", "--max-wait", "0s", "--format", "json", "--replica", "search")

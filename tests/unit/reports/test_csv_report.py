@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 
 from auditor.reports import csv_report
 from auditor.reports.document import finding_document, report_document
-from reconcilers.finding import Divergence, FieldDifference, Finding, Verdict
+from reconcilers.finding import Divergence, Evidence, FieldDifference, Finding, Verdict
 from tests.unit.reports.samples import clean_report, hostile_report, shop_report
 from tests.unit.reports.strategies import reports
 
@@ -46,12 +48,51 @@ def test_no_cell_begins_as_a_formula(document: ReportDocument) -> None:
 
 
 @given(reports)
-def test_values_are_read_back_by_dropping_one_leading_apostrophe(document: ReportDocument) -> None:
+def test_values_are_read_back_by_dropping_one_leading_apostrophe_and_the_escapes_that_the_note_names(
+    document: ReportDocument,
+) -> None:
     read = rows(csv_report.render(document))
     told = [row for row in read if row["field"]]
     written = [field for finding in document["findings"] for field in finding["fields"]]
     for row, field in zip(told, written, strict=True):
-        assert row["owner_value"].removeprefix("'") == (field["owner"] or "")
+        assert original(row["owner_value"], row["note"]) == (field["owner"] or "")
+
+
+def original(cell: str, note: str) -> str:
+    """A value as it was before it was written."""
+    value = cell.removeprefix("'")
+    if csv_report.ESCAPED not in note.split("; "):
+        return value
+    return re.sub(r"\\\\|\\x(..)", lambda found: chr(int(found[1], 16)) if found[1] else "\\", value)
+
+
+@pytest.mark.parametrize("value", ["\x1b[2Jgone", "a\x00b", "\x9b31m", "\x7f", "\\x1b and \x1b"])
+def test_control_characters_reach_no_terminal_and_are_not_lost(value: str) -> None:
+    document = clean_report()
+    fields = (FieldDifference("name", value, None, note="why"),)
+    finding = Finding("order", "search", (("id", value),), Divergence.MISMATCH, Verdict.PERSISTENT, fields=fields)
+    text = csv_report.render(report_document(document, [finding_document(finding)]))
+    assert all(character.isprintable() or character in "\r\n" for character in text)
+    (row,) = rows(text)
+    assert row["note"] == "why; escaped"
+    assert original(row["owner_value"], row["note"]) == value
+    assert json.loads(row["key"]) == {"id": value}
+
+
+def test_a_note_has_a_column() -> None:
+    """Of the field, and of the whole finding."""
+    evidence = Evidence("elapsed", note="hot")
+    fields = (FieldDifference("name", "a", "b", note="why"),)
+    told = [
+        Finding("order", "search", (("id", "1"),), Divergence.MISMATCH, Verdict.UNDECIDED, fields=fields),
+        Finding("order", "search", (("id", "2"),), Divergence.MISSING, Verdict.UNDECIDED),
+    ]
+    judged = [one.judged(Verdict.UNDECIDED, one.cause, evidence, None) for one in told]
+    documents = [finding_document(one) for one in judged]
+    assert [row["note"] for row in rows(csv_report.render(report_document(clean_report(), documents)))] == [
+        "why; hot",
+        "hot",
+    ]
 
 
 @pytest.mark.parametrize("value", ["-12.50", "-1", "-0.00", "12", "-1.5E-7"])

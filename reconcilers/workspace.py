@@ -8,6 +8,9 @@ everybody.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import os
 import shutil
 import tempfile
 import threading
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
 ARROW_BATCH_ROWS = 122_880
 """Rows a batch carried between cursors: DuckDB's own row group, so that batches map to groups one to one."""
+
+_PREFIX, _LOCK = "run-", "auditor.lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+"""What a file system without locks says."""
 
 Watch = Callable[[str, int], None]
 """Told the name of a dataset and how many more of its rows were read; from any thread."""
@@ -67,7 +74,8 @@ class Workspace:
         self._functions_known = False
         self._registering = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
-        self.directory = _private_directory(directory)
+        self._private = _PrivateDirectory(directory)
+        self.directory = self._private.path
         self._path = str(self.directory / "workspace.duckdb") if on_disk else ":memory:"
         config: dict[str, str | int | bool | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -84,7 +92,7 @@ class Workspace:
             # DuckDB 1.5 takes this limit from the configuration and does not keep to it; set so, it does.
             self._connection.execute("SET GLOBAL max_temp_directory_size = ?", [max_disk])
         except duckdb.Error as error:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            self._private.remove()
             raise WorkspaceError(
                 f"opening the workspace in {directory} failed: {error}", hint="check workspace: in the settings file"
             ) from error
@@ -120,7 +128,7 @@ class Workspace:
     def close(self) -> None:
         """Drop everything, files too."""
         self._connection.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._private.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -162,16 +170,72 @@ def _full(doing: str, error: duckdb.Error) -> WorkspaceError:
     )
 
 
-def _private_directory(parent: Path) -> Path:
-    """A fresh directory of this run below `parent`, so that two runs never share a spill file."""
+class _PrivateDirectory:
+    """A fresh directory of this run below another, so that two runs never share a spill file.
+
+    It is locked as long as the run lives; what a killed run has left behind is not, and the next run takes it away.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            _sweep(parent)
+            self.path, self._lock = _locked_directory(parent)
+        except OSError as error:
+            raise WorkspaceError(
+                f"making the workspace directory below {parent} failed: {error.strerror or error}",
+                hint="set workspace.directory to a directory that can be written",
+            ) from error
+
+    def remove(self) -> None:
+        """Take it away."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _sweep(parent: Path) -> None:
+    """Take away what killed runs have left: directories that hold a lock which nobody has."""
+    for left in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(OSError):  # it is in use, went meanwhile, or is somebody else's
+            lock = _locked(left, os.O_RDWR)
+            try:
+                shutil.rmtree(left.parent, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _locked_directory(parent: Path) -> tuple[Path, int | None]:
+    """A new directory and its lock; None where the file system knows no locks: then nobody sweeps there either."""
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        try:
+            lock = _locked(made / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        except BlockingIOError:
+            continue  # another run sweeps it up: it came between the file and its lock
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return made, None
+            raise
+        if made.exists():
+            return made, lock
+        os.close(lock)  # as above
+
+
+def _locked(file: Path, flags: int) -> int:
+    """Open a file and lock it, for as long as the number that is returned stays open.
+
+    Raises:
+        OSError: It is gone, locked, or cannot be locked.
+    """
+    number = os.open(file, flags, 0o600)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="run-", dir=parent))
-    except OSError as error:
-        raise WorkspaceError(
-            f"making the workspace directory below {parent} failed: {error.strerror or error}",
-            hint="set workspace.directory to a directory that can be written",
-        ) from error
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(number)
+        raise
+    return number
 
 
 def carry(  # noqa: PLR0913 - a reading end, a writing end, and how

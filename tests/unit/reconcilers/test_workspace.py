@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +34,24 @@ def test_two_runs_in_one_directory_never_share_a_file(tmp_path: Path) -> None:
         assert one.directory != other.directory
         assert {one.directory, other.directory} == set(tmp_path.iterdir())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_has_left_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    """Neither the directory of a run that is at work, nor one of somebody else's that is called alike."""
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom reconcilers.workspace import Workspace\n"
+        "workspace = Workspace(Path(sys.argv[1]))\n(workspace.directory / 'spill').write_text('x')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "run-of-mine").mkdir()
+    with Workspace(tmp_path) as at_work:
+        assert not left.exists()
+        Workspace(tmp_path).close()
+        assert at_work.directory.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run-of-mine"]
 
 
 def test_a_directory_that_cannot_be_made_is_told_with_the_setting_to_change(tmp_path: Path) -> None:

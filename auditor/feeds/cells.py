@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import numbers, temporal
-from auditor.feeds.hints import BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, MYSQL, PADDED_TEXT
+from auditor.feeds.hints import BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, MYSQL, PADDED_TEXT, ROUNDED, UNSIGNED
 from auditor.feeds.placeholder import Placeholder, placeholder
 from auditor.feeds.shape import AVRO_FALSE, AVRO_TRUE, NO_DEFAULT, BadValueError, Carrier, CellReader, Shape
 from reconcilers.change import Cell, DefaultOrNull, Lack
@@ -29,6 +29,9 @@ _INT_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _FLOAT_WORDS = {"NaN": "NaN", "Infinity": "infinity", "-Infinity": "-infinity"}
 
 _TRUNCATED = "truncated to milliseconds by the connector (time.precision.mode=connect)"
+_WRAPS = "a bigint unsigned above 9223372036854775807 arrives negative; say its type in `schemaless.columns`"
+_NAN = "NULL may be NaN, which the connector cannot write"
+_OUT_OF_DAY = "NULL may be a time before 00:00 or after 24:00, which the connector cannot write"
 _NOTES = {
     f"{_DEBEZIUM_TIME}MicroDuration": "unreadable: an interval in microseconds has lost its months and days "
     "(set interval.handling.mode=string)",
@@ -36,8 +39,21 @@ _NOTES = {
     "(set interval.handling.mode=string)",
     f"{_CONNECT}Time": _TRUNCATED,
     f"{_CONNECT}Timestamp": _TRUNCATED,
-    f"{_DEBEZIUM_TIME}ZonedTime": "in UTC: the offset that the database holds is not told",
-    f"{_DEBEZIUM}VariableScaleDecimal": "NULL may be NaN, which the connector cannot write",
+    f"{_DEBEZIUM_TIME}ZonedTime": "unreadable: the connector turns it to UTC, and the offset that the database holds "
+    "is lost",
+    ROUNDED: "digits beyond the 15th may be lost by the connector (decimal.handling.mode=double)",
+    BASE64_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL too",
+    BASE64_URL_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL "
+    "too",
+    f"{_DEBEZIUM}VariableScaleDecimal": _NAN,
+}
+
+
+_NOTES_BY_DATABASE = {
+    **{(connector, "int64"): _WRAPS for connector in MYSQL},
+    **{(connector, f"{_CONNECT}Time"): f"{_OUT_OF_DAY}; {_TRUNCATED}" for connector in MYSQL},
+    **{(connector, f"{_DEBEZIUM_TIME}IsoTime"): _OUT_OF_DAY for connector in MYSQL},
+    ("postgresql", f"{_CONNECT}Decimal"): _NAN,
 }
 
 
@@ -66,7 +82,7 @@ def note_of(shape: Shape, context: CellContext) -> str:
         return note_of(shape.item, context)
     if shape.default is not NO_DEFAULT and shape.optional and not context.nulls_kept:
         return "NULL may arrive as the column's default"
-    return _NOTES.get(shape.name, "")
+    return _NOTES_BY_DATABASE.get((context.connector, shape.name or shape.kind)) or _NOTES.get(shape.name, "")
 
 
 def cell_reader(shape: Shape, context: CellContext) -> CellReader:
@@ -77,6 +93,8 @@ def cell_reader(shape: Shape, context: CellContext) -> CellReader:
     if _is_unreadable(shape, context):
         return _unreadable
     read = _optional(shape, _value_reader(shape, context))
+    if shape.name in (BASE64_TEXT, BASE64_URL_TEXT) and context.connector == "postgresql":
+        return lambda value: Lack.UNREADABLE if value is None else read(value)
     if shape.default is NO_DEFAULT or not shape.optional or context.nulls_kept:
         return read
     return _with_default(read, shape.default)
@@ -113,7 +131,7 @@ def _is_unreadable(shape: Shape, context: CellContext) -> bool:
         return shape.name not in _STRUCTS
     if shape.kind == "map":
         return shape.item is None or shape.item.kind != "string"
-    return shape.kind == "unknown" or shape.name.endswith("Duration")
+    return shape.kind == "unknown" or shape.name.endswith(("Duration", ".ZonedTime"))
 
 
 def _value_reader(shape: Shape, context: CellContext) -> CellReader:
@@ -201,7 +219,13 @@ def _micro_timestamp(value: int) -> Cell:
     return Lack.UNREADABLE if text is None else text
 
 
+def _unsigned(value: int) -> Cell:
+    """An integer of 64 bits without a sign, which the connector wrote as one with a sign."""
+    return str(value if value >= 0 else value + 2**64)
+
+
 _INTEGERS: dict[str, Callable[[Any], Cell]] = {
+    UNSIGNED: _unsigned,
     f"{_DEBEZIUM_TIME}Date": temporal.date_text,
     f"{_DEBEZIUM_TIME}Time": lambda value: temporal.time_text(value, 3),
     f"{_DEBEZIUM_TIME}MicroTime": lambda value: temporal.time_text(value, 6),

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 MYSQL = ("mysql", "mariadb")
 
-BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, PADDED_TEXT = (
-    "auditor.Base64", "auditor.Base64Url", "auditor.Hex", "auditor.Padded",
+BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED = (
+    "auditor.Base64", "auditor.Base64Url", "auditor.Hex", "auditor.Padded", "auditor.Unsigned", "auditor.Rounded",
 )  # fmt: skip
-"""Texts that are something else: names of logical types of our own."""
+"""Values that are something else than they look: names of logical types of our own."""
 
 _TIME, _DATA, _CONNECT = "io.debezium.time.", "io.debezium.data.", "org.apache.kafka.connect.data."
 _STORE_TYPE = re.compile(
@@ -95,12 +95,18 @@ def _parsed(text: str) -> _StoreType | None:
 def refined(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Shape:
     """A column of a known schema with what the schema leaves open.
 
-    A text may be bytes in disguise, and PostgreSQL's `char(n)` comes with the blanks that pad it, which are no part of
-    the value.
+    A text may be bytes in disguise, PostgreSQL's `char(n)` comes with the blanks that pad it, which are no part of the
+    value, MySQL's unsigned integers wrap round above 2^63, and a double may have been a decimal.
     """
-    if shape.kind != "string" or shape.name:
+    if shape.name:
         return shape
     store = _parsed(hint.store_type)
+    if shape.kind == "int64" and store and store.behind.startswith("unsigned"):
+        return replace(shape, name=UNSIGNED)
+    if shape.kind == "float64" and _is_decimal(hint, store):
+        return replace(shape, name=ROUNDED)
+    if shape.kind != "string":
+        return shape
     if _is_binary(hint, store):
         return replace(shape, name=_BINARY_NAMES[modes.binary]) if modes.binary in _BINARY_NAMES else _unknown(shape)
     if connector == "postgresql" and store and store.name in ("character", "char", "bpchar"):
@@ -112,6 +118,12 @@ def _is_binary(hint: ColumnHint, store: _StoreType | None) -> bool:
     if store:
         return store.name in _BINARIES
     return hint.logical is not None and hint.logical.kind is Kind.BYTES
+
+
+def _is_decimal(hint: ColumnHint, store: _StoreType | None) -> bool:
+    if store:
+        return store.name in _DECIMALS
+    return hint.logical is not None and hint.logical.kind is Kind.DECIMAL
 
 
 def _unknown(shape: Shape) -> Shape:
@@ -236,8 +248,12 @@ def _decimal(store: _StoreType, example: object, modes: Modes, connector: str) -
     return Shape("bytes", f"{_CONNECT}Decimal", {"scale": str(scale)})
 
 
-def _integer(_store: _StoreType, example: object, _modes: Modes, _connector: str) -> Shape | None:
-    return Shape("int64") if isinstance(example, int) else None
+def _integer(store: _StoreType, example: object, modes: Modes, connector: str) -> Shape | None:
+    """MySQL's `bigint unsigned` is a decimal with `bigint.unsigned.handling.mode=precise`."""
+    if isinstance(example, str):
+        return _decimal(_NO_STORE, example, modes, connector) if store.behind.startswith("unsigned") else None
+    is_unsigned = store.name == "bigint" and store.behind.startswith("unsigned")
+    return Shape("int64", UNSIGNED if is_unsigned else "") if isinstance(example, int) else None
 
 
 def _float(store: _StoreType, _example: object, _modes: Modes, connector: str) -> Shape:
@@ -278,11 +294,12 @@ def _point(_store: _StoreType, _example: object, _modes: Modes, _connector: str)
 _BINARIES = frozenset({
     "bytea", "blob", "tinyblob", "mediumblob", "longblob", "binary", "varbinary", "image",
 })  # fmt: skip
+_DECIMALS = frozenset({"numeric", "decimal", "dec", "fixed", "money", "smallmoney"})
 _FAMILIES: tuple[tuple[frozenset[str], Callable[[_StoreType, object, Modes, str], Shape | None]], ...] = (
     (frozenset({"timestamp", "timestamptz", "datetime", "datetime2", "smalldatetime", "datetimeoffset"}), _timestamp),
     (frozenset({"time", "timetz"}), _time),
     (frozenset({"date"}), _date),
-    (frozenset({"numeric", "decimal", "dec", "fixed", "money", "smallmoney"}), _decimal),
+    (_DECIMALS, _decimal),
     (frozenset({"smallint", "integer", "bigint", "int", "tinyint", "mediumint", "int2", "int4", "int8", "serial",
                 "bigserial", "oid", "year"}), _integer),
     (frozenset({"real", "float", "float4", "float8", "double", "double precision"}), _float),

@@ -36,6 +36,11 @@ class Known:
 
 NOTHING_KNOWN = Known()
 
+EVERY_COLUMN = "*"
+"""Stands for all columns of a topic in notes."""
+
+_DEFAULTS_UNTOLD = "NULL may arrive as a column's default, which JSON without a schema does not tell"
+
 
 class StructReader:
     """Reads the structs of one schema.
@@ -98,7 +103,7 @@ class SchemalessReader:
     def __init__(self, context: CellContext, known: Known) -> None:
         self._context, self._known = context, known
         self._readers: dict[tuple[str, type, object], CellReader] = {}
-        self.notes: dict[str, str] = {}
+        self.notes: dict[str, str] = {} if context.nulls_kept else {EVERY_COLUMN: _DEFAULTS_UNTOLD}
 
     def row(self, struct: Any) -> Row:
         """The cells of an object, by member.

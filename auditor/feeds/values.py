@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PLANS_MAX = 4096
 _CONNECTOR_HEADER = "__debezium.context.connectorName"
 _SOURCE = "io.debezium.connector."
+_CAME_OR_WENT = "not in every version of the schema: rows that were not written since lack it"
+_RETYPED = "its type changed: rows that were not written since have a value of the older column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Values:
         self._plans: dict[tuple[str, Schema], ValuePlan] = {}
         self._schemaless: dict[tuple[str, str, bool], SchemalessReader] = {}
         self._notes: dict[str, dict[str, str]] = {}
+        self._columns: dict[str, dict[str, Shape]] = {}
 
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """What is to be known of columns' values, by topic and column."""
@@ -104,8 +107,21 @@ class Values:
             kept: StructReader(shape, self._context(carrier, connector, nulls_kept=kept), known)
             for kept in (False, True)
         }
-        self._notes.setdefault(topic, {}).update(readers[False].notes)
+        notes = self._notes.setdefault(topic, {})
+        notes.update(readers[False].notes)
+        notes.update(self._changed(topic, shape))
         return readers
+
+    def _changed(self, topic: str, shape: Shape) -> dict[str, str]:
+        """What a further schema of a topic says otherwise than those before it."""
+        members, seen = dict(shape.fields), self._columns.setdefault(topic, {})
+        notes = {}
+        if seen:
+            notes = dict.fromkeys(seen.keys() ^ members.keys(), _CAME_OR_WENT)
+            retyped = [name for name in seen.keys() & members.keys() if not _is_alike(seen[name], members[name])]
+            notes.update(dict.fromkeys(retyped, _RETYPED))
+        seen.update(members)
+        return notes
 
     def _context(self, carrier: Carrier, connector: str, *, nulls_kept: bool) -> CellContext:
         return CellContext(carrier, connector, self._unavailable, nulls_kept or self._options.nulls_kept)
@@ -175,6 +191,10 @@ class Values:
             if name == _CONNECTOR_HEADER and value is not None:
                 return value.decode("ascii", "replace").strip('"')
         return ""
+
+
+def _is_alike(one: Shape, other: Shape) -> bool:
+    return (one.kind, one.name, one.parameters) == (other.kind, other.name, other.parameters)
 
 
 def _no_change(_value: Any, _told: Told) -> Decoded:

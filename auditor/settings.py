@@ -216,23 +216,66 @@ class KafkaSecurity(Group):
 
 
 class RegistryAuth(Group):
-    """How a client proves itself to a schema registry: `user:password`."""
+    """How a client proves itself to a schema registry: `user:password`, or a token."""
 
-    basic: SecretStr
+    basic: SecretStr | None = None
+    bearer: Annotated[SecretStr, AfterValidator(_not_empty)] | None = None
 
     @model_validator(mode="after")
-    def _has_user(self) -> RegistryAuth:
-        if ":" not in self.basic.get_secret_value():
+    def _is_one(self) -> RegistryAuth:
+        if (self.basic is None) == (self.bearer is None):
+            raise ValueError("expected either `basic` or `bearer`")
+        if self.basic is not None and ":" not in self.basic.get_secret_value():
             raise ValueError('`basic` expects "user:password"')
         return self
 
 
-class SchemaRegistry(Group):
-    """Where schemas are looked up by the id that a message begins with."""
+class RegistryTls(Group):
+    """What proves who is who between a client and a schema registry."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+    ca: Location | None = None
+    cert: Location | None = None
+    key: Location | None = None
+
+
+class SchemaRegistry(Group):
+    """Where schemas are looked up by the id that a message begins with; several URLs are one registry's."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@,]+(,\s*https?://[^\s@,]+)*$")]
     auth: RegistryAuth | None = None
+    tls: RegistryTls = RegistryTls()
     format: Literal["confluent", "apicurio-8byte"] = "confluent"
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Each address, in the order of preference."""
+        return tuple(url.strip().rstrip("/") for url in self.url.split(","))
+
+
+class Schemaless(Group):
+    """What JSON without a schema does not say: how its connector is set, and the types of columns in the store.
+
+    Nothing is assumed: what is not said stays unreadable.
+    """
+
+    time: (
+        Literal["adaptive", "adaptive_time_microseconds", "connect", "microseconds", "nanoseconds", "isostring"] | None
+    ) = None
+    decimals: Literal["precise", "double", "string"] | None = None
+    binary: Literal["bytes", "base64", "base64-url-safe", "hex"] | None = None
+    columns: dict[Text, dict[Text, Text]] = {}
+
+
+class Debezium(Group):
+    """How a feed's records are to be understood, where they do not tell it themselves."""
+
+    records: Literal["auto", "envelope", "flattened", "outbox"] = "auto"
+    connector: Literal["postgresql", "mysql", "mariadb", "sqlserver", "mongodb"] | None = None
+    placeholder: Text = "__debezium_unavailable_value"
+    prefix: Text = "__"
+    keys: Literal["auto", "text"] = "auto"
+    whole_before: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
+    nulls: Literal["defaults", "kept"] = "defaults"
 
 
 class KafkaFeed(Group):
@@ -245,6 +288,8 @@ class KafkaFeed(Group):
     bootstrap_from: Literal["earliest", "latest"] = "earliest"
     security: KafkaSecurity = KafkaSecurity()
     schema_registry: SchemaRegistry | None = None
+    debezium: Debezium = Debezium()
+    schemaless: Schemaless = Schemaless()
 
 
 class RecordedFeed(Group):
@@ -253,6 +298,9 @@ class RecordedFeed(Group):
     type: Literal["recorded"]
     path: Location
     schemas: Location | None = None
+    format: Literal["confluent", "apicurio-8byte"] = "confluent"
+    debezium: Debezium = Debezium()
+    schemaless: Schemaless = Schemaless()
 
 
 Feed = Annotated[KafkaFeed | RecordedFeed, Field(discriminator="type")]
@@ -467,8 +515,9 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _feed_secrets(feed: KafkaFeed) -> Iterator[str]:
     yield from _plain(feed.security.password)
     if feed.schema_registry and feed.schema_registry.auth:
-        basic = feed.schema_registry.auth.basic.get_secret_value()
-        yield from (basic, basic.partition(":")[2])
+        for basic in _plain(feed.schema_registry.auth.basic):
+            yield from (basic, basic.partition(":")[2])
+        yield from _plain(feed.schema_registry.auth.bearer)
 
 
 def _plain(secret: SecretStr | None) -> tuple[str, ...]:

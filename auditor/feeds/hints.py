@@ -105,8 +105,10 @@ def refined(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Sha
         return replace(shape, name=UNSIGNED)
     if shape.kind == "float64" and _is_decimal(hint, store):
         return replace(shape, name=ROUNDED)
-    if shape.kind != "string":
-        return shape
+    return _refined_text(shape, hint, store, modes, connector) if shape.kind == "string" else shape
+
+
+def _refined_text(shape: Shape, hint: ColumnHint, store: _StoreType | None, modes: Modes, connector: str) -> Shape:
     if _is_binary(hint, store):
         return replace(shape, name=_BINARY_NAMES[modes.binary]) if modes.binary in _BINARY_NAMES else _unknown(shape)
     if connector == "postgresql" and store and store.name in ("character", "char", "bpchar"):

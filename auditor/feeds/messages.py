@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import connect_json, strict_json
 from auditor.feeds.avro import AvroReader
+from auditor.feeds.schemas import UnknownSchemaError
 from auditor.feeds.shape import BadValueError, Carrier, Shape
 from auditor.feeds.wire import Format, Headers, Role, SchemaName, split
 
@@ -69,6 +70,8 @@ class Messages:
             raise BadValueError(reason)
         try:
             found = self._made(name)
+        except UnknownSchemaError:
+            raise  # it may be known later, and whoever knows schemas remembers for how long not to ask
         except BadValueError as error:
             if len(self._broken) < _PLANS_MAX:
                 self._broken[name] = str(error)

@@ -76,6 +76,7 @@ def test_every_setting_of_the_interface_is_read(settings_file: SettingsFile) -> 
     assert isinstance(replay, RecordedFeed)
     assert shop.schema_registry is not None
     assert shop.schema_registry.auth is not None
+    assert shop.schema_registry.auth.basic is not None
     assert shop.schema_registry.auth.basic.get_secret_value() == "user:registry"
     assert replay.path == directory / "feeds/shop.jsonl"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.services import MariaDB, MySQL, PostgreSQL, PostgreSQLStandby
+    from tests.services import Kafka, KafkaConnect, MariaDB, MySQL, PostgreSQL, PostgreSQLStandby, SchemaRegistry
 
 _BACKENDS = pytest.StashKey[Backends]()
 
@@ -73,6 +73,24 @@ def mariadb(backends: Backends) -> MariaDB:
 def mysql(backends: Backends) -> MySQL:
     """A MySQL 8.0 server that belongs to this run alone."""
     return backends.mysql()
+
+
+@pytest.fixture(scope="session")
+def kafka(backends: Backends) -> Kafka:
+    """A Kafka broker that belongs to this run alone."""
+    return backends.kafka()
+
+
+@pytest.fixture(scope="session")
+def schema_registry(backends: Backends) -> SchemaRegistry:
+    """A schema registry with Confluent's API that belongs to this run alone."""
+    return backends.schema_registry()
+
+
+@pytest.fixture(scope="session")
+def kafka_connect(backends: Backends) -> KafkaConnect:
+    """Kafka Connect with Debezium, on `kafka`."""
+    return backends.kafka_connect()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +15,7 @@ from contracts.contract import DatasetRef
 from contracts.errors import StoreError
 from tests.kindness.night import CREATE, settings_of, things
 from tests.services import MariaDB, MySQL
+from tests.services.authority import Authority
 from tests.services.deadline import wait_until
 from tests.services.program import program
 
@@ -23,35 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.services import PostgreSQL
-
-
-class Authority:
-    """Signs certificates."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self.directory = directory
-        self.name = name
-        self.certificate = directory / f"{name}.pem"
-        _openssl("req", "-x509", *_NEW, "-subj", f"/CN={name}", "-keyout", self._key(name), "-out", self.certificate)
-
-    def sign(self, name: str, *extra: str) -> tuple[Path, Path]:
-        """A certificate for a name, and its key."""
-        request, signed = self.directory / f"{name}.csr", self.directory / f"{name}.crt"
-        _openssl("req", *_NEW, "-subj", f"/CN={name}", *extra, "-keyout", self._key(name), "-out", request)
-        signer: list[str | Path] = ["-CA", self.certificate, "-CAkey", self._key(self.name), "-CAcreateserial"]
-        _openssl("x509", "-req", "-in", request, *signer, "-days", "2", "-copy_extensions", "copy", "-out", signed)
-        self._key(name).chmod(0o600)
-        return signed, self._key(name)
-
-    def _key(self, name: str) -> Path:
-        return self.directory / f"{self.name}-{name}.key"
-
-
-_NEW = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
-
-
-def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

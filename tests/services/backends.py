@@ -9,20 +9,32 @@ import pytest
 
 from tests.services.availability import Unavailable
 from tests.services.contained import ContainedMariaDB, ContainedMySQL, ContainedPostgreSQL
-from tests.services.database import DatabaseServer
+from tests.services.kafka import Kafka
+from tests.services.kafka_connect import KafkaConnect
 from tests.services.mariadb import MariaDB
 from tests.services.mysql import MySQL
 from tests.services.postgresql import PostgreSQL
+from tests.services.schema_registry import SchemaRegistry
 from tests.services.standby import PostgreSQLStandby
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.services.service import Service
+
 REQUIRE_VARIABLE = "AUDITOR_REQUIRE_SERVICES"
-KINDS: tuple[type[DatabaseServer], ...] = (PostgreSQL, PostgreSQLStandby, MariaDB, MySQL)
+KINDS: tuple[type[Service], ...] = (
+    PostgreSQL,
+    PostgreSQLStandby,
+    MariaDB,
+    MySQL,
+    Kafka,
+    SchemaRegistry,
+    KafkaConnect,
+)
 NAMES = tuple(kind.name for kind in KINDS)
 
-Server = TypeVar("Server", bound=DatabaseServer)
+Server = TypeVar("Server", bound="Service")
 
 
 def required_services() -> frozenset[str]:
@@ -56,7 +68,7 @@ class Backends:
 
     def __init__(self) -> None:
         self.required = required_services()
-        self._running: dict[str, DatabaseServer] = {}
+        self._running: dict[str, Service] = {}
         self._versions: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
 
@@ -75,6 +87,18 @@ class Backends:
     def mysql(self) -> MySQL:
         """Return the run's MySQL server."""
         return self._need(MySQL, lambda: _first_available(MySQL.start, ContainedMySQL.start))
+
+    def kafka(self) -> Kafka:
+        """Return the run's Kafka broker."""
+        return self._need(Kafka, Kafka.start)
+
+    def schema_registry(self) -> SchemaRegistry:
+        """Return the run's schema registry."""
+        return self._need(SchemaRegistry, SchemaRegistry.start)
+
+    def kafka_connect(self) -> KafkaConnect:
+        """Return the run's Kafka Connect, which stands on the run's broker."""
+        return self._need(KafkaConnect, lambda: KafkaConnect.of(self._obtain(Kafka, Kafka.start)))
 
     def _obtain_postgres(self) -> PostgreSQL:
         return self._obtain(PostgreSQL, lambda: _first_available(PostgreSQL.start, ContainedPostgreSQL.start))

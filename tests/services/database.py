@@ -5,22 +5,17 @@ from __future__ import annotations
 import abc
 import contextlib
 import itertools
-import os
 import re
-import secrets
 import shutil
-import signal
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from tests.services.ports import LOOPBACK
-from tests.services.process import ServerProcess
+from tests.services.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from tests.services.account import Account
 
@@ -41,50 +36,20 @@ class StatementLog:
             return log.read().decode(errors="replace")
 
 
-class DatabaseServer(abc.ABC):
+class DatabaseServer(Service):
     """A running database server on loopback that belongs to this test run alone."""
 
-    name: ClassVar[str]  # of its fixture
-    title: ClassVar[str]  # for people
     scheme: ClassVar[str]  # of a URL as users of the program write it
     dialect: ClassVar[str]  # of a URL for SQLAlchemy, driver included
     default_database: ClassVar[str]
     client_names: ClassVar[tuple[str, ...]]  # of the command line client, best first
 
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-
-    host: str = LOOPBACK
-    port: int
     user: str
-    password: str
-    version: str
-    log_path: Path  # what the server says about itself
     statement_log_path: Path  # every statement, while `statement_log` is open
 
     def __init__(self, account: Account) -> None:
-        self.account = account
-        self.directory = account.own(Path(tempfile.mkdtemp(prefix=f"auditor-{self.name}-")))
-        self.password = secrets.token_hex(8)
-        self._process: ServerProcess | None = None
+        super().__init__(account)
         self._numbers = itertools.count(1)
-
-    @classmethod
-    @abc.abstractmethod
-    def fetch(cls) -> Path:
-        """Return where the server's programs are, fetching them where they are missing.
-
-        Raises:
-            Unavailable: They are not here and cannot be had.
-        """
-
-    @classmethod
-    @abc.abstractmethod
-    def start(cls) -> Self:
-        """Fetch, start and return a server that answers.
-
-        Raises:
-            Unavailable: It cannot be had here, or does not start.
-        """
 
     @property
     def url(self) -> str:
@@ -147,56 +112,10 @@ class DatabaseServer(abc.ABC):
         finally:
             self._log_statements(on=False)
 
-    def stop(self) -> None:
-        """Stop the server and delete its data."""
-        self._stop_process()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def freeze(self) -> None:
-        """Let the server do nothing more, though it is there: its connections stay open, and new ones are taken."""
-        for number in self._process_numbers():
-            os.kill(number, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        for number in self._process_numbers():
-            os.kill(number, signal.SIGCONT)
-
-    def _process_numbers(self) -> list[int]:
-        """The server's process, and those that it has started."""
-        assert self._process is not None, "the server does not run"
-        main = self._process.process.pid
-        children = Path(f"/proc/{main}/task/{main}/children")
-        return [main, *map(int, children.read_text().split())] if children.exists() else [main]
-
-    def _stop_process(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-
     @staticmethod
     def database_name(database: str) -> str:
         """Return the database's name from a name or a URL."""
         return database.rpartition("/")[2]
-
-    def _run(self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
-        """Start the server by *command* and wait until it answers."""
-        self._process = ServerProcess.start(
-            self.title,
-            command,
-            account=self.account,
-            home=self.directory,
-            log_path=self.log_path,
-            stop_signal=self.stop_signal,
-            environment=environment,
-        )
-        self._process.wait_until_healthy(self._answers)
-        self.version = self._read_version()
-
-    @abc.abstractmethod
-    def _answers(self) -> bool: ...
-
-    @abc.abstractmethod
-    def _read_version(self) -> str: ...
 
     @abc.abstractmethod
     def _create_database(self, name: str) -> None: ...

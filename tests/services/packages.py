@@ -29,6 +29,16 @@ def install_packages(*names: str, wanted_for: str) -> None:
         _apt_get(prefix, "install", "--yes", "--no-install-recommends", *names, remedy=remedy)
 
 
+def require_program(name: str) -> None:
+    """Install the package of the same name where a program is missing.
+
+    Raises:
+        Unavailable: It cannot be had.
+    """
+    if shutil.which(name) is None:
+        install_packages(name, wanted_for=f"the {name} program")
+
+
 def _root_prefix() -> list[str] | None:
     """Return what makes a command run as root, or None where nothing does."""
     if os.geteuid() == 0:

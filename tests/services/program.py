@@ -10,18 +10,17 @@ import pytest
 
 from tests.services.availability import Unavailable
 from tests.services.backends import REQUIRE_VARIABLE
-from tests.services.packages import install_packages
+from tests.services.packages import require_program
 
 
 def program(name: str) -> Path:
     """The path of a program; skips where it cannot be had, and fails where every service is required."""
-    if shutil.which(name) is None:
-        try:
-            install_packages(name, wanted_for=f"the {name} program")
-        except Unavailable as error:
-            if os.environ.get(REQUIRE_VARIABLE):
-                pytest.fail(f"{error} ({REQUIRE_VARIABLE} asks for it)", pytrace=False)
-            pytest.skip(str(error))
+    try:
+        require_program(name)
+    except Unavailable as error:
+        if os.environ.get(REQUIRE_VARIABLE):
+            pytest.fail(f"{error} ({REQUIRE_VARIABLE} asks for it)", pytrace=False)
+        pytest.skip(str(error))
     found = shutil.which(name)
     assert found is not None, f"the package {name} brought no program of that name"
     return Path(found)

@@ -211,7 +211,8 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         around.say(_no_row(run.contract, request))
         return
     wall = around.clock.now() if kept is None else kept.wall
-    run.watch.suspicion.begin(run.first, wall, around.recall(run.contract.entity))
+    recall = around.recall(run.contract.entity) if request.recheck else None  # else nothing is judged
+    run.watch.suspicion.begin(run.first, wall, recall)
 
 
 def _first_look(looking: Looker, kept: Kept | None) -> EntityLook:

@@ -43,7 +43,4 @@ def _in_a_file(family: str, relation: str) -> tuple[str, ...]:
 def _at_a_server(family: str, url: StoreUrl, relation: str) -> tuple[str, ...]:
     if family == "mysql":  # a database is a schema, and a relation may name another one
         return (relation if "." in relation else f"{url.database}.{relation}",)
-    options = url.query.get("options", "")
-    if family == "postgresql" and "." not in relation and "search_path" not in options:
-        relation = f"public.{relation}"  # where names without a schema are, unless somebody says otherwise
-    return (url.database, options, relation)
+    return (url.database, url.query.get("options", ""), relation)

@@ -175,11 +175,10 @@ def _connection(
     dialect = connection.url.dialect
     question = _PRIVILEGES.get(dialect)
     asked = now()
-    asking = QueryRef(connection.name, question or _PING.get(dialect, "SELECT 1 AS one"))
     try:
-        row = _ask(asking, wiring, workspace)
+        row = _ask(QueryRef(connection.name, question or _PING.get(dialect, "SELECT 1 AS one")), wiring, workspace)
     except AuditorError as error:
-        yield Examined(subject, ERROR, str(error).replace(str(asking), connection.name))  # the query is ours alone
+        yield Examined(subject, ERROR, str(error))
         return
     for setting in unserved_settings(connection):
         yield Examined(subject, WARNING, f"`{setting}` has no effect: {dialect} has no such limit")

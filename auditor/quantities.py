@@ -15,9 +15,6 @@ _SIZE_UNITS = {"b": 1} | {
     for suffix, base in (("b", 1000), ("ib", 1024))
 }
 
-MEMORY_MIN = 64_000_000
-"""Bytes below which not even a small table can be compared: the database that rows meet in takes some by itself."""
-
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)\Z")
 
 
@@ -31,18 +28,6 @@ def parse_size(text: str) -> int:
     size = int(Decimal(match[1]) * _SIZE_UNITS[match[2].lower()]) if match else 0
     if not 0 < size < 2**63:
         raise ValueError("expected a size with its unit (KB, MB, GB, TB, or KiB to TiB), such as 512MB or 1GB")
-    return size
-
-
-def parse_memory(text: str) -> int:
-    """Read a size of memory that a run can work with.
-
-    Raises:
-        ValueError: The text is no size, or a smaller one.
-    """
-    size = parse_size(text)
-    if size < MEMORY_MIN:
-        raise ValueError(f"expected at least {MEMORY_MIN // 10**6}MB, below which not even a small table is compared")
     return size
 
 

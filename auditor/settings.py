@@ -30,7 +30,7 @@ from pydantic import (
 )
 
 from auditor import secrets
-from auditor.quantities import Window, parse_memory, parse_size, parse_window
+from auditor.quantities import Window, parse_size, parse_window
 from auditor.store_url import SQLALCHEMY_SCHEMES, StoreUrl, parse_store_url
 from contracts.durations import parse_duration
 from contracts.errors import UsageError
@@ -106,10 +106,6 @@ def _size(value: Any) -> Any:
     return parse_size(value if isinstance(value, str) else "")
 
 
-def _memory(value: Any) -> Any:
-    return parse_memory(value if isinstance(value, str) else "")
-
-
 def _window(value: Any) -> Window:
     return parse_window(value if isinstance(value, str) else "")
 
@@ -141,7 +137,6 @@ Url = Annotated[InstanceOf[StoreUrl], BeforeValidator(_store_url), PlainSerializ
 LedgerUrl = Annotated[InstanceOf[StoreUrl], BeforeValidator(_ledger_url), PlainSerializer(str)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Bytes = Annotated[int, BeforeValidator(_size)]
-Memory = Annotated[int, BeforeValidator(_memory)]
 DayWindow = Annotated[InstanceOf[Window], BeforeValidator(_window), PlainSerializer(str)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -342,7 +337,7 @@ class WorkspaceSettings(Group):
     """The scratch space of a run."""
 
     directory: Location = Path(".auditor")
-    memory_limit: Memory = Field(default="1GB")  # type: ignore[assignment]  # validated as any other
+    memory_limit: Bytes = Field(default="1GB")  # type: ignore[assignment]  # validated as any other
     threads: Positive = 2
     max_disk: Bytes = Field(default="100GB")  # type: ignore[assignment]
 

@@ -17,12 +17,13 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from contracts.contract import DatasetRef, QueryRef
+from contracts.contract import DatasetRef, FeedRef, QueryRef
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from auditor.feeds.feeds import Feeds
     from auditor.ledger.ledger import Ledger
     from auditor.quantities import Window
     from auditor.readers.connection import ConnectionParts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from auditor.settings import Connection, Settings
     from contracts.catalog import Catalog
     from contracts.configured import Configured
-    from contracts.contract import Contract
+    from contracts.contract import Contract, Reference
     from reconcilers.ports import Load, Reader
     from reconcilers.workspace import Workspace
 
@@ -107,32 +108,48 @@ class Wiring:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._accounts: dict[str, Account] = {}
+        self._feeds: Feeds | None = None
         self._at_once: Counter[str] = Counter()
 
-    def scanner(self, reference: DatasetRef | QueryRef) -> Reader:
+    def scanner(self, reference: Reference) -> Reader:
         """The reader of a dataset for scans: on the connection's standby where it has one; on account.
 
         Raises:
             UsageError: There is no such connection.
             StoreError: Nothing here reads that kind of store.
         """
+        if isinstance(reference, FeedRef):
+            return self.feeds.reader(reference)
         connection = self.settings.connection(reference.connection)
         if connection.standby is None:
             return self.confirmer(reference)
         return self._metered(reference, connection.at_standby(), f"{connection.name} (standby)")
 
-    def confirmer(self, reference: DatasetRef | QueryRef) -> Reader:
+    def confirmer(self, reference: Reference) -> Reader:
         """The reader of a dataset for looking again at single keys: where changes are made; on account.
 
         Raises:
             UsageError: There is no such connection.
             StoreError: Nothing here reads that kind of store.
         """
+        if isinstance(reference, FeedRef):
+            return self.feeds.reader(reference)
         connection = self.settings.connection(reference.connection)
         return self._metered(reference, connection, connection.name)
 
-    def scanned_connection(self, reference: DatasetRef | QueryRef) -> str:
-        """The name of the connection at which a dataset is scanned, as loads have it."""
+    @property
+    def feeds(self) -> Feeds:
+        """The feeds of the settings."""
+        from auditor.feeds.feeds import Feeds
+
+        if self._feeds is None:
+            self._feeds = Feeds(self.settings)
+        return self._feeds
+
+    def scanned_connection(self, reference: Reference) -> str:
+        """The name of the connection at which a dataset is scanned, as loads have it; of a feed: its own."""
+        if isinstance(reference, FeedRef):
+            return reference.name
         found = self.settings.connections.get(reference.connection)
         return f"{reference.connection} (standby)" if found is not None and found.standby else reference.connection
 
@@ -192,13 +209,15 @@ class Wiring:
             self._accounts[name] = Account(Meter(), throttle, counts, connection.is_standby, port)
         return self._accounts[name]
 
-    def reader(self, reference: DatasetRef | QueryRef) -> Reader:
+    def reader(self, reference: Reference) -> Reader:
         """The reader of a dataset where changes are made; nothing is opened.
 
         Raises:
             UsageError: There is no such connection.
             StoreError: Nothing here reads that kind of store.
         """
+        if isinstance(reference, FeedRef):
+            return self.feeds.reader(reference)
         return _reader(reference, self.settings.connection(reference.connection))
 
     def catalog(self, *, complete: bool = False) -> Catalog:
@@ -213,7 +232,15 @@ class Wiring:
         """
         from contracts.catalog import load_catalog
 
-        return load_catalog(self.settings.contracts, self._expand, self._configured(complete=complete))
+        catalog = load_catalog(self.settings.contracts, self._expand, self._configured(complete=complete))
+        self._follow(catalog.contracts.values())
+        return catalog
+
+    def _follow(self, contracts: Iterable[Contract]) -> None:
+        """Let feeds know what contracts need of them."""
+        named = [one for one in contracts if one.owner.feed or any(copy.feed for copy in one.replicas)]
+        if named:
+            self.feeds.want(named)
 
     def _configured(self, *, complete: bool) -> Configured:
         from auditor.dataset_identity import dataset_identity
@@ -237,7 +264,10 @@ class Wiring:
         from contracts.catalog import load_contract
 
         found = load_contract(self.settings.contracts, entity, self._expand)
-        return found if found is not None else self.catalog().contract(entity)
+        if found is None:
+            return self.catalog().contract(entity)
+        self._follow([found])
+        return found
 
     def _expand(self, text: str) -> str:
         """What `${NAME}` in a contract stands for; it is a secret, or it would stand there itself."""
@@ -324,6 +354,7 @@ def _leave(workspace: Workspace) -> None:
     A store that did not answer in time leaves a thread behind, and DuckDB closed under a thread ends in a crash.
     """
     _LEFT_OPEN.append(workspace)
+    workspace.let_go()
     shutil.rmtree(workspace.directory, ignore_errors=True)
 
 

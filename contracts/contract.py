@@ -52,6 +52,13 @@ class FeedRef:
     name: str
     topic: str
 
+    def __str__(self) -> str:
+        return f"{self.name}/{self.topic} (feed)"
+
+
+Reference = DatasetRef | QueryRef | FeedRef
+"""Where rows of an entity are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChangedAt:
@@ -80,6 +87,11 @@ class Owner:
     changed_at: ChangedAt | None = None
     soft_delete: SoftDelete | None = None
     may_be_empty: bool = False
+
+    @property
+    def reference(self) -> Reference | None:
+        """Where its rows are read: at the store, where one is named; else they are the fold of its feed."""
+        return self.dataset or self.query or self.feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,11 @@ class Replica:
     format: str = "json"
     ttl: timedelta | None = None
     place: Place = NOWHERE
+
+    @property
+    def reference(self) -> DatasetRef | FeedRef | None:
+        """Where its rows are read: at the store, where one is named; else they are the fold of its feed."""
+        return self.dataset or self.feed
 
 
 @dataclass(frozen=True, slots=True)

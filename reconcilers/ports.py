@@ -109,6 +109,8 @@ class RawColumn:
         hash_form: The form in which the store itself can hash this column; empty where it cannot.  It stands for the
             bytes that are hashed and the function: two columns of one form, in whichever stores, hash alike exactly
             when their canonical values are the same, and no value of such a column is bad.
+        unknown: SQL of a condition: the cell has no value that is known, whatever it shows; empty where all are known.
+        or_null: SQL of a condition: the cell may be NULL in place of what it shows; empty where none may.
     """
 
     sql: str
@@ -120,6 +122,8 @@ class RawColumn:
     parsed: str = ""
     wraps: bool = False
     hash_form: str = ""
+    unknown: str = ""
+    or_null: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,19 @@ class Snapshot(Protocol):
 
         Asked at the end, before the snapshot is let go.
         """
+        ...
+
+
+@runtime_checkable
+class PartlyKnown(Protocol):
+    """What a snapshot offers besides whose dataset is known by what was told of it, and by nothing else."""
+
+    def absence_unknown(self) -> str:
+        """Why a row that is not shown may be there all the same; empty where what is not shown is not there."""
+        ...
+
+    def doubted(self, keys: Sequence[Wanted]) -> RawRelation | None:
+        """The keys of which it is not known whether there is a row; None where there are none."""
         ...
 
 

@@ -293,6 +293,8 @@ class _Builder:
             form = self.side.of(compared.name)
             if form.odd:
                 odd.append(form.odd)
+            if self.side.columns[compared.name].unknown:
+                odd.append(self.side.columns[compared.name].unknown)
             if compared.within is None and compared.equality.mode == "compared":
                 logical = compared.logical if owner else replica_type(compared.logical, compared.equality)
                 values.append(mapped(form.value, logical, compared.equality, owner=owner))

@@ -130,6 +130,7 @@ class Look:
         age: Seconds since the owner's row changed, by its own database's clock and its own database's doing.
         passed: What the replica had consumed when it was read.
         owner_last: The owner was read after the replica had been: what it held before and then, it held meanwhile.
+        doubt: Why it is not known whether the two diverge; empty where they do.
     """
 
     at: float
@@ -144,6 +145,7 @@ class Look:
     age: float | None = None
     passed: Passed | None = None
     owner_last: bool = True
+    doubt: str = ""
 
     @property
     def end(self) -> float:
@@ -252,6 +254,8 @@ def judge(looks: Sequence[Look], lag_bound: float, history: History | None = Non
         return Judgement(Verdict.UNDECIDED, note=f"a side could not be read again: {now.problem}")
     if now.finding is None:
         return Judgement(Verdict.HEALED)
+    if now.doubt:
+        return Judgement(Verdict.UNDECIDED, note=now.doubt)
     needed = _needed(lag_bound)
     case = _Case(looks, lag_bound, needed, history or History(), _owner_same(looks), now.finding)
     for rule in _RULES:

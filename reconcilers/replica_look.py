@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconcilers import rows
+from reconcilers.doubts import doubts
 from reconcilers.fetch import fetch_side
 from reconcilers.finding import Cause, Divergence, Finding, Verdict
 from reconcilers.key_checks import key_sights
 from reconcilers.marks import copies_mark, mark_field
 from reconcilers.projection import compared_fields, live_filter
 from reconcilers.recheck import PRESENT
-from reconcilers.row_stage import Fetched, differences, row_stage, texts_of
+from reconcilers.row_stage import UNKNOWN_VALUE, Fetched, differences, row_stage, texts_of
 from reconcilers.sight import Sight, owner_digest, replica_digest, text_digest
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from contracts.contract import Contract, Replica
+    from reconcilers.doubts import Doubts
     from reconcilers.fetch import SpelledKey
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.opened import Projected
@@ -64,20 +66,32 @@ class PairLook:
             StoreError: Rows could not be fetched.
         """
         seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
+        open_questions = doubts(self.cursor, self.contract, (self.owner.opened, self.copy.opened))
+        differing = self._differing(seen)
+        seen.sights += _in_doubt(list(differing), open_questions)
+        known = {sight.finding.key for sight in seen.sights}
+        seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
+
+    def _differing(self, seen: ReplicaLook) -> Iterator[Sight]:
+        """Join the two sides and look at what differs."""
         table = f"{self.copy.table}_diff"
         seen.counts = rows.compare(self.cursor, self._pair, table)
         states = rows.owner_states(self.cursor, self._pair, table)
         fetched: _Batch | None = None
         with ThreadPoolExecutor(1) as pool:
             for number, batch in enumerate(rows.candidates(self.cursor, self._pair, table)):
-                seen.sights += self._missing([candidate for candidate in batch if candidate.kind == "missing"])
-                seen.sights += self._orphans([candidate for candidate in batch if candidate.kind == "orphan"], states)
+                yield from self._missing([candidate for candidate in batch if candidate.kind == "missing"])
+                yield from self._orphans([candidate for candidate in batch if candidate.kind == "orphan"], states)
                 differing = [candidate for candidate in batch if candidate.kind == "mismatch"]
                 fetching = pool.submit(self._fetch, differing, number % 2)
-                seen.sights += self._mismatches(fetched)  # while the stores send the next rows
+                yield from self._mismatches(fetched)  # while the stores send the next rows
                 wait((fetching,))  # within the block: see `Looker`
                 fetched = fetching.result()
-        seen.sights += self._mismatches(fetched)
+        yield from self._mismatches(fetched)
+
+    def _unknown(self, key: KeyText, why: str) -> Sight:
+        """A key of which one side knows nothing, and which the other does not have either."""
+        return Sight(self._finding(key, Divergence.MISMATCH), "absent", "absent", doubt=why)
 
     @property
     def _pair(self) -> rows.Pair:
@@ -183,6 +197,18 @@ class PairLook:
     ) -> Finding:
         entity, replica = self.contract.entity, self.replica.name
         return Finding(entity, replica, key, divergence, Verdict.SUSPECT, cause=cause, fields=fields)
+
+
+def _in_doubt(sights: Sequence[Sight], open_questions: Doubts) -> Iterator[Sight]:
+    """The same divergences, with those named of which it is not known whether there is one."""
+    for sight in sights:
+        finding = sight.finding
+        if finding.divergence is Divergence.MISMATCH:
+            unknown = all(difference.note == UNKNOWN_VALUE for difference in finding.fields)
+            doubt = open_questions.of(finding.key) or (UNKNOWN_VALUE if unknown else "")
+        else:
+            doubt = open_questions.of_absence(finding.key)
+        yield replace(sight, doubt=doubt) if doubt else sight
 
 
 def _digest(row_hash: str, tolerated: tuple[str | None, ...] | None) -> str:

@@ -29,6 +29,8 @@ _MADE_OF_IT: dict[type, tuple[str, str]] = {
     TruncatedTo: ("uncut", "cut"),
 }
 """What a copy makes of the owner's value: in words, where it did not, and where it should."""
+UNKNOWN_VALUE = "the feed does not tell what one side holds"
+"""Of a field that could not be compared; it is no difference."""
 _TO_BE_REDACTED = "the replica is to hold NULL, or the same constant in every row"
 
 
@@ -46,7 +48,7 @@ class Fetched:
 
 
 def row_stage(contract: Contract, side: Side, fields: Sequence[str], where: str = "", extra: Sequence[str] = ()) -> str:
-    """SELECT of full rows: the key, and canonical value, text, odd and bad of each field.
+    """SELECT of full rows: the key, and of each field canonical value, text, odd, bad, unknown, and may be NULL.
 
     Args:
         contract: The entity's.
@@ -60,6 +62,8 @@ def row_stage(contract: Contract, side: Side, fields: Sequence[str], where: str 
         form = side.of(name)
         columns += [f'{form.value} AS "v{i}"', f'{_shown(contract, name, form.text)} AS "t{i}"']
         columns += [f'{form.odd or "false"} AS "o{i}"', f'{form.bad or "false"} AS "b{i}"']
+        column = side.columns[name]
+        columns += [f'{column.unknown or "false"} AS "u{i}"', f'{column.or_null or "false"} AS "e{i}"']
     return f"SELECT {', '.join([*columns, *extra])} FROM {side.relation.sql}{where}"
 
 
@@ -97,7 +101,9 @@ def differences(
     columns = []
     for i, compared in enumerate(fields):
         same = same_sql(i, compared, owner.side, copy.side, constants)
-        columns.append(f"CASE WHEN {same} THEN NULL ELSE {{'i': {i}, 'o': o.t{i}, 'r': r.t{i}}} END")
+        known = f"(o.u{i} OR r.u{i})"
+        told = f"{{'i': {i}, 'o': o.t{i}, 'r': r.t{i}, 'u': {known}}}"
+        columns.append(f"CASE WHEN NOT {known} AND {same} THEN NULL ELSE {told} END")
     differing = f"list_filter([{', '.join(columns)}], lambda x: x IS NOT NULL)" if columns else "[]"
     on = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(contract.key)))
     found = cursor.execute(
@@ -112,7 +118,12 @@ def same_sql(i: int, compared: Compared, owner: Side, replica: Side, constants: 
     left, right = _fetched(f"o.%s{i}", owner, compared.name), _fetched(f"r.%s{i}", replica, compared.name)
     if compared.equality.mode == "redacted":
         return f"coalesce(r.t{i} IS NULL OR r.t{i} = {constants.get(compared.name, 'NULL')}, false)"
-    return equal(left, right, compared.logical, compared.equality)
+    same = equal(left, right, compared.logical, compared.equality)
+    if owner.columns[compared.name].or_null:
+        same = f"({same} OR (o.e{i} AND r.t{i} IS NULL))"
+    if replica.columns[compared.name].or_null:
+        same = f"({same} OR (r.e{i} AND o.t{i} IS NULL))"
+    return same
 
 
 def _fetched(pattern: str, side: Side, name: str) -> Canonical:
@@ -134,7 +145,12 @@ def texts_of(
 
 
 def _field_differences(fields: Sequence[Compared], differing: list[dict[str, Any]]) -> tuple[FieldDifference, ...]:
-    return tuple(_field_difference(fields[item["i"]], item["o"], item["r"]) for item in differing)
+    return tuple(
+        FieldDifference(fields[item["i"]].name, item["o"], item["r"], UNKNOWN_VALUE)
+        if item["u"]
+        else _field_difference(fields[item["i"]], item["o"], item["r"])
+        for item in differing
+    )
 
 
 def _field_difference(compared: Compared, owner: str | None, replica: str | None) -> FieldDifference:

@@ -29,6 +29,7 @@ class Sight:
         mark: The owner's version, where its row has one that grows with every change.
         copied: The replica's copy of it.
         age: Seconds since the owner's row changed, as its own database tells both times.
+        doubt: Why it is not known whether the two diverge at all; empty where they do.
     """
 
     finding: Finding
@@ -37,6 +38,7 @@ class Sight:
     mark: Mark = None
     copied: Mark = None
     age: float | None = None
+    doubt: str = ""
 
 
 @dataclass(slots=True)

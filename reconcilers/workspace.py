@@ -70,6 +70,8 @@ class Workspace:
     ) -> None:
         self.few = few
         self.halt = Halt()
+        self.closing: list[Callable[[], None]] = []
+        """What is let go with the workspace: feeds that were opened for the run."""
         self.watch: Watch | None = None
         self._functions_known = False
         self._registering = threading.Lock()
@@ -127,8 +129,14 @@ class Workspace:
 
     def close(self) -> None:
         """Drop everything, files too."""
+        self.let_go()
         self._connection.close()
         self._private.remove()
+
+    def let_go(self) -> None:
+        """Close what was opened for the run."""
+        while self.closing:
+            self.closing.pop()()
 
     def __enter__(self) -> Self:
         return self

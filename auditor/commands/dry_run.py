@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from auditor.runs.reconcile import ReconcileRequest
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
-    from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from contracts.contract import Contract, Reference, Replica
     from contracts.expression import Expression
     from reconcilers.ports import Reader, Shape
     from reconcilers.projection import Item, Side
@@ -78,25 +78,25 @@ def _planned(
     contract: Contract, wiring: Wiring, every: Mapping[str, Contract], where: Expression | None
 ) -> Iterator[Planned]:
     sides: list[Planned | _Side] = []
-    reference = contract.owner.dataset or contract.owner.query
+    reference = contract.owner.reference
     if reference is not None:
         sides.append(_side(contract, None, reference, wiring))
     sides += [
-        _side(contract, replica, replica.dataset, wiring)
+        _side(contract, replica, replica.reference, wiring)
         for replica in contract.replicas
-        if replica.dataset is not None
+        if replica.reference is not None
     ]
     hashes = _store_hashes(contract, [side for side in sides if isinstance(side, _Side)], where)
     for side in sides:
         yield side if isinstance(side, Planned) else _query(side, hashes)
     for entity in sorted(set(contract.references().values())):
-        target = every[entity].owner.dataset or every[entity].owner.query if entity in every else None
+        target = every[entity].owner.reference if entity in every else None
         if target is not None and len(every[entity].key) == 1:
             keys = _keys(every[entity], target, wiring)
             yield replace(keys, entity=contract.entity, references=entity, by_key="")
 
 
-def _keys(contract: Contract, reference: DatasetRef | QueryRef, wiring: Wiring) -> Planned:
+def _keys(contract: Contract, reference: Reference, wiring: Wiring) -> Planned:
     """The scan of an owner's keys."""
     side = _side(contract, None, reference, wiring)
     if isinstance(side, Planned):
@@ -118,9 +118,7 @@ class _Side:
     """How the items arrive, where their store can hash them."""
 
 
-def _side(
-    contract: Contract, replica: Replica | None, reference: DatasetRef | QueryRef, wiring: Wiring
-) -> Planned | _Side:
+def _side(contract: Contract, replica: Replica | None, reference: Reference, wiring: Wiring) -> Planned | _Side:
     names = (contract.entity, replica.name if replica else None, wiring.scanned_connection(reference), str(reference))
     try:
         reader = wiring.scanner(reference)

@@ -67,7 +67,7 @@ class Documents:
             "state": sight.owner_state,
             "row": None if texts is None else self._masker.row(self._contract.entity, texts),
             "watermark": "" if watermark is None else watermark.display or watermark.position,
-            "dataset": str(self._contract.owner.dataset or self._contract.owner.query),
+            "dataset": str(self._contract.owner.reference),
         }
         if sight.owner.error:
             document["error"] = sight.owner.error

@@ -69,7 +69,7 @@ class ActWriter:
         self._target = target
         self._dialect = target.dialect
         self._table = target.dialect.table(target.relation)
-        self._owner = str(contract.owner.dataset or contract.owner.query)
+        self._owner = str(contract.owner.reference)
         self._copy = str(replica.dataset)
 
     def write(self, proposal: Proposal, subject: Subject) -> Act:

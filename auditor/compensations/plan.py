@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,9 +26,6 @@ PLAN_FILE = "plan.json"
 VALID_FOR = timedelta(hours=24)
 """How long a plan may be applied: a working day for reviewing; older ones rarely meet their preconditions."""
 
-LEFT_OUT_MAX = 1000
-"""Findings without a proposal that a plan names: after a baseline of a million, a list of them is of no use."""
-
 COMPENSATION_MEMBERS = (
     "id", "finding_id", "replica", "action", "store", "statement", "parameters", "precondition", "inverse", "risk",
     "reason", "order", "expires_at", "verify",
@@ -44,8 +40,7 @@ class Plan:
 
     Attributes:
         compensations: As in the interface, in order.
-        left_out: Findings for which nothing is proposed, each with the reason; LEFT_OUT_MAX of them at most.
-        left_out_counts: How many there are in all, by reason.
+        left_out: Findings for which nothing is proposed, each with the reason.
         unreadable: Stores that could not be read, each as one sentence.
         beyond_limit: Findings that did not fit the plan.
         scripts: Name of a file to its text.
@@ -58,16 +53,9 @@ class Plan:
     contracts: Mapping[str, Contract]
     compensations: list[Document] = field(default_factory=list)
     left_out: list[Document] = field(default_factory=list)
-    left_out_counts: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
     beyond_limit: int = 0
     scripts: dict[str, str] = field(default_factory=dict)
-
-    def leave(self, finding_id: str, reason: str) -> None:
-        """Propose nothing for a finding."""
-        self.left_out_counts[reason] += 1
-        if len(self.left_out) < LEFT_OUT_MAX:
-            self.left_out.append({"finding_id": finding_id, "reason": reason})
 
     @property
     def complete(self) -> bool:
@@ -88,7 +76,6 @@ class Plan:
             "files": sorted(self.scripts),
             "compensations": self.compensations,
             "left_out": self.left_out,
-            "left_out_count": self.left_out_counts.total(),
             "unreadable": self.unreadable,
             "beyond_limit": self.beyond_limit,
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from auditor.feeds.decoded import Decoded
     from auditor.feeds.record import Record
 
 Partition = tuple[str, int]
@@ -50,4 +51,17 @@ class RecordSource(Protocol):
 
     def close(self) -> None:
         """Let go of the connection; nothing is committed."""
+        ...
+
+
+class RecordDecoder(Protocol):
+    """Tells what records mean."""
+
+    def decode(self, records: Sequence[Record]) -> Sequence[Decoded]:
+        """What each record turns out to be, in their order.
+
+        Raises:
+            PausedFeedError: A schema cannot be had now; nothing was decoded: give the same records again.
+            FeedError: The feed is configured wrongly.
+        """
         ...

@@ -2,8 +2,8 @@ r"""Values as people read them: nothing invisible, nothing that acts on a termin
 
 Canonical text may hold anything that a store may hold: escape sequences, marks that turn the direction of writing,
 blanks of no width.  Here each of them becomes its escape (`\n`, `\x1b`, `\u202e`), NULL is told apart from the text
-`NULL`, and an empty or blank-edged text, or one that begins with a quote, gets quotes.  Showing is for people only:
-JSON and the ledger keep the canonical text.
+`NULL`, and an empty or blank-edged text gets quotes.  Showing is for people only: JSON and the ledger keep the
+canonical text.
 """
 
 from __future__ import annotations
@@ -40,11 +40,7 @@ def key_text(key: dict[str, str | None] | None) -> str:
 
 
 def _quoted(text: str) -> str:
-    """In quotes where the text would be taken for something else without; quotes within are escaped then."""
-    if text and text != NULL and text[0] not in ' "' and text[-1] != " ":
-        return text
-    inner = text.replace('"', '\\"')
-    return f'"{inner}"'
+    return f'"{text}"' if not text or text == NULL or text[0] == " " or text[-1] == " " else text
 
 
 def _look_alike(one: str, other: str) -> bool:

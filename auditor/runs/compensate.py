@@ -117,8 +117,7 @@ def compensate(request: CompensateRequest, settings: Settings, around: Surroundi
         contract = around.contracts.get(entity)
         known = next((one for one in contract.replicas if one.name == replica), None) if contract else None
         if contract is None or (replica is not None and known is None):
-            for finding in findings:
-                plan.leave(finding["id"], "no contract speaks of it any more")
+            plan.left_out += [_left(finding, "no contract speaks of it any more") for finding in findings]
             continue
         name = f"plan_{entity}_{replica}"
         group = _Group(contract, known, settings, around, masker, now, name)
@@ -136,7 +135,7 @@ def _grouped(request: CompensateRequest, plan: Plan) -> dict[tuple[str, str | No
     taken = 0
     for finding, accepted in _persistent(request):
         if accepted:
-            plan.leave(finding["id"], "it is accepted")
+            plan.left_out.append(_left(finding, "it is accepted"))
         elif taken == request.limit:
             plan.beyond_limit += 1
         else:
@@ -193,7 +192,7 @@ class _Group:
             if isinstance(thought, _Draft):
                 drafts.drafts.append(thought)
             else:
-                plan.leave(thought["finding_id"], thought["reason"])
+                plan.left_out.append(thought)
 
     @property
     def _connection(self) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.runs.reconcile import Surroundings
-    from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from contracts.contract import Contract, Reference, Replica
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.ports import Reader
     from reconcilers.watermark import Watermark
@@ -124,7 +124,7 @@ def look_at_entity(
     Raises:
         StoreError: The owner has no dataset that can be read by key.
     """
-    reference = contract.owner.dataset or contract.owner.query
+    reference = contract.owner.reference
     if reference is None:
         raise StoreError(
             f"{contract.entity}: the owner is known only by its feed, which cannot be asked for a row",
@@ -141,7 +141,7 @@ def look_at_entity(
 
 
 def _questions(
-    contract: Contract, key: KeyText, reference: DatasetRef | QueryRef, around: Surroundings
+    contract: Contract, key: KeyText, reference: Reference, around: Surroundings
 ) -> list[Callable[[], Answer]]:
     """What to ask each store, the owner first."""
     subject = Subject(contract, owner_items(contract), key, "owner_row")
@@ -154,9 +154,9 @@ def _questions(
 def _replica_question(
     contract: Contract, key: KeyText, replica: Replica, table: str, around: Surroundings
 ) -> Callable[[], Answer]:
-    if replica.dataset is None:
-        return lambda: Answer(error="known only by its feed, which this version cannot read yet")
-    dataset = replica.dataset
+    dataset = replica.reference
+    if dataset is None:
+        return lambda: Answer(error="the contract names no place to read")
 
     def subject(reader: Reader) -> Subject:
         # Only `select` needs to know the store's own types.
@@ -166,7 +166,7 @@ def _replica_question(
     return lambda: _asked(around, dataset, subject)
 
 
-def _asked(around: Surroundings, reference: DatasetRef | QueryRef, subject: Callable[[Reader], Subject]) -> Answer:
+def _asked(around: Surroundings, reference: Reference, subject: Callable[[Reader], Subject]) -> Answer:
     try:
         reader = around.reader(reference)
         wanted = subject(reader)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from auditor.runs.recollection import Recollection
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
-    from contracts.contract import Contract, DatasetRef, QueryRef
+    from contracts.contract import Contract, Reference
     from reconcilers.ports import Reader
     from reconcilers.tally import RunResult
     from reconcilers.workspace import Workspace
@@ -187,7 +187,7 @@ def _surroundings(
         return around
     workspace.watch = shown.advance
 
-    def reader(reference: DatasetRef | QueryRef) -> Reader:
+    def reader(reference: Reference) -> Reader:
         return Announced(wiring.scanner(reference), shown.start)
 
     def read(dataset: str, _rows: int) -> None:

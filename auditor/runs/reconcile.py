@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from auditor.quantities import Window
     from auditor.runs.checkpoints import Checkpoints, Kept
     from auditor.runs.recollection import Recollection
-    from contracts.contract import Contract, DatasetRef, QueryRef, Replica
+    from contracts.contract import Contract, Reference, Replica
     from contracts.expression import Expression
     from reconcilers.ports import Load, Reader
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
-MakeReader = Callable[["DatasetRef | QueryRef"], "Reader"]
+MakeReader = Callable[["Reference"], "Reader"]
 """Makes the reader of a dataset."""
 
 MAX_WAIT_DEFAULT = timedelta(minutes=10)
@@ -87,12 +87,12 @@ class Surroundings:
     """
 
     contracts: Mapping[str, Contract]
-    reader: Callable[[DatasetRef | QueryRef], Reader]
+    reader: Callable[[Reference], Reader]
     workspace: Workspace
     clock: Clock
     say: Callable[[str], None] = lambda _text: None
     progress: Callable[[str, int], None] = lambda _name, _rows: None
-    confirmer: Callable[[DatasetRef | QueryRef], Reader] | None = None
+    confirmer: Callable[[Reference], Reader] | None = None
     loads: Callable[[], Mapping[str, Load]] = dict
     windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
     recall: Callable[[str], Recollection | None] = lambda _entity: None
@@ -211,8 +211,7 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         around.say(_no_row(run.contract, request))
         return
     wall = around.clock.now() if kept is None else kept.wall
-    recall = around.recall(run.contract.entity) if request.recheck else None  # else nothing is judged
-    run.watch.suspicion.begin(run.first, wall, recall)
+    run.watch.suspicion.begin(run.first, wall, around.recall(run.contract.entity))
 
 
 def _first_look(looking: Looker, kept: Kept | None) -> EntityLook:
@@ -238,7 +237,7 @@ def _windows(contract: Contract, around: Surroundings) -> dict[str, Sequence[Win
     others = (around.contracts.get(entity) for entity in contract.references().values())
     owners = [entity.owner for entity in (contract, *others) if entity is not None]
     references = [owner.dataset or owner.query for owner in owners] + [copy.dataset for copy in contract.replicas]
-    names = {reference.connection for reference in references if reference is not None}
+    names = {reference.connection for reference in references if reference is not None}  # feeds have no windows
     return {name: windows for name in sorted(names) if (windows := around.windows(name))}
 
 
@@ -252,7 +251,7 @@ def _no_row(contract: Contract, request: ReconcileRequest) -> str:
 
 
 def _dataset(contract: Contract) -> str:
-    return str(contract.owner.dataset or contract.owner.query or contract.owner.service)
+    return str(contract.owner.reference or contract.owner.service)
 
 
 def looker(contract: Contract, around: Surroundings, *, where: Expression | None = None, prefix: str = "") -> Looker:
@@ -261,20 +260,16 @@ def looker(contract: Contract, around: Surroundings, *, where: Expression | None
     Raises:
         AuditorError: The owner's reader cannot be made.
     """
-    reference = contract.owner.dataset or contract.owner.query
+    reference = contract.owner.reference
     if reference is None:
-        raise StoreError(
-            f"{contract.entity}: the owner is known only by its feed {contract.owner.feed}, "
-            "which this version cannot read yet",
-            hint="give the owner a dataset",
-        )
+        raise StoreError(f"{contract.entity}: its owner names no place to read", hint="give the owner a dataset")
     readers = _readers(contract, reference, around, around.reader)
     if around.confirmer is not None:
         readers = replace(readers, confirming=_readers(contract, reference, around, around.confirmer))
     return Looker(around.workspace, contract, readers, where=where, prefix=prefix, progress=around.progress)
 
 
-def _readers(contract: Contract, reference: DatasetRef | QueryRef, around: Surroundings, make: MakeReader) -> Readers:
+def _readers(contract: Contract, reference: Reference, around: Surroundings, make: MakeReader) -> Readers:
     replicas = {replica.name: _replica_reader(replica, make) for replica in contract.replicas}
     referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
     for entity in set(contract.references().values()):
@@ -287,9 +282,9 @@ def _referenced(entity: str, around: Surroundings, make: MakeReader) -> tuple[Co
     other = around.contracts.get(entity)
     if other is None:
         return StoreError(f"no contract is about {entity}")
-    target = other.owner.dataset or other.owner.query
+    target = other.owner.reference
     if target is None:
-        return StoreError(f"the owner of {entity} is known only by its feed, which this version cannot read yet")
+        return StoreError(f"the owner of {entity} names no place to read")
     if len(other.key) > 1:
         return StoreError(f"the key of {entity} has several fields")
     try:
@@ -299,13 +294,10 @@ def _referenced(entity: str, around: Surroundings, make: MakeReader) -> tuple[Co
 
 
 def _replica_reader(replica: Replica, make: MakeReader) -> Reader | AuditorError:
-    if replica.dataset is None:
-        return StoreError(
-            f"{replica.name} is known only by its feed, which this version cannot read yet",
-            hint="give the replica a `dataset` in its contract",
-        )
+    if replica.reference is None:
+        return StoreError(f"{replica.name} names no place to read", hint="give the replica a `dataset` or a `feed`")
     try:
-        return make(replica.dataset)
+        return make(replica.reference)
     except AuditorError as error:
         return error
 
@@ -471,7 +463,7 @@ def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
 
 def _unread(replica: Replica, why: str, request: ReconcileRequest) -> ReplicaTally:
     return ReplicaTally(
-        replica.name, str(replica.dataset or ""), coverage=Coverage(complete=False, notes=(why,)),
+        replica.name, str(replica.reference or ""), coverage=Coverage(complete=False, notes=(why,)),
         lag_bound_seconds=_lag_bound(replica, request),
     )  # fmt: skip
 
@@ -495,7 +487,7 @@ def _replica_tally(
     ]
     return ReplicaTally(
         replica=replica.name,
-        dataset=str(replica.dataset),
+        dataset=str(replica.reference),
         owner_rows=seen.counts.owner_rows,
         replica_rows=seen.counts.replica_rows,
         compared_rows=0 if empty else seen.counts.compared_rows,

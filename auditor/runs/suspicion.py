@@ -215,7 +215,7 @@ def _read_by(mark: Watermark, look: EntityLook) -> float:
 def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "") -> Look:
     return Look(
         moments.first, wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments.last,
-        mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last,
+        mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
     )  # fmt: skip
 
 

@@ -95,14 +95,6 @@ def test_the_same_drift_is_the_same_finding_tomorrow(shop: Shop, audit: Callable
     assert first["run_id"] != second["run_id"]
 
 
-def test_without_a_recheck_the_ledger_is_not_asked_what_was_left_in_flight(
-    shop: Shop, audit: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.search(*DRIFT)
-    monkeypatch.delattr("auditor.ledger.ledger.Ledger.carried")
-    assert audit("reconcile", "--no-recheck", "--format", "json").json["exit_reasons"] == ["suspects"]
-
-
 def test_fail_on_new_forgives_what_an_earlier_run_saw(shop: Shop, audit: Callable[..., Outcome]) -> None:
     shop.search(*DRIFT)
     assert audit(*NOW, "--fail-on", "new").code == 1

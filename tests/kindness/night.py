@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditor.clock import Clock
-    from contracts.contract import DatasetRef, QueryRef
+    from contracts.contract import Reference
     from reconcilers.ports import Keys, RawRelation, Reader, Shape, Snapshot, Wanted
     from reconcilers.tally import RunResult
     from reconcilers.watermark import Watermark
@@ -93,9 +93,7 @@ class Night:
             )
             return reconcile(asked, around, "run")
 
-    def _making(
-        self, make: Callable[[DatasetRef | QueryRef], Reader], suffix: str
-    ) -> Callable[[DatasetRef | QueryRef], Reader]:
+    def _making(self, make: Callable[[Reference], Reader], suffix: str) -> Callable[[Reference], Reader]:
         return lambda reference: Disturbed(make(reference), self, suffix)
 
 

@@ -171,7 +171,7 @@ def test_sizes_count_as_duckdb_counts(settings_file: SettingsFile, text: str, si
 def test_duckdb_agrees_about_sizes(settings_file: SettingsFile, text: str) -> None:
     import duckdb
 
-    ours = settings_file.load(f"workspace: {{max_disk: {text}}}").workspace.max_disk
+    ours = settings_file.load(f"workspace: {{memory_limit: {text}}}").workspace.memory_limit
     with duckdb.connect() as connection:
         shown = []
         for limit in (text, f"{ours}B"):
@@ -189,10 +189,3 @@ def test_a_window_may_run_over_midnight() -> None:
     assert time(5, 30) not in night
     assert time(12) not in night
     assert str(night) == "22:00-05:30"
-
-
-@pytest.mark.parametrize("text", ["1KB", "63MB", "63999999B"])
-def test_memory_that_nothing_fits_is_refused_by_its_minimum(settings_file: SettingsFile, text: str) -> None:
-    told = settings_file.failure(f"workspace: {{memory_limit: {text}}}")
-    assert "expected at least 64MB, below which not even a small table is compared" in told
-    assert settings_file.load("workspace: {memory_limit: 64MB}").workspace.memory_limit == 64_000_000

@@ -1,0 +1,136 @@
+"""The feeds of the settings, each opened once and only when it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from auditor.feeds.decoding import decoder_of
+from auditor.feeds.follower import Follower
+from auditor.feeds.following import Following
+from auditor.feeds.hints import ColumnHint
+from auditor.feeds.opening import open_feed
+from auditor.feeds.reader import FeedReader
+from contracts.errors import FeedError, WorkspaceError
+from reconcilers.equality_sql import replica_type
+from reconcilers.streams.state import FeedState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from auditor.settings import Settings
+    from contracts.contract import Contract, FeedRef, Replica
+
+
+@dataclass(slots=True)
+class WantedTopic:
+    """What is to be kept of a topic.
+
+    Attributes:
+        columns: By the writer's names, in the order in which contracts name them.
+        key: Those that tell rows apart where records have no key of their own.
+    """
+
+    columns: dict[str, ColumnHint] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+
+    def add(self, columns: Mapping[str, ColumnHint], key: tuple[str, ...]) -> None:
+        """Another contract's wishes; where two disagree about a column, the first is believed."""
+        self.columns = {**columns, **self.columns}
+        self.key = self.key or key
+
+
+class Feeds:
+    """Makes readers of topics.
+
+    Args:
+        settings: The settings.
+        say: Told one sentence for people when something is worth knowing.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._settings = settings
+        self.say = say
+        self._wanted: dict[str, dict[str, WantedTopic]] = {}
+        self._followed: dict[str, Following] = {}
+
+    def want(self, contracts: Iterable[Contract]) -> None:
+        """Learn what contracts need of their topics; before the first reader is used."""
+        for contract in contracts:
+            if contract.owner.feed is not None:
+                self._topic(contract.owner.feed).add(*_owner_columns(contract))
+            for replica in contract.replicas:
+                if replica.feed is not None:
+                    self._topic(replica.feed).add(*_replica_columns(contract, replica))
+
+    def _topic(self, reference: FeedRef) -> WantedTopic:
+        return self._wanted.setdefault(reference.name, {}).setdefault(reference.topic, WantedTopic())
+
+    def reader(self, reference: FeedRef) -> FeedReader:
+        """The reader of one topic; nothing is opened.
+
+        Raises:
+            UsageError: There is no such feed.
+        """
+        self._settings.feed(reference.name)
+        if reference.name not in self._followed:
+            topics = {topic: tuple(one.columns) for topic, one in self._wanted.get(reference.name, {}).items()}
+            self._followed[reference.name] = Following(reference.name, topics, partial(self._follower, reference.name))
+        return FeedReader(reference, self._followed[reference.name])
+
+    def _follower(self, name: str) -> Follower:
+        wanted = self._wanted.get(name, {})
+        if not wanted:
+            raise FeedError(f"reading the feed {name}: no contract names a topic of it", hint="name one in a contract")
+        state = self._state(name)
+        for topic, one in wanted.items():
+            state.keep(topic, tuple(one.columns), one.key)
+        source = open_feed(self._settings, name, tuple(wanted))
+        hints = {topic: one.columns for topic, one in wanted.items()}
+        feed, directory = self._settings.feed(name), self._settings.workspace.directory
+        return Follower(name, source, decoder_of(name, feed, directory, hints), state)
+
+    def _state(self, name: str) -> FeedState:
+        """What is kept of a feed from run to run; of a recorded one nothing, since its file is all there.
+
+        Where another process holds it, this one reads the topics from their beginning.
+        """
+        workspace = self._settings.workspace
+        limit = f"{int(workspace.memory_limit * STATE_SHARE)}B"
+        if self._settings.feed(name).type == "recorded":
+            return FeedState(None, memory_limit=limit, threads=workspace.threads)
+        path = workspace.directory / "feeds" / f"{name}.duckdb"
+        try:
+            return FeedState(path, memory_limit=limit, threads=workspace.threads)
+        except WorkspaceError as error:
+            if "another process" not in error.message:
+                raise
+            self.say(f"{error.message}: the topics of {name} are read from their beginning")
+            return FeedState(None, memory_limit=limit, threads=workspace.threads)
+
+
+STATE_SHARE = 0.3
+"""Of the workspace's memory: the comparison itself needs most of it."""
+
+
+def _owner_columns(contract: Contract) -> tuple[dict[str, ColumnHint], tuple[str, ...]]:
+    columns = {name: ColumnHint(declared.type) for name, declared in contract.fields.items()}
+    soft = contract.owner.soft_delete
+    if soft is not None:
+        columns.setdefault(soft.field, ColumnHint())
+    return columns, contract.key
+
+
+def _replica_columns(contract: Contract, replica: Replica) -> tuple[dict[str, ColumnHint], tuple[str, ...]]:
+    columns = {
+        one.path: ColumnHint(replica_type(contract.fields[one.field].type, one.equality))
+        for one in (*replica.key, *replica.fields)
+    }
+    others = [replica.deletes.column] if replica.deletes.column is not None else []
+    others += sorted(replica.select.names) if replica.select is not None else []
+    return {**dict.fromkeys(others, ColumnHint()), **columns}, tuple(one.path for one in replica.key)

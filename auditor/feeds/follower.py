@@ -1,0 +1,233 @@
+"""Follows topics: takes records, understands them, and keeps what they tell; nothing is skipped, nothing applied twice.
+
+Offsets are kept beside the effects, never at the broker.  Where the broker no longer has the next record (it was too
+old), or has another one in its place (the topic was made anew), that is noted as a loss, and said: what is kept of the
+topic is then no longer known to be all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from auditor.feeds.decoded import Aside, Poison
+from contracts.errors import FeedError
+from reconcilers.streams.intake import Intake, identity
+from reconcilers.streams.passes import Passes
+from reconcilers.streams.state import FOLD_ROWS, DeadLetter, FeedState, Offset, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from auditor.feeds.decoded import Decoded
+    from auditor.feeds.ports import Partition, RecordDecoder, RecordSource
+    from auditor.feeds.record import Record
+
+POLL_SECONDS = 1.0
+"""How long a poll waits for records while the end has not been reached: long enough not to spin."""
+
+DEAD_LETTERS_MAX = 10_000
+"""Records of one topic that may be beyond understanding before following it stops: the settings must be wrong then."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of a topic beside its changes: the names of the columns that its rows have had."""
+
+    columns: set[str] = field(default_factory=set)
+
+
+class Follower:
+    """Follows some topics of one feed.
+
+    Args:
+        feed: The feed's name in the settings.
+        source: Where its records come from.
+        decoder: What they mean.
+        state: What is kept; the topics' tables have been made (`FeedState.keep`).
+    """
+
+    def __init__(
+        self,
+        feed: str,
+        source: RecordSource,
+        decoder: RecordDecoder,
+        state: FeedState,
+    ) -> None:
+        self.feed = feed
+        self.source = source
+        self.decoder = decoder
+        self.state = state
+        self._passes = {topic: Passes(topic, state.passes(topic)) for topic in state.tables}
+        self._seqs = {topic: state.next_seq(topic) for topic in state.tables}
+        self._offsets: dict[Partition, Offset] = {}
+        self._dead = {topic: state.dead_letters(topic)[0] for topic in state.tables}
+        self.seen: dict[str, Seen] = {topic: Seen() for topic in state.tables}
+
+    def begin(self) -> None:
+        """Go to where reading stopped; a partition that was never read begins at its first record.
+
+        Raises:
+            FeedError: The feed cannot be read.
+        """
+        partitions = list(self.source.partitions())
+        first, end = self.source.beginning(partitions), self.source.end(partitions)
+        stored = self.state.offsets()
+        fresh = {one: Offset(first[one], first[one]) for one in partitions if one not in stored}
+        self.state.begin(fresh)
+        for partition in partitions:
+            offset = stored.get(partition) or fresh[partition]
+            self._offsets[partition] = self._still_there(partition, offset, first[partition], end[partition])
+            self.source.seek(partition, self._offsets[partition].following)
+
+    def _still_there(self, partition: Partition, offset: Offset, first: int, end: int) -> Offset:
+        """Where to read on; what was lost meanwhile is noted."""
+        topic, part = partition
+        if offset.following > end:
+            what = f"the topic ends at {end}, before what was read of it: it was made anew or cut off"
+            self.state.lose(topic, part, (end, offset.following - 1), what)
+            raise FeedError(
+                f"reading {self.feed}, {topic}/{part} from offset {offset.following}: {what}",
+                hint="what is kept of the topic is not what it says now: let it be forgotten and read again",
+            )
+        if offset.following < first:
+            self.state.lose(topic, part, (offset.following, first - 1), "records were removed before they were read")
+            return Offset(offset.first, first, offset.last_stamp, offset.last_digest)
+        return offset
+
+    def catch_up(self, check: Callable[[], None]) -> Mapping[Partition, int]:
+        """Read everything that is there now.
+
+        Args:
+            check: Raises when the run is to end.
+
+        Returns:
+            The end of each partition as it was when this began: everything before was read.
+
+        Raises:
+            FeedError: The feed cannot be read or understood.
+        """
+        partitions = list(self._offsets)
+        ends = self.source.end(partitions)
+        while any(self.source.position(one) < ends[one] for one in partitions):
+            check()
+            self.step(POLL_SECONDS)
+        self.settle()
+        return ends
+
+    def step(self, seconds: float) -> int:
+        """Take the records that come within the time, and keep what they tell; returns how many there were."""
+        records = self.source.poll(seconds)
+        if records:
+            self.apply(records)
+        return len(records)
+
+    def settle(self) -> None:
+        """Keep the positions that have moved without a record being seen: control records have offsets, too."""
+        moves = {}
+        for partition, offset in self._offsets.items():
+            position = self.source.position(partition)
+            if position > offset.following:
+                moved = Offset(offset.first, position, offset.last_stamp, offset.last_digest)
+                moves[partition] = (offset.following, moved)
+        if moves:
+            self.state.apply(Step((), moves))
+            self._offsets.update({partition: moved for partition, (_, moved) in moves.items()})
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Understand a batch and keep it with its offsets, all or nothing."""
+        collected = _Collected(self, records)
+        for record, decoded in zip(records, self.decoder.decode(records), strict=True):
+            collected.take(record, decoded)
+        step = collected.step()
+        self.state.apply(step)
+        self._offsets.update({partition: moved for partition, (_, moved) in step.moves.items()})
+        self._seqs.update(step.seqs)
+        for letter in step.dead:
+            self._count_dead(letter)
+        for intake in step.intakes:
+            self.state.fold(intake.table.topic, at_least=FOLD_ROWS)
+
+    def _count_dead(self, letter: DeadLetter) -> None:
+        self._dead[letter.topic] += 1
+        if self._dead[letter.topic] > DEAD_LETTERS_MAX:
+            raise FeedError(
+                f"reading {self.feed}, {letter.topic}/{letter.part}@{letter.off}: more than {DEAD_LETTERS_MAX} records "
+                f"could not be understood, this one because {letter.error}",
+                hint="check the feed's wire format and its schema registry in the settings",
+            )
+
+    def offset(self, partition: Partition) -> Offset:
+        """How far a partition was read."""
+        return self._offsets[partition]
+
+    def passes(self, topic: str) -> Passes:
+        """The snapshots of a topic."""
+        return self._passes[topic]
+
+    def seq(self, topic: str) -> int:
+        """The next arrival number of a topic."""
+        return self._seqs[topic]
+
+
+class _Collected:
+    """What one batch of records does."""
+
+    def __init__(self, follower: Follower, records: Sequence[Record]) -> None:
+        self._follower = follower
+        topics = {record.topic for record in records}
+        tables, epochs = follower.state.tables, follower.state.epochs
+        self._intakes = {topic: Intake(tables[topic], epochs) for topic in topics}
+        self._seqs = {topic: follower.seq(topic) for topic in topics}
+        self._last: dict[Partition, Record] = {}
+        self._dead: list[DeadLetter] = []
+
+    def take(self, record: Record, decoded: Decoded) -> None:
+        """One record and what it turned out to be."""
+        self._last[record.topic, record.partition] = record
+        if isinstance(decoded, Aside):
+            return
+        seq, self._seqs[record.topic] = self._seqs[record.topic], self._seqs[record.topic] + 1
+        intake = self._intakes[record.topic]
+        if isinstance(decoded, Poison):
+            self._bury(intake, seq, record, decoded)
+            return
+        self._follower.seen[record.topic].columns.update(decoded.row)
+        number = self._follower.passes(record.topic).number_of(decoded.snapshot, record.timestamp)
+        try:
+            intake.add(seq, decoded, stamp=record.timestamp, snapshot=number)
+        except FeedError as error:
+            self._bury(intake, seq, record, Poison(record, error.message))
+
+    def _bury(self, intake: Intake, seq: int, record: Record, poison: Poison) -> None:
+        key = poison.key
+        headers = [[name, value and base64.b64encode(value).decode()] for name, value in record.headers]
+        self._dead.append(
+            DeadLetter(
+                record.topic, record.partition, record.offset, record.key, record.value, json.dumps(headers),
+                poison.error, identity(key) if key else None,  # type: ignore[arg-type]
+            )
+        )  # fmt: skip
+        if key:
+            intake.doubt(seq, key, (record.partition, record.offset), record.timestamp)
+
+    def step(self) -> Step:
+        """All of it, to be applied at once."""
+        moves = {}
+        for partition, record in self._last.items():
+            before = self._follower.offset(partition)
+            moved = Offset(before.first, record.offset + 1, record.timestamp, _digest(record))
+            moves[partition] = (before.following, moved)
+        passes = [one for topic in self._intakes for one in self._follower.passes(topic).changed.values()]
+        for topic in self._intakes:
+            self._follower.passes(topic).changed.clear()
+        return Step(tuple(self._intakes.values()), moves, self._dead, passes, self._seqs)
+
+
+def _digest(record: Record) -> str:
+    """Tells a record from another that may stand at the same place of a topic that was made anew."""
+    content = b"\0".join(part or b"-" for part in (record.key, record.value))
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,130 @@
+"""One feed as a run reads it: caught up when a snapshot is opened, and still while snapshots are open."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import duckdb
+
+    from auditor.feeds.follower import Follower
+    from auditor.feeds.ports import Partition
+    from reconcilers.streams.table import StreamTable
+    from reconcilers.workspace import Workspace
+
+
+class Following:
+    """The topics of one feed that contracts name.
+
+    Args:
+        feed: The feed's name.
+        topics: The columns that contracts name, by topic.
+        make: Opens the feed; called when it is first read.
+    """
+
+    def __init__(self, feed: str, topics: Mapping[str, Sequence[str]], make: Callable[[], Follower]) -> None:
+        self.feed = feed
+        self._topics = topics
+        self._make = make
+        self._follower: Follower | None = None
+        self._lock = threading.Condition()
+        self._open = 0
+        self._ends: Mapping[Partition, int] = {}
+
+    def wanted(self, topic: str) -> Sequence[str]:
+        """The columns of a topic that contracts name.
+
+        Raises:
+            UsageError: No contract in scope names the topic.
+        """
+        if topic not in self._topics:
+            raise UsageError(f"no contract in scope names {topic} of the feed {self.feed}")
+        return self._topics[topic]
+
+    @contextmanager
+    def current(self, topic: str, workspace: Workspace) -> Iterator[StreamTable]:
+        """Read on to the end of the feed, and let nobody read further meanwhile.
+
+        Snapshots that overlap share a moment: the feed stands still until the last of them is closed.
+
+        Args:
+            topic: One of the feed.
+            workspace: The run's; the feed is let go when it is closed, and reading ends when it is interrupted.
+
+        Raises:
+            FeedError: The feed cannot be read.
+        """
+        with self._lock:
+            if self._open == 0:
+                self._catch_up(workspace)
+            self._open += 1
+        try:
+            yield self._follower_now.state.tables[topic]
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def _catch_up(self, workspace: Workspace) -> None:
+        if self._follower is None:
+            self._follower = self._make()
+            workspace.closing.append(self.close)
+            self._follower.begin()
+        self._ends = self._follower.catch_up(workspace.halt.check)
+        for topic in self._follower.state.tables:
+            self._follower.state.fold(topic)
+
+    @property
+    def _follower_now(self) -> Follower:
+        if self._follower is None:
+            raise UsageError(f"the feed {self.feed} has not been opened")
+        return self._follower
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor over what is kept."""
+        return self._follower_now.state.cursor()
+
+    def columns(self, topic: str) -> Sequence[str]:
+        """The columns that rows of a topic were seen to have by this process."""
+        return sorted(self._follower_now.seen[topic].columns)
+
+    def reached(self, topic: str) -> str:
+        """How far a topic was read, for people."""
+        ends = [f"{part}:{end}" for (name, part), end in sorted(self._ends.items()) if name == topic]
+        return f"offsets {', '.join(ends)}"
+
+    def absence_unknown(self, topic: str) -> str:
+        """Why a key that no change names may have a row all the same; empty where the history is whole."""
+        state = self._follower_now.state
+        if gaps := state.gaps(topic):
+            return gaps[0]
+        if state.dead_letters(topic)[1]:
+            return f"a record of {topic} could not be understood, not even its key"
+        if any(one.ended is not None for one in state.passes(topic)):
+            return ""
+        late = [part for (name, part), offset in state.offsets().items() if name == topic and offset.first > 0]
+        if late:
+            return f"{topic} was read from its middle on (partition {late[0]}), and no snapshot in it was finished"
+        return ""
+
+    def incomplete(self, topic: str) -> str:
+        """What of a topic could not be read, in one sentence; empty where all of it was."""
+        state = self._follower_now.state
+        if gaps := state.gaps(topic):
+            return f"records of the feed were lost: {gaps[0]}"
+        dead, keyless = state.dead_letters(topic)
+        if keyless:
+            return f"{keyless} of {dead} records that could not be understood do not tell which row they are about"
+        return ""
+
+    def close(self) -> None:
+        """Let go of the feed."""
+        if self._follower is not None:
+            self._follower.source.close()
+            self._follower.state.close()
+            self._follower = None

@@ -1,0 +1,142 @@
+"""A dataset that is known by its feed: its rows are the fold of the changes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from auditor.readers.arrow_rows import StreamingSnapshot
+from auditor.readers.key_filter import rows_with_keys
+from auditor.readers.suggestion import did_you_mean
+from contracts.errors import FeedError
+from reconcilers.ports import Column, Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.streams.table import CellState, Kind
+from reconcilers.watermark import Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from auditor.feeds.following import Following
+    from contracts.contract import FeedRef
+    from reconcilers.streams.table import StreamTable
+    from reconcilers.workspace import Workspace
+
+BATCH_ROWS = 50_000
+"""Rows handed over at once: some megabytes of text."""
+
+_LIVE = f"kind IN ({int(Kind.WRITE)}, {int(Kind.BACKFILL)})"
+_UNKNOWN = f"({int(CellState.KEPT)}, {int(CellState.ABSENT)}, {int(CellState.UNREADABLE)})"
+
+
+class FeedReader:
+    """Reads one topic as a table.
+
+    Args:
+        reference: The topic.
+        following: Who follows the feed.
+    """
+
+    def __init__(self, reference: FeedRef, following: Following) -> None:
+        self.reference = reference
+        self.following = following
+        self.dataset = str(reference)
+
+    def shape(self) -> Shape:
+        """See `reconcilers.ports.Reader.shape`; nothing is read: the columns are those that contracts name."""
+        return Shape(
+            tuple(Column(name, "as the feed tells it") for name in self.following.wanted(self.reference.topic))
+        )
+
+    @contextmanager
+    def snapshot(self, workspace: Workspace) -> Iterator[FeedSnapshot]:
+        """See `reconcilers.ports.Reader.snapshot`: everything that the feed has now, folded."""
+        with self.following.current(self.reference.topic, workspace) as table:
+            snapshot = FeedSnapshot(self, workspace, table)
+            try:
+                yield snapshot
+            finally:
+                snapshot.close()
+
+    def dry_run(self, wanted: Sequence[Wanted]) -> str:
+        """See `reconcilers.ports.Reader.dry_run`."""
+        names = ", ".join(thing.path for thing in wanted)
+        return f"read {self.reference.topic} of {self.reference.name} to its end, fold it by key, columns {names}"
+
+
+class FeedSnapshot(StreamingSnapshot):
+    """The fold of a topic as of its end when the snapshot was opened."""
+
+    def __init__(self, reader: FeedReader, workspace: Workspace, table: StreamTable) -> None:
+        super().__init__(workspace, reader.dataset)
+        self._following = reader.following
+        self._table = table
+        reached = self._following.reached(table.topic)
+        self.watermark = Watermark(
+            reader.dataset, datetime.now(UTC), time.monotonic(), position=reached, display=reached
+        )
+
+    def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
+        """See `reconcilers.ports.Snapshot.scan`."""
+        return self._relation(wanted, _LIVE)
+
+    def _relation(self, wanted: Sequence[Wanted], rows: str) -> RawRelation:
+        places = [self._place(thing.path) for thing in wanted]
+        selected, fields, columns = ["0 AS present"], [pa.field("present", pa.int32())], []
+        for i, (thing, place) in enumerate(zip(wanted, places, strict=True)):
+            either = f"s{place} = {int(CellState.EITHER)}"
+            selected.append(f"c{place} AS c{i}, s{place} IN {_UNKNOWN} AS u{i}, {either} AS e{i}")
+            fields += [pa.field(f"c{i}", pa.string()), pa.field(f"u{i}", pa.bool_()), pa.field(f"e{i}", pa.bool_())]
+            zone = thing.timezone or "UTC"
+            columns.append(RawColumn(f"c{i}", "VARCHAR", timezone=zone, unknown=f"u{i}", or_null=f"e{i}"))
+        sql = f"SELECT {', '.join(selected)} FROM {self._table.head} WHERE {rows}"
+        return RawRelation(self.relation(pa.schema(fields), lambda: self._batches(sql)), tuple(columns))
+
+    def _batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        cursor = self._following.cursor()
+        try:
+            yield from cursor.execute(sql).to_arrow_reader(BATCH_ROWS)
+        finally:
+            cursor.close()
+
+    def _place(self, path: str) -> int:
+        try:
+            place = self._table.columns.index(path)
+        except ValueError:
+            place = -1
+        seen = self._following.columns(self._table.topic)
+        if place < 0 or (seen and path not in seen and self._never_told(place)):
+            raise FeedError(
+                f"reading {self.dataset}: no record has a column {path!r}",
+                hint=did_you_mean(path, seen) or "correct the name in the contract",
+            )
+        return place
+
+    def _never_told(self, place: int) -> bool:
+        told = f"SELECT 1 FROM {self._table.head} WHERE s{place} <> {int(CellState.ABSENT)} LIMIT 1"
+        return self._following.cursor().execute(told).fetchone() is None
+
+    def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """See `reconcilers.ports.Snapshot.lookup`."""
+        return rows_with_keys(self.workspace, self.cursor, self.scan, wanted, keys)
+
+    def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:  # noqa: ARG002
+        """Nothing is hidden."""
+        return None
+
+    def absence_unknown(self) -> str:
+        """See `reconcilers.ports.PartlyKnown`."""
+        return self._following.absence_unknown(self._table.topic)
+
+    def doubted(self, keys: Sequence[Wanted]) -> RawRelation | None:
+        """See `reconcilers.ports.PartlyKnown`."""
+        doubt = f"kind = {int(Kind.DOUBT)}"
+        found = self._following.cursor().execute(f"SELECT 1 FROM {self._table.head} WHERE {doubt} LIMIT 1").fetchone()
+        return self._relation(keys, doubt) if found is not None else None
+
+    def incomplete(self) -> str:
+        """See `reconcilers.ports.Snapshot.incomplete`."""
+        return self._following.incomplete(self._table.topic)

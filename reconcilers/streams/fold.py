@@ -1,0 +1,130 @@
+"""The fold: from versions in the order of their arrival to what each key holds.
+
+A partition brings the changes of one key in the order of their commits, except where it does not:
+
+- After a crash, a connector sends changes again that it has sent before: an old update appears after a newer one.  Its
+  position in the owner's log tells: within one epoch of the log a change with a lower position is older.
+- A snapshot's row (*backfill*) tells what the row was when it was read, whatever position the snapshot had: it stands
+  after all that came before it, and before all that comes after it but a repetition.  So its effective position is that
+  of the latest change before it.
+- A truncate has no key and so no partition of its own: it removes what has an earlier position.
+
+What a change did not write (an unchanged large value) is taken from the version before it, back to the row's birth.
+A key that was changed is a row of its own; its birth takes such values from the old key's last version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconcilers.streams.table import FIXED, CellState, Kind
+
+if TYPE_CHECKING:
+    from reconcilers.streams.table import StreamTable
+
+_ARRIVAL_DECIDES = f"kind IN ({int(Kind.BACKFILL)}, {int(Kind.DOUBT)})"
+_KEPT = int(CellState.KEPT)
+_DELETE = int(Kind.DELETE)
+_POSITION = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"
+_AFTER_POSITION = ("snapshot", "stamp", "committed", "tx", "place")
+
+
+def arrived_sql(table: StreamTable) -> str:
+    """SELECT of every version of the keys that the tail is about, each once, its position the effective one.
+
+    `fresh` tells those of the tail from the head's.
+    """
+    names = ", ".join([*FIXED, *table.cells, *table.states])
+    rows = (
+        f"SELECT {names}, true AS fresh FROM {table.versions} UNION ALL SELECT {names}, false AS fresh "
+        f"FROM {table.head} SEMI JOIN {table.versions} ON {table.head}.id = {table.versions}.id"
+    )
+    latest = f"max({_POSITION}) OVER (PARTITION BY id ORDER BY seq ROWS UNBOUNDED PRECEDING)"
+    placed = f"SELECT *, CASE WHEN {_ARRIVAL_DECIDES} THEN {latest} ELSE {_POSITION} END AS eff FROM ({rows})"
+    again = "row_number() OVER (PARTITION BY id, kind, eff ORDER BY seq)"
+    told = f"epoch <= 0 OR {_ARRIVAL_DECIDES} OR {again} = 1"
+    before = ", ".join(name for name in FIXED if name not in ("epoch", "p0", "p1", "p2", *_AFTER_POSITION))
+    after = ", ".join([*_AFTER_POSITION, *table.cells, *table.states])
+    return (
+        f"SELECT {before}, eff.e AS epoch, eff.p AS p0, eff.q AS p1, eff.r AS p2, {after}, fresh "
+        f"FROM (SELECT * FROM ({placed}) QUALIFY {told})"
+    )
+
+
+def filled_sql(table: StreamTable, arrived: str) -> str:
+    """SELECT of the same versions, with what they did not write taken from the versions before them.
+
+    A row has several lives, one after each delete; the delete belongs to the life that it ends, and so has its image.
+    """
+    fixed = ", ".join(FIXED)
+    cells = []
+    for cell, state in zip(table.cells, table.states, strict=True):
+        known = (
+            f"last_value(CASE WHEN {state} <> {_KEPT} THEN {{'c': {cell}, 's': {state}}} END IGNORE NULLS) OVER life"
+        )
+        cells.append(f"coalesce({known}, {{'c': {cell}, 's': {state}}}) AS w_{cell}")
+    born = "last_value(CASE WHEN kind <> 1 THEN other END IGNORE NULLS) OVER life AS born_of"
+    ordered = "ORDER BY epoch, p0, p1, p2, seq"
+    lives = (
+        f"SELECT *, count(*) FILTER (kind = {_DELETE}) OVER (PARTITION BY id {ordered} "
+        f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS deaths FROM {arrived}"
+    )
+    filled = (
+        f"SELECT *, {', '.join([*cells, born])} FROM ({lives}) "
+        f"WINDOW life AS (PARTITION BY id, deaths {ordered} ROWS UNBOUNDED PRECEDING)"
+    )
+    other = f"CASE WHEN kind = {_DELETE} THEN other ELSE coalesce(other, born_of) END AS other"
+    taken = [f"w_{cell}.c AS {cell}" for cell in table.cells]
+    taken += [f"w_{cell}.s AS {state}" for cell, state in zip(table.cells, table.states, strict=True)]
+    return f"SELECT {fixed.replace('other', other)}, {', '.join(taken)}, fresh FROM ({filled})"
+
+
+def latest_sql(table: StreamTable, arrived: str) -> str:
+    """SELECT of the latest version of each key."""
+    names = ", ".join(f"a.{name}" for name in [*FIXED, *table.cells, *table.states])
+    order = "row(a.epoch, a.p0, a.p1, a.p2, a.seq)"
+    best = f"SELECT a.id, max({order}) AS b FROM {arrived} a GROUP BY a.id"
+    return f"SELECT {names} FROM {arrived} a JOIN ({best}) l ON a.id = l.id AND {order} = l.b"
+
+
+def images_sql(table: StreamTable, arrived: str) -> str:
+    """INSERT of the last images of rows whose key was changed: their new key may be read much later."""
+    names = ", ".join([*FIXED, *table.cells, *table.states])
+    moved = f"kind = {_DELETE} AND other IS NOT NULL AND fresh"
+    return f"INSERT INTO {table.images} SELECT {names} FROM {arrived} WHERE {moved}"
+
+
+def inherit_sql(table: StreamTable, folded: str) -> str:
+    """UPDATE of the rows that were born by a change of key: what they did not write is in the old key's last image."""
+    images = [
+        f"arg_max({{'c': d.{cell}, 's': d.{state}}}, d.seq) FILTER (d.{state} <> {_KEPT}) AS w{i}"
+        for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True))
+    ]
+    found = (
+        f"SELECT f.id, {', '.join(images)} FROM {folded} f JOIN {table.images} d "
+        f"ON d.id = f.other AND d.other = f.id WHERE f.kind <> {_DELETE} GROUP BY f.id"
+    )
+    sets = []
+    for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True)):
+        lacks = f"{folded}.{state} = {_KEPT} AND found.w{i} IS NOT NULL"
+        sets.append(f"{cell} = CASE WHEN {lacks} THEN found.w{i}.c ELSE {folded}.{cell} END")
+        sets.append(f"{state} = CASE WHEN {lacks} THEN found.w{i}.s ELSE {folded}.{state} END")
+    return f"UPDATE {folded} SET {', '.join(sets)} FROM ({found}) found WHERE {folded}.id = found.id"
+
+
+def truncated_sql(table: StreamTable, topic: str) -> str:
+    """DELETE of the head rows that a truncate removed."""
+    h = table.head
+    return (
+        f"DELETE FROM {h} USING truncations t WHERE t.topic = {topic} AND ("
+        f"({h}.epoch = t.epoch AND row({h}.p0, {h}.p1, {h}.p2) < row(t.p0, t.p1, t.p2)) "
+        f"OR (0 < {h}.epoch AND {h}.epoch < t.epoch) OR ({h}.epoch < 0 AND {h}.stamp <= t.stamp))"
+    )
+
+
+def swept_sql(table: StreamTable, topic: str) -> str:
+    """DELETE of the head rows that a whole snapshot did not meet: they were gone before it, and nobody told."""
+    return (
+        f"DELETE FROM {table.head} USING passes s WHERE s.topic = {topic} AND s.ended IS NOT NULL "
+        f"AND {table.head}.stamp < s.began AND {table.head}.snapshot <> s.number"
+    )

@@ -1,0 +1,162 @@
+"""Changes on their way into the state: from objects to columns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from contracts.errors import FeedError
+from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
+from reconcilers.streams.table import FIXED, CellState, Kind, StreamTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import pyarrow as pa
+
+_LACKS = {Lack.KEPT: CellState.KEPT, Lack.ABSENT: CellState.ABSENT, Lack.UNREADABLE: CellState.UNREADABLE}
+_KINDS = {ChangeKind.WRITE: Kind.WRITE, ChangeKind.DELETE: Kind.DELETE, ChangeKind.BACKFILL: Kind.BACKFILL}
+_POSITION_PARTS = 3
+_BIGINT_MAX = 2**63 - 1
+_NOWHERE = (-1, 0, 0, 0)
+"""Before every position of every epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truncation:
+    """Every row that was there before is gone."""
+
+    topic: str
+    epoch: int
+    p0: int
+    p1: int
+    p2: int
+    stamp: int
+    at: datetime | None
+
+
+@dataclass(slots=True)
+class Intake:
+    """Collects the versions of one topic, column by column.
+
+    Attributes:
+        table: What is kept.
+        epochs: The number of each stream of positions, shared by all intakes of a state; new ones are added.
+        columns: The collected values.
+        truncations: Truncates among the changes.
+        kept: Whether some value is left to an earlier version.
+    """
+
+    table: StreamTable
+    epochs: dict[tuple[str, str], int]
+    columns: dict[str, list[object]] = field(default_factory=dict)
+    truncations: list[Truncation] = field(default_factory=list)
+    kept: bool = False
+
+    def __post_init__(self) -> None:
+        names = [*FIXED, *self.table.cells, *self.table.states]
+        self.columns = {name: [] for name in names}
+
+    def __len__(self) -> int:
+        return len(self.columns["seq"])
+
+    def add(self, seq: int, change: Change, *, stamp: int, snapshot: int = 0) -> None:
+        """One change.
+
+        Args:
+            seq: Its number in the order of arrival.
+            change: The change.
+            stamp: The record's own time.
+            snapshot: The pass that a backfill belongs to.
+        """
+        epoch, p0, p1, p2 = self._position(change)
+        if change.kind is ChangeKind.TRUNCATE:
+            self.truncations.append(Truncation(self.table.topic, epoch, p0, p1, p2, stamp, change.committed_at))
+            return
+        key = change.key or self._key_of_row(change)
+        other = identity(change.other_key) if change.other_key else None
+        text = change.position.text if change.position else ""
+        self._fixed(
+            (seq, change.place.partition, change.place.offset, int(_KINDS[change.kind]), identity(key), other,
+             epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text)
+        )  # fmt: skip
+        lacking = Lack.KEPT if change.kind is ChangeKind.DELETE and other is not None else Lack.ABSENT
+        self._cells({**change.row, **key}, lacking)
+
+    def doubt(self, seq: int, key: Mapping[str, object], place: tuple[int, int], stamp: int) -> None:
+        """A key of which something could not be read."""
+        epoch, p0, p1, p2 = _NOWHERE
+        self._fixed(
+            (seq, place[0], place[1], int(Kind.DOUBT), identity(key), None,  # type: ignore[arg-type]
+             epoch, p0, p1, p2, 0, stamp, None, "", "")
+        )  # fmt: skip
+        self._cells(key, Lack.UNREADABLE)  # type: ignore[arg-type]
+
+    def arrow(self) -> pa.Table:
+        """What was collected, as DuckDB takes it."""
+        import pyarrow as pa
+
+        kinds = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "UTINYINT": pa.uint8(), "VARCHAR": pa.string(),
+                 "TIMESTAMP": pa.timestamp("us")}  # fmt: skip
+        types = [kinds[kind] for kind in FIXED.values()]
+        types += [pa.string()] * len(self.table.cells) + [pa.uint8()] * len(self.table.states)
+        arrays = [pa.array(values, kind) for values, kind in zip(self.columns.values(), types, strict=True)]
+        return pa.table(arrays, list(self.columns))
+
+    def _fixed(self, values: Sequence[object]) -> None:
+        for name, value in zip(FIXED, values, strict=True):
+            self.columns[name].append(value)
+
+    def _cells(self, row: Mapping[str, Cell], lacking: Lack) -> None:
+        for i, name in enumerate(self.table.columns):
+            cell = row.get(name, lacking)
+            text, state = _told(cell)
+            if state is CellState.KEPT:
+                self.kept = True
+            self.columns[f"c{i}"].append(text)
+            self.columns[f"s{i}"].append(int(state))
+
+    def _key_of_row(self, change: Change) -> Mapping[str, Cell]:
+        """The key of a record that has none: a table without a primary key has rows all the same."""
+        row = change.before if change.kind is ChangeKind.DELETE else change.row
+        if not self.table.key or any(not isinstance(row.get(name), str) for name in self.table.key):
+            raise FeedError(
+                f"reading {change.place}: the record has no key, so it cannot be told which row it is about",
+                hint="give the table a primary key, or set message.key.columns in the connector",
+            )
+        return {name: row[name] for name in self.table.key}
+
+    def _position(self, change: Change) -> tuple[int, int, int, int]:
+        """Epoch and position; what a backfill tells is when the snapshot was taken, not when its row was written."""
+        position = change.position
+        if position is None or change.kind is ChangeKind.BACKFILL:
+            return _NOWHERE if change.kind is ChangeKind.BACKFILL else (0, 0, 0, 0)
+        stream = (self.table.topic, position.stream)
+        epoch = self.epochs.setdefault(stream, len(self.epochs) + 1)
+        parts = (*position.row, 0, 0, 0)[:_POSITION_PARTS]
+        if len(position.row) > _POSITION_PARTS or any(not 0 <= part <= _BIGINT_MAX for part in parts):
+            raise FeedError(
+                f"reading {change.place}: the position {position.text} is wider than any that is known",
+                hint="this version cannot follow this connector",
+            )
+        return epoch, parts[0], parts[1], parts[2]
+
+
+def identity(key: Mapping[str, Cell] | None) -> str:
+    """A record's key as one text; the same key gives the same text in every record."""
+    texts = [_told(cell)[0] for _, cell in sorted((key or {}).items())]
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _told(cell: Cell) -> tuple[str | None, CellState]:
+    if isinstance(cell, str) or cell is None:
+        return cell, CellState.VALUE
+    if isinstance(cell, DefaultOrNull):
+        return cell.text, CellState.EITHER
+    return None, _LACKS[cell]
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=None)

@@ -1,0 +1,429 @@
+"""What a follower of change streams remembers, in one DuckDB file.
+
+Effects and offsets are written in one transaction a batch, fenced: a batch is applied only onto the offsets that it was
+read from, so that nothing is applied twice, whoever else has written meanwhile.  A process that is killed at any moment
+resumes at the offsets of the last whole batch.
+
+There are no primary keys, no MERGE and no UPDATE of rows: versions are appended, and folded into the latest of each key
+(the *head*) every FOLD_ROWS or so.  What a key holds now is the head and the tail that is not folded yet, together.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+
+from contracts.errors import FeedError, WorkspaceError
+from reconcilers.streams.fold import (
+    arrived_sql,
+    filled_sql,
+    images_sql,
+    inherit_sql,
+    latest_sql,
+    swept_sql,
+    truncated_sql,
+)
+from reconcilers.streams.table import StreamTable
+from reconcilers.workspace import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from reconcilers.streams.intake import Intake, Truncation
+
+SCHEMA_VERSION = 1
+FOLD_ROWS = 400_000
+"""Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is."""
+
+Partition = tuple[str, int]
+
+_DDL = """
+CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
+CREATE TABLE IF NOT EXISTS topics (number INTEGER, topic VARCHAR, columns VARCHAR, key VARCHAR, next_seq BIGINT);
+CREATE TABLE IF NOT EXISTS offsets (
+    topic VARCHAR, part INTEGER, first_offset BIGINT, next_offset BIGINT, leader_epoch INTEGER,
+    last_stamp BIGINT, last_digest VARCHAR);
+CREATE TABLE IF NOT EXISTS epochs (topic VARCHAR, stream VARCHAR, number INTEGER);
+CREATE TABLE IF NOT EXISTS truncations (
+    topic VARCHAR, epoch INTEGER, p0 BIGINT, p1 BIGINT, p2 BIGINT, stamp BIGINT, committed TIMESTAMP);
+CREATE TABLE IF NOT EXISTS passes (topic VARCHAR, number INTEGER, began BIGINT, ended BIGINT);
+CREATE TABLE IF NOT EXISTS dead_letters (
+    topic VARCHAR, part INTEGER, off BIGINT, key BLOB, value BLOB, headers VARCHAR, error VARCHAR, id VARCHAR);
+CREATE TABLE IF NOT EXISTS gaps (topic VARCHAR, part INTEGER, first BIGINT, last BIGINT, what VARCHAR);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """How far a partition was read.
+
+    Attributes:
+        first: The offset that reading began at.
+        following: The next to read.
+        last_stamp: The time of the last record that was read; None before any.
+        last_digest: A digest of it, to tell a topic that was made anew from the one that was read.
+    """
+
+    first: int
+    following: int
+    last_stamp: int | None = None
+    last_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be understood, with all of its bytes."""
+
+    topic: str
+    part: int
+    off: int
+    key: bytes | None
+    value: bytes | None
+    headers: str
+    error: str
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A snapshot that the connector took.
+
+    Attributes:
+        number: From 1 on, for each topic.
+        began: The time of its first record, in milliseconds since 1970.
+        ended: The time of its last; None while it goes on, and for ever where the connector broke it off.
+    """
+
+    topic: str
+    number: int
+    began: int
+    ended: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one batch does, all or nothing.
+
+    Attributes:
+        intakes: The new versions of each topic.
+        moves: Of each partition: the offset that the batch was read from, and how far it is read after it.
+        dead: Records that could not be understood.
+        passes: Snapshots that began or ended.
+        seqs: The next arrival number of each topic.
+    """
+
+    intakes: Sequence[Intake]
+    moves: Mapping[Partition, tuple[int, Offset]]
+    dead: Sequence[DeadLetter] = ()
+    passes: Sequence[Pass] = ()
+    seqs: Mapping[str, int] = ()  # type: ignore[assignment]
+
+
+class FeedState:
+    """The file; see the module's docstring.
+
+    Args:
+        path: Where it is, or is to be; None: in memory.
+        memory_limit: As DuckDB spells it.
+        threads: Worker threads.
+
+    Raises:
+        WorkspaceError: It cannot be opened, or another process holds it.
+    """
+
+    def __init__(self, path: Path | None, *, memory_limit: str = "400MB", threads: int = 2) -> None:
+        self._path = path
+        config: dict[str, Any] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "preserve_insertion_order": False,
+            "checkpoint_threshold": "1GB",  # a checkpoint stalls the commit that it falls into: it is asked for instead
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = duckdb.connect(":memory:" if path is None else str(path), config=config)
+            self._db.execute("SET TimeZone = 'UTC'")
+            self._prepare()
+        except (duckdb.Error, OSError) as error:
+            raise _not_opened(path, error) from error
+        self.tables: dict[str, StreamTable] = self._read_tables()
+        self.epochs: dict[tuple[str, str], int] = {
+            (topic, stream): number
+            for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
+        }
+        self._written_epochs = set(self.epochs)
+        self._kept = set(
+            self.tables
+        )  # topics whose tail may leave values to earlier versions; after opening: who knows
+
+    def _prepare(self) -> None:
+        known = self._db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'state'").fetchone()
+        if known is not None and known[0]:
+            found = self._db.execute("SELECT schema_version FROM state").fetchone()
+            if found is None or found[0] != SCHEMA_VERSION:
+                raise WorkspaceError(
+                    f"opening the feed state {self._path}: it has version {found and found[0]}, "
+                    f"this program knows {SCHEMA_VERSION}",
+                    hint="use the program that wrote it, or move the file away: it is then made anew from the topics",
+                )
+            return
+        self._db.execute(f"BEGIN; {_DDL}")
+        self._db.execute("INSERT INTO state VALUES (?, ?)", [SCHEMA_VERSION, duckdb.__version__])
+        self._db.execute("COMMIT")
+
+    def _read_tables(self) -> dict[str, StreamTable]:
+        rows = self._db.execute("SELECT number, topic, columns, key FROM topics").fetchall()
+        return {
+            topic: StreamTable(number, topic, tuple(json.loads(columns)), tuple(json.loads(key)))
+            for number, topic, columns, key in rows
+        }
+
+    def close(self) -> None:
+        """Write what is in the log into the file, and let it go."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor for reading, with a transaction of its own."""
+        return self._db.cursor()
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    def offsets(self) -> dict[Partition, Offset]:
+        """How far each partition was read."""
+        rows = self._db.execute(
+            "SELECT topic, part, first_offset, next_offset, last_stamp, last_digest FROM offsets"
+        ).fetchall()
+        return {(topic, part): Offset(*rest) for topic, part, *rest in rows}
+
+    def next_seq(self, topic: str) -> int:
+        """The arrival number of the next version."""
+        row = self._db.execute("SELECT next_seq FROM topics WHERE topic = ?", [topic]).fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def passes(self, topic: str) -> list[Pass]:
+        """The snapshots of a topic, oldest first."""
+        rows = self._db.execute(
+            "SELECT topic, number, began, ended FROM passes WHERE topic = ? ORDER BY number", [topic]
+        ).fetchall()
+        return [Pass(*row) for row in rows]
+
+    def dead_letters(self, topic: str) -> tuple[int, int]:
+        """How many records of a topic could not be understood, and how many of them do not even tell their key."""
+        row = self._db.execute(
+            "SELECT count(*), count(*) FILTER (id IS NULL) FROM dead_letters WHERE topic = ?", [topic]
+        ).fetchone()
+        return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+    def gaps(self, topic: str) -> list[str]:
+        """What was lost of a topic before it could be read, one sentence each."""
+        rows = self._db.execute(
+            "SELECT part, first, last, what FROM gaps WHERE topic = ? ORDER BY part, first", [topic]
+        ).fetchall()
+        return [f"{topic}/{part}: {what} (offsets {first} to {last})" for part, first, last, what in rows]
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def keep(self, topic: str, columns: Sequence[str], key: Sequence[str]) -> StreamTable:
+        """Make room for a topic.
+
+        A topic that was kept with fewer columns is forgotten and read again from its beginning: what those columns
+        held earlier is nowhere else.
+        """
+        known = self.tables.get(topic)
+        if known is not None and set(columns) <= set(known.columns) and tuple(key) == known.key:
+            return known
+        merged = tuple(dict.fromkeys((*(known.columns if known else ()), *columns)))
+        number = max((table.number for table in self.tables.values()), default=0) + 1
+        table = StreamTable(number, topic, merged, tuple(key))
+        with self._transaction():
+            if known is not None:
+                self._forget(known)
+            self._db.execute(
+                "INSERT INTO topics VALUES (?, ?, ?, ?, 0)", [number, topic, json.dumps(merged), json.dumps(table.key)]
+            )
+            self._db.execute(table.ddl(table.versions))
+            self._db.execute(table.ddl(table.head))
+            self._db.execute(table.ddl(table.images))
+        self.tables[topic] = table
+        return table
+
+    def forget(self, topic: str) -> None:
+        """Drop what is kept of a topic: it is read again from its beginning."""
+        known = self.tables.pop(topic, None)
+        if known is not None:
+            with self._transaction():
+                self._forget(known)
+
+    def _forget(self, table: StreamTable) -> None:
+        self._db.execute(f"DROP TABLE {table.versions}")
+        self._db.execute(f"DROP TABLE {table.head}")
+        self._db.execute(f"DROP TABLE {table.images}")
+        for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps"):
+            self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
+        self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
+        self._written_epochs &= set(self.epochs)
+
+    def begin(self, starts: Mapping[Partition, Offset]) -> None:
+        """Note where partitions are read from that were never read."""
+        with self._transaction():
+            for (topic, part), offset in starts.items():
+                self._db.execute(
+                    "INSERT INTO offsets VALUES (?, ?, ?, ?, NULL, NULL, '')",
+                    [topic, part, offset.first, offset.following],
+                )
+
+    def lose(self, topic: str, part: int, lost: tuple[int, int], what: str) -> None:
+        """Note that records were lost before they could be read, and read on behind them."""
+        with self._transaction():
+            self._db.execute("INSERT INTO gaps VALUES (?, ?, ?, ?, ?)", [topic, part, *lost, what])
+            self._db.execute(
+                "UPDATE offsets SET next_offset = ? WHERE topic = ? AND part = ?", [lost[1] + 1, topic, part]
+            )
+
+    def apply(self, step: Step) -> None:
+        """Write a batch and how far it was read, all or nothing.
+
+        Raises:
+            FeedError: Somebody else has read on meanwhile; nothing was written.
+            WorkspaceError: The disk or the memory is full; nothing was written.
+        """
+        try:
+            with self._transaction():
+                self._fence(step.moves)
+                for intake in step.intakes:
+                    self._append(intake)
+                    self._truncate(intake.truncations)
+                self._bury(step.dead)
+                self._pass(step.passes)
+                self._number(step.seqs)
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise WorkspaceError(
+                f"writing the feed state {self._path}: {first_line(error)}; nothing of the batch was kept",
+                hint="make room on the disk; reading goes on where it stopped",
+            ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def _fence(self, moves: Mapping[Partition, tuple[int, Offset]]) -> None:
+        for (topic, part), (expected, offset) in moves.items():
+            moved = self._db.execute(
+                "UPDATE offsets SET next_offset = ?, last_stamp = ?, last_digest = ? "
+                "WHERE topic = ? AND part = ? AND next_offset = ? RETURNING part",
+                [offset.following, offset.last_stamp, offset.last_digest, topic, part, expected],
+            ).fetchall()
+            if len(moved) != 1:
+                raise FeedError(
+                    f"writing what was read of {topic}/{part} from offset {expected}: "
+                    "somebody else has read on meanwhile, so nothing was written",
+                    hint="let one process alone follow a feed with this state",
+                )
+
+    def _append(self, intake: Intake) -> None:
+        if len(intake):
+            self._db.register("incoming", intake.arrow())
+            self._db.execute(f"INSERT INTO {intake.table.versions} SELECT * FROM incoming")
+            self._db.unregister("incoming")
+        if intake.kept:
+            self._kept.add(intake.table.topic)
+        for key in [key for key in self.epochs if key not in self._written_epochs]:
+            self._db.execute("INSERT INTO epochs VALUES (?, ?, ?)", [*key, self.epochs[key]])
+            self._written_epochs.add(key)
+
+    def _truncate(self, truncations: Sequence[Truncation]) -> None:
+        for one in truncations:
+            at = one.at.replace(tzinfo=None) if one.at is not None else None
+            self._db.execute(
+                "INSERT INTO truncations VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [one.topic, one.epoch, one.p0, one.p1, one.p2, one.stamp, at],
+            )
+
+    def _bury(self, dead: Sequence[DeadLetter]) -> None:
+        for letter in dead:
+            self._db.execute(
+                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [letter.topic, letter.part, letter.off, letter.key, letter.value, letter.headers, letter.error,
+                 letter.id],
+            )  # fmt: skip
+
+    def _pass(self, passes: Sequence[Pass]) -> None:
+        for one in passes:
+            self._db.execute("DELETE FROM passes WHERE topic = ? AND number = ?", [one.topic, one.number])
+            self._db.execute("INSERT INTO passes VALUES (?, ?, ?, ?)", [one.topic, one.number, one.began, one.ended])
+
+    def _number(self, seqs: Mapping[str, int]) -> None:
+        for topic, following in dict(seqs).items():
+            self._db.execute("UPDATE topics SET next_seq = ? WHERE topic = ?", [following, topic])
+
+    # -- folding -------------------------------------------------------------------------------------------------------
+
+    def fold(self, topic: str, *, at_least: int = 1) -> None:
+        """Bring the head of a topic up to date, where its tail has at least this many versions.
+
+        A truncate and a finished snapshot have no version of their own: with an empty tail, too, they take effect.
+        """
+        table = self.tables[topic]
+        row = self._db.execute(f"SELECT count(*) FROM {table.versions}").fetchone()
+        tail = int(row[0]) if row is not None else 0
+        if tail < at_least and at_least > 1:
+            return
+        with self._transaction():
+            if tail:
+                self._fold_tail(table)
+            self._db.execute(truncated_sql(table, quoted(topic)))
+            self._db.execute(swept_sql(table, quoted(topic)))
+
+    def _fold_tail(self, table: StreamTable) -> None:
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table)}")
+        if kept := table.topic in self._kept:
+            self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
+        source = "filled" if kept else "arrived"
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE folded AS {latest_sql(table, source)}")
+        if kept:
+            self._db.execute(images_sql(table, source))
+            self._db.execute(inherit_sql(table, "folded"))
+        self._db.execute(f"DELETE FROM {table.head} USING folded WHERE {table.head}.id = folded.id")
+        self._db.execute(f"INSERT INTO {table.head} SELECT * FROM folded")
+        self._db.execute(f"DELETE FROM {table.versions}")
+        self._db.execute("DROP TABLE IF EXISTS filled; DROP TABLE arrived; DROP TABLE folded")
+
+
+def quoted(text: str) -> str:
+    """A text as DuckDB takes it in a statement."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _not_opened(path: Path | None, error: Exception) -> WorkspaceError:
+    if "lock" in str(error).lower():
+        return WorkspaceError(
+            f"opening the feed state {path}: another process holds it",
+            hint="let one process follow a feed with this state, or give this one its own workspace.directory",
+        )
+    return WorkspaceError(
+        f"opening the feed state {path} failed: {first_line(error)}",
+        hint="move the file away: it is then made anew from the topics",
+    )

@@ -1,0 +1,93 @@
+"""What is kept of one topic: which columns, and the tables that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class CellState(IntEnum):
+    """What a kept cell is, beside its text."""
+
+    VALUE = 0  # a NULL text is NULL
+    EITHER = 1  # the column's default, which may stand for NULL
+    KEPT = 2
+    ABSENT = 3
+    UNREADABLE = 4
+
+
+class Kind(IntEnum):
+    """What a kept version is."""
+
+    WRITE = 0
+    DELETE = 1
+    BACKFILL = 2
+    DOUBT = 3  # something of this key could not be read: nothing is known of it until it is told again
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTable:
+    """The columns kept of one topic.
+
+    Attributes:
+        number: Tells its tables from those of other topics.
+        topic: The topic.
+        columns: By the writer's names; the key's may be among them.
+        key: Those of them that tell rows apart where the records have no key of their own.
+    """
+
+    number: int
+    topic: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> str:
+        """The table of every version that is still kept and not folded."""
+        return f"versions_{self.number}"
+
+    @property
+    def head(self) -> str:
+        """The table of the latest version of each key, as of the last fold."""
+        return f"head_{self.number}"
+
+    @property
+    def images(self) -> str:
+        """The table of the last images of rows whose key was changed."""
+        return f"images_{self.number}"
+
+    @property
+    def cells(self) -> list[str]:
+        """Names of the columns with texts."""
+        return [f"c{i}" for i in range(len(self.columns))]
+
+    @property
+    def states(self) -> list[str]:
+        """Names of the columns that say what each cell is."""
+        return [f"s{i}" for i in range(len(self.columns))]
+
+    def ddl(self, table: str) -> str:
+        """The statement that makes one of the tables."""
+        cells = "".join([f", {cell} VARCHAR" for cell in self.cells] + [f", {state} UTINYINT" for state in self.states])
+        fixed = ", ".join(f"{name} {kind}" for name, kind in FIXED.items())
+        return f"CREATE TABLE IF NOT EXISTS {table} ({fixed}{cells})"
+
+
+FIXED = {
+    "seq": "BIGINT",  # the order of arrival
+    "part": "INTEGER",
+    "off": "BIGINT",
+    "kind": "UTINYINT",
+    "id": "VARCHAR",  # the record's key as a JSON array of texts, ordered by column
+    "other": "VARCHAR",  # of a change of key: the other key; else NULL
+    "epoch": "INTEGER",  # of the owner's log; positions compare within one
+    "p0": "BIGINT",
+    "p1": "BIGINT",
+    "p2": "BIGINT",
+    "snapshot": "INTEGER",  # the snapshot that a backfill belongs to; 0: none
+    "stamp": "BIGINT",  # the record's own time in milliseconds
+    "committed": "TIMESTAMP",  # committed at, by the owner's clock
+    "tx": "VARCHAR",
+    "place": "VARCHAR",  # of the log, for people
+}
+"""The columns of every version, before its cells."""

@@ -1,0 +1,171 @@
+"""What a state file promises: batches whole or not at all, onto the offsets they were read from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from contracts.errors import FeedError, WorkspaceError
+from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack, Place, Position
+from reconcilers.streams.intake import Intake
+from reconcilers.streams.state import DeadLetter, FeedState, Offset, Pass, Step
+from reconcilers.streams.table import CellState, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOPIC = "shop.orders"
+WRITE, DELETE, BACKFILL = ChangeKind.WRITE, ChangeKind.DELETE, ChangeKind.BACKFILL
+
+
+def change(offset: int, kind: ChangeKind, key: str, lsn: int, **row: Cell) -> Change:
+    """A change of one row."""
+    position = Position("postgresql shop", (lsn,), None, f"0/{lsn:X}")
+    return Change(Place(TOPIC, 0, offset), kind, "", {"id": key}, row, position=position)
+
+
+def step(state: FeedState, before: int, *changes: Change, snapshot: int = 0) -> Step:
+    """A batch of these changes, read from offset `before` on."""
+    intake = Intake(state.tables[TOPIC], state.epochs)
+    for number, one in enumerate(changes):
+        backfill = one.kind is BACKFILL
+        intake.add(before + number, one, stamp=before + number, snapshot=snapshot if backfill else 0)
+    after = before + len(changes)
+    return Step([intake], {(TOPIC, 0): (before, Offset(0, after))}, seqs={TOPIC: after})
+
+
+def begun(state: FeedState, *columns: str) -> FeedState:
+    """A state that keeps some columns of one topic."""
+    state.keep(TOPIC, ["id", *columns], ["id"])
+    state.begin({(TOPIC, 0): Offset(0, 0)})
+    return state
+
+
+def rows(state: FeedState) -> dict[str, list[object]]:
+    """What every key holds after a fold: its kind, then text and state of each column."""
+    state.fold(TOPIC)
+    table = state.tables[TOPIC]
+    cells = ", ".join(f"{cell}, {kind}" for cell, kind in zip(table.cells[1:], table.states[1:], strict=True))
+    found = state.cursor().execute(f"SELECT c0, kind, {cells} FROM {table.head}").fetchall()
+    return {key: rest for key, *rest in found}
+
+
+def test_a_batch_is_applied_only_onto_the_offset_that_it_was_read_from() -> None:
+    """Whoever reads the same records a second time writes nothing."""
+    with begun(FeedState(None), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="new")))
+        with pytest.raises(FeedError, match="somebody else has read on meanwhile, so nothing was written"):
+            state.apply(step(state, 0, change(0, WRITE, "1", 10, status="twice")))
+        assert state.offsets()[TOPIC, 0].following == 1
+        assert rows(state) == {"1": [Kind.WRITE, "new", CellState.VALUE]}
+
+
+def test_what_a_file_holds_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    """Offsets, versions and the epochs of positions outlive the process."""
+    path = tmp_path / "feeds" / "shop.duckdb"
+    with begun(FeedState(path), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="new")))
+    with FeedState(path) as state:
+        assert state.offsets()[TOPIC, 0].following == 1
+        state.apply(step(state, 1, change(1, WRITE, "1", 9, status="older")))
+        assert rows(state)["1"] == [Kind.WRITE, "new", CellState.VALUE]
+
+
+def test_an_older_change_that_is_sent_again_does_not_override_a_newer_one() -> None:
+    """The position in the owner's log decides, not the order of arrival."""
+    with begun(FeedState(None), "status") as state:
+        changes = [change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "1", 20, status="b")]
+        state.apply(step(state, 0, *changes, change(2, WRITE, "1", 10, status="a")))
+        assert rows(state)["1"] == [Kind.WRITE, "b", CellState.VALUE]
+
+
+def test_a_snapshot_says_what_was_there_whatever_its_position() -> None:
+    """A transaction that began before the snapshot and ended after it has lower positions, and is newer."""
+    with begun(FeedState(None), "status") as state:
+        changes = [change(0, BACKFILL, "1", 100, status="a"), change(1, WRITE, "1", 90, status="b")]
+        state.apply(step(state, 0, *changes))
+        assert rows(state)["1"] == [Kind.WRITE, "b", CellState.VALUE]
+
+
+def test_a_finished_snapshot_ends_the_rows_that_it_did_not_meet() -> None:
+    """A delete that was lost leaves no record: only that the snapshot has no such row tells."""
+    with begun(FeedState(None), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "2", 11, status="a")))
+        batch = step(state, 2, change(2, BACKFILL, "1", 50, status="a"), snapshot=1)
+        unfinished = Pass(TOPIC, 1, 2, None)
+        state.apply(Step(batch.intakes, batch.moves, (), [unfinished], batch.seqs))
+        assert set(rows(state)) == {"1", "2"}
+        state.apply(Step((), {}, (), [Pass(TOPIC, 1, 2, 2)]))
+        state.apply(step(state, 3, change(3, WRITE, "1", 60, status="b")))
+        assert set(rows(state)) == {"1"}
+
+
+def test_what_was_not_written_stays_unknown_until_it_is_told() -> None:
+    """A large value that the first record of a row leaves out is unknown, and so is a column that a schema lacks."""
+    with begun(FeedState(None), "large", "added") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, large=Lack.KEPT)))
+        assert rows(state)["1"] == [Kind.WRITE, None, CellState.KEPT, None, CellState.ABSENT]
+        told: dict[str, Cell] = {"large": "x", "added": DefaultOrNull("0")}
+        state.apply(step(state, 1, change(1, WRITE, "1", 11, **told)))
+        assert rows(state)["1"] == [Kind.WRITE, "x", CellState.VALUE, "0", CellState.EITHER]
+
+
+def test_a_value_from_before_a_delete_is_not_taken_for_one_after_it() -> None:
+    """A row that is born anew has nothing of the one that had its key."""
+    with begun(FeedState(None), "large") as state:
+        changes = [
+            change(0, WRITE, "1", 10, large="old"),
+            change(1, DELETE, "1", 11),
+            change(2, WRITE, "1", 12, large=Lack.KEPT),
+        ]
+        state.apply(step(state, 0, *changes))
+        assert rows(state)["1"] == [Kind.WRITE, None, CellState.KEPT]
+
+
+def test_a_key_whose_record_could_not_be_read_is_in_doubt_until_it_is_told_again() -> None:
+    """Poison takes nothing from other keys, and the next readable change of its own ends the doubt."""
+    with begun(FeedState(None), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        intake = Intake(state.tables[TOPIC], state.epochs)
+        intake.doubt(1, {"id": "1"}, (0, 1), 1)
+        letter = DeadLetter(TOPIC, 0, 1, b"k", b"v", "[]", "it is no Avro", '["1"]')
+        state.apply(Step([intake], {(TOPIC, 0): (1, Offset(0, 2))}, [letter], (), {TOPIC: 2}))
+        assert rows(state)["1"] == [Kind.DOUBT, None, CellState.UNREADABLE]
+        assert state.dead_letters(TOPIC) == (1, 0)
+        state.apply(step(state, 2, change(2, WRITE, "1", 12, status="c")))
+        assert rows(state)["1"] == [Kind.WRITE, "c", CellState.VALUE]
+
+
+def test_a_topic_that_is_kept_with_more_columns_is_read_again() -> None:
+    """What a new column held earlier is nowhere else than in the topic."""
+    with begun(FeedState(None), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        assert state.keep(TOPIC, ["status"], ["id"]).columns == ("id", "status")
+        assert state.keep(TOPIC, ["id", "total"], ["id"]).columns == ("id", "status", "total")
+        assert state.offsets() == {}
+
+
+def test_a_state_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """A newer program's file is neither read nor written."""
+    path = tmp_path / "shop.duckdb"
+    FeedState(path).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE state SET schema_version = 99")
+    with pytest.raises(WorkspaceError, match="it has version 99, this program knows 1"):
+        FeedState(path)
+
+
+def test_a_second_process_is_told_who_is_in_the_way(tmp_path: Path) -> None:
+    """Two followers of one state would fight over its offsets."""
+    path = tmp_path / "shop.duckdb"
+    hold = f"import duckdb, sys; c = duckdb.connect({str(path)!r}); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(WorkspaceError, match="another process holds it"):
+            FeedState(path)
+        process.communicate()

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from auditor.settings import load_settings
 from contracts.catalog import parse_catalog
-from tests.docs.pages import Block, blocks, pages
+from contracts.json_schema import contract_schema
+from tests.docs.pages import ROOT, Block, blocks, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 EVERY_BLOCK = [block for page in pages() for block in blocks(page)]
+EXAMPLES = [
+    Block("", "", "yaml", file.read_text("utf-8"), str(file.relative_to(ROOT)))
+    for file in sorted((ROOT / "examples").rglob("*.yaml"))
+    if "nightly" not in file.parts  # those are other programs'
+]
 VARIABLES = dict.fromkeys(("ORDERS_PASSWORD", "AUDITOR_HASH_KEY", "SALT", "SHOP_URL", "REPORTING_URL"), "x")
 
 
@@ -31,6 +39,33 @@ def _with_role(role: str) -> list[Block]:
 @pytest.mark.parametrize("block", [b for b in EVERY_BLOCK if b.language == "yaml"], ids=_place)
 def test_yaml_can_be_read(block: Block) -> None:
     assert yaml.safe_load(block.text) is not None
+
+
+SHOWN = [*(block for block in EVERY_BLOCK if block.language == "yaml"), *EXAMPLES]
+
+
+@pytest.mark.parametrize("block", SHOWN, ids=_place)
+def test_yaml_is_a_contract_or_settings_and_nothing_else(block: Block) -> None:
+    """What is neither would be checked by nobody, and go out of date."""
+    document = yaml.safe_load(block.text)
+    assert isinstance(document, dict)
+    assert ("entity" in document) != ("connections" in document)
+
+
+@pytest.mark.parametrize("block", [b for b in SHOWN if "entity:" in b.text], ids=_place)
+def test_contracts_fit_the_schema_that_editors_use(block: Block) -> None:
+    """And are read without an error."""
+    Draft202012Validator(contract_schema()).validate(yaml.safe_load(block.text))
+    assert parse_catalog({block.place: block.text}, expand=lambda text: text).contracts
+
+
+@pytest.mark.parametrize("block", [b for b in SHOWN if "connections:" in b.text], ids=_place)
+def test_settings_are_those_that_the_program_knows(block: Block, tmp_path: Path) -> None:
+    text = block.text.replace("/run/secrets/reporting", "secret")
+    (tmp_path / "secret").write_text("x", "utf-8")
+    (tmp_path / "auditor.yaml").write_text(text, "utf-8")
+    named = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sqlite:///x.db")
+    assert load_settings(tmp_path / "auditor.yaml", named).connections
 
 
 @pytest.mark.parametrize("block", _with_role("contract"), ids=_place)

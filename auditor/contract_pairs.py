@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice, permutations
 from typing import TYPE_CHECKING
 
 from contracts.inference import likely_key, likely_matches
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 KEY_CANDIDATES_MAX = 5
 """Columns of a copy that are tried for its key where no name tells which it is."""
+KEY_PARTS_GUESSED_MAX = 2
+"""Parts of a key that are looked for so: with more, too many orders would have to be tried."""
 FOUND_SHARE_MIN = 0.5
 """Of the owner's sampled keys: a column in which fewer are found is not the key."""
 QUICK_PAIRS = 50
@@ -68,16 +71,29 @@ def with_recognitions(owner: Sampled, copy: Sampled, workspace: Workspace, entit
 
 
 def _key_columns(owner: Sampled, copy: Sampled, key: Sequence[str], entity: str) -> Iterator[tuple[str, ...]]:
-    """The columns of the copy that may be its key: those that are called so, else those that the store keeps unique."""
-    named = likely_matches(owner.description, copy.description, entity)
-    if key and all(name in named for name in key):
-        yield tuple(named[name].column.name for name in key)
+    """The columns of the copy that may be its key: those that are called so, the others tried in turn."""
+    matches = likely_matches(owner.description, copy.description, entity)
+    named = {name: matches[name].column.name for name in key if name in matches}
+    unnamed = [name for name in key if name not in named]
+    if len(unnamed) > KEY_PARTS_GUESSED_MAX or not key:
         return
-    if len(key) == 1:
-        unique = [columns[0] for columns in copy.description.unique_keys if len(columns) == 1]
-        many = [column.name for column in copy.description.columns if len(column.samples) > 1]
-        for name in list(dict.fromkeys([*unique, *many]))[:KEY_CANDIDATES_MAX]:
-            yield (name,)
+    others = _others(owner, copy, unnamed, set(named.values()))
+    for columns in islice(permutations(others, len(unnamed)), KEY_CANDIDATES_MAX):
+        parts = named | dict(zip(unnamed, columns, strict=True))
+        yield tuple(parts[name] for name in key)
+
+
+def _others(owner: Sampled, copy: Sampled, unnamed: Sequence[str], named: set[str]) -> list[str]:
+    """Columns that may be a part of the key which no name tells, the likely ones first.
+
+    Those that the store keeps unique (with the others, where the key has several parts), then those that share values.
+    """
+    keys = [columns for columns in copy.description.unique_keys if named <= set(columns)]
+    unique = [name for columns in keys if len(columns) == len(named) + len(unnamed) for name in columns]
+    held = {value for column in owner.description.columns if column.name in unnamed for value in column.samples}
+    many = [column for column in copy.description.columns if len(column.samples) > 1]
+    many.sort(key=lambda column: -len(held & set(column.samples)))
+    return [name for name in dict.fromkeys([*unique, *(column.name for column in many)]) if name not in named]
 
 
 def _rows_of(

@@ -89,7 +89,8 @@ class Recognition:
     def note(self) -> str:
         """What it is based on, for a comment."""
         plain = f", {self.plain:,} of them as they are" if self.equality and self.plain else ""
-        counted = f"{self.agreeing:,} of {self.total:,} sampled rows agree{plain}"
+        doubt = "" if self.agrees else "doubtful: "
+        counted = f"{doubt}{self.agreeing:,} of {self.total:,} sampled rows agree{plain}"
         return "; ".join(part for part in (counted, self.remark) if part)
 
 

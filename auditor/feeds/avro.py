@@ -39,21 +39,13 @@ _PRIMITIVES = {
 }  # fmt: skip
 _CONNECT_INTS = ("int8", "int16")
 _MINIMUM_BYTES = {"null": 0, "float": 4, "double": 8}
+_UNION = "union"
 _DEPTH_MAX = 64
 """Levels of a schema; a record of more is nobody's table."""
 
 
 class BadSchemaError(BadValueError):
     """A schema that cannot be read with; the message says why."""
-
-
-class _Strict(list):  # type: ignore[type-arg]  # Any, in what JSON has
-    """A list that does not count from its end."""
-
-    def __getitem__(self, index: Any) -> Any:
-        if index < 0:
-            raise IndexError("a negative index")
-        return list.__getitem__(self, index)
 
 
 class AvroReader:
@@ -75,9 +67,9 @@ class AvroReader:
         self._parsed, self._named = _parsed(schema)
         self.shape = _Shapes(self._named).of(self._parsed)
         self._always_walks = _Check(self._named).has_blocks(self._parsed)
-        _make_strict(self._parsed)
-        for named in self._named.values():
+        for named in list(self._named.values()):
             _make_strict(named)
+        self._parsed = _make_strict(self._parsed)
 
     def read(self, body: bytes) -> Any:
         """One value; booleans are the bytes `AVRO_FALSE` and `AVRO_TRUE`.
@@ -167,19 +159,24 @@ class _Plain:
         return {**schema, "type": "fixed", "size": 1, "name": name, "au.boolean": True}
 
 
-def _make_strict(schema: Any) -> None:
-    """Have unions and enums refuse negative indexes; works in place, since names refer to the same objects."""
-    if not isinstance(schema, dict):
-        if isinstance(schema, list):
-            for branch in schema:
-                _make_strict(branch)
-        return
-    for inner in ("type", "items", "values", "symbols"):
-        if isinstance(schema.get(inner), list) and not isinstance(schema[inner], _Strict):
-            schema[inner] = _Strict(schema[inner])
-        _make_strict(schema.get(inner))
-    for entry in schema.get("fields", ()):
-        _make_strict(entry)
+def _make_strict(schema: Any) -> Any:
+    """Have unions and enums refuse negative indexes: they become mappings, which do not count from their end.
+
+    Records are changed in place, since names refer to the same objects.
+    """
+    if isinstance(schema, list):
+        return {"type": _UNION, **{index: _make_strict(branch) for index, branch in enumerate(schema)}}
+    if isinstance(schema, dict) and schema["type"] != _UNION:
+        for inner in ("items", "values"):
+            if inner in schema:
+                schema[inner] = _make_strict(schema[inner])
+        if isinstance(schema.get("symbols"), list):
+            schema["symbols"] = dict(enumerate(schema["symbols"]))
+        for entry in schema.get("fields", ()):
+            entry["type"] = _make_strict(entry["type"])
+        if isinstance(schema["type"], dict | list):
+            schema["type"] = _make_strict(schema["type"])
+    return schema
 
 
 def _branches(schema: list[Any]) -> tuple[Any, bool] | None:
@@ -309,10 +306,10 @@ class _Walk:
         self._body, self._named, self._at = body, named, 0
 
     def through(self, schema: Any) -> None:
-        if isinstance(schema, list):
-            self.through(list(schema)[self._integer()])
-        elif isinstance(schema, str):
+        if isinstance(schema, str):
             self._named_or_primitive(schema)
+        elif schema["type"] == _UNION:
+            self.through(schema[self._integer()])
         elif schema["type"] == "record":
             for entry in schema["fields"]:
                 self.through(entry["type"])

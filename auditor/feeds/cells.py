@@ -86,18 +86,30 @@ def note_of(shape: Shape, context: CellContext) -> str:
 
 
 def cell_reader(shape: Shape, context: CellContext) -> CellReader:
-    """What turns the values of one column into cells.
+    """What turns the values of one column, NULL among them, into cells.
 
     The reader raises `BadValueError` where a value is none of the type.
     """
+    read, null = value_reader(shape, context), null_cell(shape, context)
+    if not shape.optional:
+        return lambda value: _required() if value is None else read(value)
+    return lambda value: null if value is None else read(value)
+
+
+def value_reader(shape: Shape, context: CellContext) -> CellReader:
+    """What turns the values of one column other than NULL into cells."""
     if _is_unreadable(shape, context):
         return _unreadable
-    read = _optional(shape, _value_reader(shape, context))
-    if shape.name in (BASE64_TEXT, BASE64_URL_TEXT) and context.connector == "postgresql":
-        return lambda value: Lack.UNREADABLE if value is None else read(value)
+    read = _value_reader(shape, context)
     if shape.default is NO_DEFAULT or not shape.optional or context.nulls_kept:
         return read
     return _with_default(read, shape.default)
+
+
+def null_cell(shape: Shape, context: CellContext) -> Cell:
+    """What NULL in a column means: nothing else than NULL, but where kept values come as NULL."""
+    is_ambiguous = shape.name in (BASE64_TEXT, BASE64_URL_TEXT) and context.connector == "postgresql"
+    return Lack.UNREADABLE if is_ambiguous else None
 
 
 def _with_default(read: CellReader, default: object) -> CellReader:
@@ -108,18 +120,12 @@ def _with_default(read: CellReader, default: object) -> CellReader:
     return reader
 
 
-def _optional(shape: Shape, read: CellReader) -> CellReader:
-    if shape.optional:
-        return lambda value: None if value is None else read(value)
-    return lambda value: _required() if value is None else read(value)
-
-
 def _required() -> Cell:
     raise BadValueError("NULL in a column that is declared NOT NULL")
 
 
-def _unreadable(value: object) -> Cell:
-    return None if value is None else Lack.UNREADABLE
+def _unreadable(_value: object) -> Cell:
+    return Lack.UNREADABLE
 
 
 def _is_unreadable(shape: Shape, context: CellContext) -> bool:

@@ -24,6 +24,7 @@ class AsideKind(Enum):
     SCHEMA_CHANGE = "schema change"
     MESSAGE = "message"  # written into the log by hand (`pg_logical_emit_message`)
     SIGNAL = "signal"  # the connector's own table
+    NOTIFICATION = "notification"  # what the connector says of its own work
 
 
 @dataclass(frozen=True, slots=True)

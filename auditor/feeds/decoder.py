@@ -62,7 +62,9 @@ class Decoder:
         self._keys = Keys(self._messages, options, unavailable, known)
         self._values = Values(options, unavailable, known)
         self._flattened: set[str] = set()
+        """Topics where a record without a value is a delete."""
         self._enveloped: set[str] = set()
+        """Topics where a delete is told before the record without a value that may follow."""
 
     def decode(self, records: Sequence[Record]) -> list[Decoded]:
         """What each record turns out to be, in their order.
@@ -93,17 +95,23 @@ class Decoder:
             if headers and self._is_outbox(headers):
                 return _event(value, told, headers)
             plan = self._values.plan(record, schema, value, key.raw)
-            self._forms(plan.form, record.topic)
+            self._know_form(plan.form, record.topic)
             return plan.read(value, told)
         except BadValueError as error:
             return Poison(record, str(error), row)
 
-    def _forms(self, form: str, topic: str) -> None:
-        """Remember what a topic's records are: it decides what one without a value means."""
-        if form == "envelope" and topic not in self._enveloped:
+    def _know_form(self, form: str, topic: str) -> None:
+        """Remember what a topic's records are: it decides what one without a value means.
+
+        Raises:
+            BadValueError: A record is a bare row where others of its topic are envelopes.
+        """
+        if form in ("envelope", "rewritten"):
             self._enveloped.add(topic)
             self._flattened.discard(topic)
-        elif form == "flattened" and topic not in self._flattened and topic not in self._enveloped:
+        elif form == "flattened":
+            if topic in self._enveloped and self._options.form == "auto":
+                raise BadValueError("the value is no envelope, as others of its topic are")
             self._flattened.add(topic)
 
     def _other_key(self, record: Record, headers: Headers, key: Key) -> Row | None:

@@ -10,13 +10,16 @@ from auditor.feeds import connect_json, strict_json
 from auditor.feeds.avro import AvroReader
 from auditor.feeds.schemas import UnknownSchemaError
 from auditor.feeds.shape import BadValueError, Carrier, Shape
-from auditor.feeds.wire import Format, Headers, Role, SchemaName, split
+from auditor.feeds.wire import Format, Headers, Naming, Role, SchemaName, split
 
 if TYPE_CHECKING:
     from auditor.feeds.schemas import SchemaSource
 
 _PLANS_MAX = 4096
 """Schemas that came with messages, and broken ones, that are remembered; hostile records bring a new one each."""
+
+_ID_BYTES = 5
+"""How a payload in Confluent's format begins; the same bytes name the same schema."""
 
 _SCHEMA, _PAYLOAD = b'{"schema":', b',"payload":'
 
@@ -43,6 +46,7 @@ class Messages:
     def __init__(self, wire: Format | None, schemas: SchemaSource | None) -> None:
         self._wire, self._schemas = wire, schemas
         self._readers: dict[SchemaName, tuple[AvroReader, Schema] | None] = {}
+        self._by_start: dict[bytes, tuple[AvroReader, Schema]] = {}
         self._broken: dict[SchemaName, str] = {}
         self._by_prefix: dict[bytes, Schema] = {}
         self._prefix_of: dict[tuple[str, Role], bytes] = {}
@@ -54,6 +58,8 @@ class Messages:
             BadValueError: The bytes cannot be understood, now or ever.
             FeedError: Its schema cannot be had.
         """
+        if not headers and (found := self._by_start.get(payload[:_ID_BYTES])) is not None:
+            return found[0].read(payload[_ID_BYTES:]), found[1]
         encoded = split(payload, headers, role, self._wire)
         if encoded.schema is None:
             return self._json(encoded.body, role, topic)
@@ -61,6 +67,8 @@ class Messages:
         if found is None:  # the registry says that the schema is for JSON
             return strict_json.parse(encoded.body), SCHEMALESS
         reader, schema = found
+        if self._wire == "confluent" and encoded.schema.naming is Naming.ID and not headers:
+            self._by_start[payload[:_ID_BYTES]] = found
         return reader.read(encoded.body), schema
 
     def _reader(self, name: SchemaName) -> tuple[AvroReader, Schema] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from auditor.feeds.cells import CellContext, cell_reader, note_of
+from auditor.feeds.cells import CellContext, cell_reader, note_of, null_cell, value_reader
 from auditor.feeds.hints import NO_HINT, NO_MODES, ColumnHint, Modes, refined, shape_for
 from auditor.feeds.shape import BadValueError, Carrier, CellReader, Shape
 from reconcilers.change import Cell, DefaultOrNull, Lack
@@ -55,8 +55,9 @@ class StructReader:
             (name, refined(member, known.hint(name), known.modes, context.connector)) for name, member in shape.fields
         ]
         self._columns: tuple[tuple[str, CellReader], ...] = tuple(
-            (name, cell_reader(member, context)) for name, member in members
+            (name, value_reader(member, context)) for name, member in members
         )
+        self._null_lacks = {name: lack for name, member in members if (lack := null_cell(member, context)) is not None}
         self.names = tuple(name for name, _ in self._columns)
         self.notes = {name: note for name, member in members if (note := note_of(member, context))}
         self._is_json = context.carrier is Carrier.JSON
@@ -70,24 +71,36 @@ class StructReader:
             BadValueError: A value is none of its type; the message names the column.
         """
         try:
-            if self._is_json:
-                return self._row_of_json(struct)
-            # Avro's structs come in the order of the schema.
-            return {name: read(value) for (name, read), value in zip(self._columns, struct.values(), strict=True)}
+            row = self._row_of_json(struct) if self._is_json else self._row_of_avro(struct)
         except BadValueError as error:
             raise BadValueError(self._place(struct, error)) from None
+        for name, lack in self._null_lacks.items():
+            if row[name] is None:
+                row[name] = lack
+        return row
+
+    def _row_of_avro(self, struct: Any) -> Row:
+        """Avro's structs come in the order of the schema."""
+        return {
+            name: None if value is None else read(value)
+            for (name, read), value in zip(self._columns, struct.values(), strict=True)
+        }
 
     def _row_of_json(self, struct: Any) -> Row:
         if not isinstance(struct, dict) or not self._required <= struct.keys() <= self._known:
             raise BadValueError("the fields are not those of the schema")
-        return {name: read(struct.get(name)) for name, read in self._columns}
+        for name in self._required:
+            if struct[name] is None:
+                raise BadValueError(f"column {name}: NULL in a column that is declared NOT NULL")
+        return {name: None if (value := struct.get(name)) is None else read(value) for name, read in self._columns}
 
     def _place(self, struct: Any, error: BadValueError) -> str:
         """The error with the column that it is about."""
         if isinstance(struct, dict):
             for name, read in self._columns:
                 try:
-                    read(struct.get(name))
+                    if (value := struct.get(name)) is not None:
+                        read(value)
                 except BadValueError as found:
                     return f"column {name}: {found}"
         return str(error)

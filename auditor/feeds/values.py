@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PLANS_MAX = 4096
 _CONNECTOR_HEADER = "__debezium.context.connectorName"
 _SOURCE = "io.debezium.connector."
+_CLOUD_EVENT = "specversion"
 _CAME_OR_WENT = "not in every version of the schema: rows that were not written since lack it"
 _RETYPED = "its type changed: rows that were not written since have a value of the older column"
 
@@ -34,7 +35,7 @@ class ValuePlan:
     """How the values of one topic and schema are read.
 
     Attributes:
-        form: `aside`, `envelope`, `flattened` or `other`.
+        form: `aside`, `envelope`, `flattened`, `rewritten` (flattened, with deletes as rows) or `other`.
         read: What a value is; raises `BadValueError`.
     """
 
@@ -135,16 +136,18 @@ class Values:
             meta, row = _parted(value, prefix)
             return flattened.change(meta, reader.row(row), told, connector)
 
-        return ValuePlan("flattened", read)
+        return ValuePlan("rewritten" if shape.member(f"{prefix}deleted") else "flattened", read)
 
     def _by_form(self, record: Record, value: Any, key: Any) -> ValuePlan:
         if (kind := kind_by_form(value, key)) is not None:
             return ValuePlan("aside", lambda value, told: aside(kind, value, told.place))
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or _CLOUD_EVENT in value:
             return _OTHER
-        if value.keys() >= envelope.MEMBERS or {"op", "source"} <= value.keys() >= {"after"}:
+        if value.keys() >= envelope.MEMBERS or _is_document(value):
             return self._schemaless_envelope(record, value)
-        return self._schemaless_flat(record)
+        if len(value.keys() & envelope.MEMBERS) > 1:
+            return _OTHER  # half an envelope
+        return self._schemaless_flat(record, value)
 
     def _schemaless_envelope(self, record: Record, value: dict[str, Any]) -> ValuePlan:
         source = value.get("source")
@@ -163,7 +166,7 @@ class Values:
 
         return ValuePlan("envelope", read)
 
-    def _schemaless_flat(self, record: Record) -> ValuePlan:
+    def _schemaless_flat(self, record: Record, value: dict[str, Any]) -> ValuePlan:
         connector = self._connector(record)
         reader = self._schemaless_reader(record.topic, connector, nulls_kept=False)
         prefix = self._options.prefix
@@ -172,7 +175,7 @@ class Values:
             meta, row = _parted(value, prefix)
             return flattened.change(meta, reader.row(row), told, connector)
 
-        return ValuePlan("flattened", read)
+        return ValuePlan("rewritten" if f"{prefix}deleted" in value else "flattened", read)
 
     def _schemaless_reader(self, topic: str, connector: str, *, nulls_kept: bool) -> SchemalessReader:
         place = (topic, connector, nulls_kept)
@@ -202,6 +205,12 @@ def _no_change(_value: Any, _told: Told) -> Decoded:
 
 
 _OTHER = ValuePlan("other", _no_change)
+
+
+def _is_document(value: dict[str, Any]) -> bool:
+    """Whether it is an envelope of MongoDB: older ones have no `before`."""
+    source = value.get("source")
+    return {"op", "after"} <= value.keys() and isinstance(source, dict) and source.get("connector") == "mongodb"
 
 
 def _document_plan() -> ValuePlan:

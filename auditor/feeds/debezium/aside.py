@@ -21,6 +21,7 @@ _BY_SCHEMA = {
     "TransactionMetadataValue": AsideKind.TRANSACTION,
     "SchemaChangeValue": AsideKind.SCHEMA_CHANGE,
     "MessageValue": AsideKind.MESSAGE,
+    "Notification": AsideKind.NOTIFICATION,
 }
 _SIGNAL_COLUMNS = frozenset({"id", "type", "data"})
 _SIGNAL_TYPES = frozenset({
@@ -46,6 +47,8 @@ def kind_by_form(value: Any, key: Any) -> AsideKind | None:
         return AsideKind.TRANSACTION
     if {"source", "ddl", "tableChanges"} <= members:
         return AsideKind.SCHEMA_CHANGE
+    if {"id", "aggregate_type", "type", "additional_data"} <= members:
+        return AsideKind.NOTIFICATION
     if value.get("op") == "m" and isinstance(value.get("message"), dict):
         return AsideKind.MESSAGE
     return None
@@ -124,9 +127,15 @@ def _message(value: Mapping[str, Any], place: Place) -> Aside:
     )
 
 
+def _notification(value: Mapping[str, Any], place: Place) -> Aside:
+    names = ("id", "aggregate_type", "type")
+    return Aside(place, AsideKind.NOTIFICATION, facts={name: str(value.get(name) or "") for name in names})
+
+
 _READERS: dict[AsideKind, Callable[[Mapping[str, Any], Place], Aside]] = {
     AsideKind.HEARTBEAT: _heartbeat,
     AsideKind.TRANSACTION: _transaction,
     AsideKind.SCHEMA_CHANGE: _schema_change,
     AsideKind.MESSAGE: _message,
+    AsideKind.NOTIFICATION: _notification,
 }

@@ -5,25 +5,20 @@ The lists below are exact: a difference more fails, and so does one less.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from auditor.feeds.decoder import Decoder
-from auditor.feeds.hints import ColumnHint, Modes
 from auditor.feeds.options import DecodingOptions
 from auditor.feeds.rows import EVERY_COLUMN
-from contracts.logical_types import Kind, LogicalType
 from reconcilers.change import Cell, DefaultOrNull, Lack
 from tests.fixtures.debezium_sets import NAMES, DebeziumSet, Table
 from tests.fixtures.fold import Folded, fold
 from tests.fixtures.spelling import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-TEXT = LogicalType(Kind.TEXT)
+    from collections.abc import Iterator
 
 DEFAULTS = {
     "my-types-json": {"c_ndef": "dflt"},
@@ -109,46 +104,22 @@ EXPECTED: dict[str, set[str]] = {
 }
 
 
-def _adjusted(name: str) -> str:
-    """A column's name as `field.name.adjustment.mode=avro` writes it."""
-    return re.sub(r"^(\d)", r"_\1", re.sub(r"[^A-Za-z0-9_]", "_", name))
-
-
 class Reading:
     """A set, decoded and folded as its connector was set."""
 
     def __init__(self, name: str) -> None:
         self.recorded = DebeziumSet(name)
-        settings = self.recorded.settings
-        is_postgresql = "postgres" in settings["connector.class"].lower()
-        self.modes = Modes(
-            settings.get("time.precision.mode", "adaptive" if is_postgresql else "adaptive_time_microseconds"),
-            settings.get("decimal.handling.mode", "precise"),
-            settings.get("binary.handling.mode", "bytes"),
+        self.prefix = self.recorded.prefix
+        whole = frozenset(
+            f"{self.prefix}.{table.name}" for table in self.recorded.tables if table.name.endswith("_full")
         )
-        is_adjusted = settings.get("field.name.adjustment.mode") == "avro"
-        self.column: Callable[[str], str] = _adjusted if is_adjusted else str
-        self.prefix = settings["topic.prefix"]
-        whole = frozenset(self.topic(table) for table in self.recorded.tables if table.name.endswith("_full"))
-        options = DecodingOptions(wire="confluent", modes=self.modes, whole_before=whole)
-        self.decoder = Decoder(options, self.recorded.schemas, self._hints(DEFAULTS.get(name, {})))
+        options = DecodingOptions(wire="confluent", modes=self.recorded.modes, whole_before=whole)
+        self.decoder = Decoder(options, self.recorded.schemas, self.recorded.hints(DEFAULTS.get(name, {})))
         self.tables = fold(self.decoder.decode(self.recorded.records))
-
-    def topic(self, table: Table) -> str:
-        return f"{self.prefix}.{_plain(table.name)}"
-
-    def _hints(self, defaults: Mapping[str, str]) -> dict[str, dict[str, ColumnHint]]:
-        return {
-            f"{self.prefix}.{_plain(table.name)}": {
-                self.column(name): ColumnHint(TEXT if "." in kind else None, kind, defaults.get(name))
-                for name, kind in table.types.items()
-            }
-            for table in self.recorded.tables
-        }
 
     def differences(self) -> Iterator[str]:
         for table in self.recorded.tables:
-            name = _plain(table.name)
+            name = table.plain_name
             folded = self.tables.get(name) or self.tables.get(name.rpartition(".")[2])
             if folded is None:
                 yield f"{name}: no rows"
@@ -161,7 +132,10 @@ class Reading:
         held = {
             tuple(self._held(table, column, row[columns.index(column)]) for column in keys): row for row in table.rows
         }
-        told = {tuple(spelled(_text(row[self.column(c)]), table.types[c]) for c in keys): row for row in folded.rows()}
+        told = {
+            tuple(spelled(_text(row[self.recorded.column(c)]), table.types[c]) for c in keys): row
+            for row in folded.rows()
+        }
         assert len(told) == len(folded.rows()), "a key stands twice"
         if held.keys() - told.keys():
             yield ": missing"
@@ -169,16 +143,12 @@ class Reading:
             yield ": extra"
         for key in held.keys() & told.keys():
             for column, value in zip(columns, held[key], strict=True):
-                cell = told[key].get(self.column(column), Lack.ABSENT)
+                cell = told[key].get(self.recorded.column(column), Lack.ABSENT)
                 if (difference := _difference(cell, self._held(table, column, value), table.types[column])) is not None:
                     yield f".{column}: {difference}"
 
     def _held(self, table: Table, column: str, value: str | None) -> str | None:
         return spelled(value, table.types[column], hexadecimal=column in table.hexadecimal)
-
-
-def _plain(name: str) -> str:
-    return name.replace('"', "")
 
 
 def _text(cell: Cell) -> str | None:
@@ -213,7 +183,7 @@ def test_a_column_that_cannot_be_equal_is_named_in_the_decoders_notes(name: str)
             continue  # of rows; or of one value that is out of range
         found = notes[f"{reading.prefix}.{table}"]
         is_schemaless = what in ("null?", "absent") and EVERY_COLUMN in found
-        assert reading.column(column) in found or is_schemaless, difference
+        assert reading.recorded.column(column) in found or is_schemaless, difference
 
 
 def test_an_unsigned_key_without_its_type_in_the_store_wraps_and_the_notes_say_so() -> None:

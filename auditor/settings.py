@@ -44,6 +44,10 @@ SETTINGS_VERSION = 1
 WITH_STANDBY = ("postgresql", "mysql", "mariadb")
 """Stores of which a physical copy, or a replica that only reads, may be scanned in their place."""
 
+LONGEST_SNAPSHOT_DEFAULT = "30m"
+"""How long a store may have to keep the versions of rows that our snapshot still sees: a busy table bloats by minutes,
+and a standby cancels what holds up its replay."""
+
 NAME = re.compile(r"[^\s/\\$]{1,100}\Z")
 """Names of connections and feeds; a slash would end them in `connection/relation`."""
 
@@ -175,6 +179,14 @@ class Limits(Group):
     lock_timeout: Duration | None = None
     rows_per_second: Positive | None = None
     windows: Annotated[tuple[DayWindow, ...], BeforeValidator(_listed)] = ()
+    segment_rows: Positive | None = None
+    longest_snapshot: Duration = Field(default=LONGEST_SNAPSHOT_DEFAULT)  # type: ignore[assignment]  # as any other
+
+    @model_validator(mode="after")
+    def _last(self) -> Limits:
+        if self.longest_snapshot < timedelta(seconds=1):
+            raise ValueError("`longest_snapshot` is too short to read anything; expected at least 1s")
+        return self
 
 
 NO_LIMITS = Limits()

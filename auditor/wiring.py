@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from auditor.quantities import Window
     from auditor.readers.connection import ConnectionParts
     from auditor.readers.metered import Account
-    from auditor.settings import Connection, Settings
+    from auditor.settings import Connection, Limits, Settings
     from contracts.catalog import Catalog
     from contracts.configured import Configured
     from contracts.contract import Contract, Reference
     from reconcilers.ports import Load, Reader
+    from reconcilers.segments import SegmentLimits
     from reconcilers.workspace import Workspace
 
 DUCKDB_SHARE = 0.6
@@ -185,6 +186,21 @@ class Wiring:
         """When a connection may be read; empty: always, or there is no such connection."""
         found = self.settings.connections.get(name)
         return found.limits.windows if found is not None else ()
+
+    def segments(self, connections: Iterable[str]) -> SegmentLimits:
+        """How much is read at a time of an entity whose datasets these connections have."""
+        from reconcilers.segments import SegmentLimits
+
+        found = [self.settings.connections[name].limits for name in connections if name in self.settings.connections]
+        wanted = self.settings.workspace
+        room = wanted.max_disk + int(wanted.memory_limit * DUCKDB_SHARE)
+        limits = [_segments(each) for each in found]
+        default = SegmentLimits()
+        return SegmentLimits(
+            min((each.large for each in limits), default=default.large),
+            min((each.rows for each in limits), default=default.rows),
+            room,
+        )
 
     def _metered(self, reference: DatasetRef | QueryRef, connection: Connection, name: str) -> Reader:
         from auditor.readers.metered import Metered
@@ -346,6 +362,23 @@ class Wiring:
 
 _LEFT_OPEN: list[Workspace] = []
 """Workspaces whose DuckDB is left to the end of the process: it must outlive every thread that may still use it."""
+
+
+ROWS_A_SECOND_PRESUMED = 50_000
+"""How fast a store is read that nothing is known of: what a slow driver does.  It says how long a snapshot would be
+held, and whether it is worth cutting."""
+
+
+def _segments(limits: Limits) -> SegmentLimits:
+    """What one connection allows."""
+    from reconcilers.segments import LARGE_ROWS, SEGMENT_ROWS, SegmentLimits
+
+    rate = limits.rows_per_second or ROWS_A_SECOND_PRESUMED
+    most = max(int(limits.longest_snapshot.total_seconds() * rate), 1)
+    if limits.segment_rows is not None:
+        rows = min(limits.segment_rows, most)
+        return SegmentLimits(rows, rows)
+    return SegmentLimits(min(LARGE_ROWS, most), min(SEGMENT_ROWS, most))
 
 
 def _leave(workspace: Workspace) -> None:

@@ -9,6 +9,8 @@ the same projections, joins and row comparison:
 4. The owner is looked at by itself (`owner_look`), then each replica beside it (`replica_look`).
 5. Every side is asked whether what was read was all of it.
 
+A large entity is looked at in segments (`segment`), each of which is such a look at a range of keys.
+
 A side whose store breaks off is read again from a new snapshot, within limits (`perseverance`), whether it broke off
 while it was opened, scanned, or asked for the rows of single keys; the others keep what they have.  A replica that
 cannot be read takes nothing from the others: its `ReplicaLook` says why.  Without the owner there is no look at all.
@@ -18,21 +20,25 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, InterruptedReadError, StoreError
+from reconcilers import row_keys
 from reconcilers.hidden_nans import unmask_nans
 from reconcilers.marks import copies_mark
 from reconcilers.opened import open_side
 from reconcilers.owner_look import OwnerLook
+from reconcilers.ports import Cutting
 from reconcilers.projection import compile_side, owner_items, replica_items
 from reconcilers.projector import projector
 from reconcilers.reading import Reading
 from reconcilers.replica_look import PairLook
-from reconcilers.rows import redacted_constants
+from reconcilers.rows import frequent_texts, redacted_constants
+from reconcilers.segment import MisplacedError, misplaced
+from reconcilers.segments import Division, divided
 from reconcilers.sight import EntityLook, ReplicaLook, Sight, Suspects
 from reconcilers.suspect_keys import SuspectKeys
 
@@ -42,9 +48,12 @@ if TYPE_CHECKING:
     from contracts.contract import Contract, Replica
     from contracts.expression import Expression
     from reconcilers.opened import Opened, Projected
-    from reconcilers.ports import Reader
+    from reconcilers.ports import Reader, Snapshot
+    from reconcilers.projection import Item
     from reconcilers.projector import Projector
     from reconcilers.recheck import Mark
+    from reconcilers.segment import Segment
+    from reconcilers.segments import SegmentLimits
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -104,35 +113,82 @@ class Looker:
         self.constants: dict[str, Mapping[str, str]] = {}
         """The constants of redacted columns by replica, as the first look found them."""
         self._stored: Mapping[str, tuple[str, ...]] | None = None
+        self._referenced: dict[str, str] = {}
 
-    def look(self, suspects: Suspects | None = None) -> EntityLook:
+    @property
+    def workspace(self) -> Workspace:
+        """Where rows meet."""
+        return self._workspace
+
+    def first_look(self, limits: SegmentLimits) -> EntityLook | Division:
+        """Look at everything, or say in which segments it is to be looked at.
+
+        Raises:
+            StoreError: The owner could not be read.
+            WorkspaceError: What would be read does not fit the workspace.
+            DeadlineError: The run's time is over.
+        """
+        return self._look(None, None, None, limits)
+
+    def look(
+        self,
+        suspects: Suspects | None = None,
+        *,
+        segment: Segment | None = None,
+        narrow: frozenset[str] | None = None,
+    ) -> EntityLook:
         """Read, compare and name what differs.
 
         Args:
             suspects: What to look at again; None looks at everything.
+            segment: The range of keys to look at; None looks at all of them.
+            narrow: Int fields that every side delivers in at most 64 bits in every segment; None: as it is now.
 
         Raises:
+            MisplacedError: Of a segment: a store's order of keys is not ours.
             StoreError: The owner could not be read.  A replica that cannot be read is told in its `ReplicaLook`.
             WorkspaceError: What was read does not fit the workspace.
             DeadlineError: The run's time is over.
         """
+        found = self._look(suspects, segment, narrow, None)
+        if not isinstance(found, EntityLook):
+            raise TypeError("a look without limits is not divided")
+        return found
+
+    def _look(
+        self,
+        suspects: Suspects | None,
+        segment: Segment | None,
+        narrow: frozenset[str] | None,
+        limits: SegmentLimits | None,
+    ) -> EntityLook | Division:
         from reconcilers.workspace import workspace_errors  # here: it brings DuckDB, which takes its time
 
+        division = Division()
         self._workspace.know_functions()  # before any snapshot begins: its transaction would not see them
         keys = None
         if suspects is not None:
             keys = SuspectKeys(self._cursor, self._contract, suspects, f"{self._prefix}suspects")
         with workspace_errors(f"comparing {self._contract.entity}", self._workspace.halt), ExitStack() as stack:
             readers = self._readers_for(suspects)
-            owner, copies = self._readings(stack, readers)
+            owner, copies = self._readings(stack, readers, segment)
             if suspects is None:
                 self._open([owner, *copies.values()])
+                if limits is not None and (division := self._divided(owner, copies, limits)).bounds:
+                    return division
             else:  # an owner that is read after its replicas, and is as it was, was so when they were read
                 self._open([*copies.values()])
                 self._open([owner])
-            result = self._compared(owner, copies, keys, readers.referenced)
+            task = _Task(owner, copies, readers.referenced, keys, segment, narrow)
+            result = self._compared(task)
         result.read_until = monotonic()
+        result.remarks += [division.remark] if division.remark else []
         return result
+
+    def give_up(self, replica: str, error: AuditorError) -> None:
+        """Read a replica no more."""
+        kept = {**self._readers.replicas, replica: error}
+        self._readers = replace(self._readers, replicas=kept)
 
     def latest(self, replica: Replica) -> Mark:
         """The newest of its owner's marks that a replica holds: how far it has come; None where it has none.
@@ -165,27 +221,51 @@ class Looker:
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
-    def _readings(self, stack: ExitStack, readers: Readers) -> tuple[Reading, dict[str, Reading]]:
+    def _divided(self, owner: Reading, copies: Mapping[str, Reading], limits: SegmentLimits) -> Division:
+        sides = [side for side in (owner, *copies.values()) if side.error is None]
+        opened = [side.opened for side in sides if side.opened is not None]
+        division = divided(self._cursor, self._contract, opened, limits)
+        if not division.bounds:
+            return division
+        return replace(division, narrow=self._compiler(sides, None).narrow)
+
+    def _readings(
+        self, stack: ExitStack, readers: Readers, segment: Segment | None
+    ) -> tuple[Reading, dict[str, Reading]]:
         """Every side, not opened yet; the stack closes them."""
         halt = self._workspace.halt
-        owner = Reading(None, partial(self._open_owner, readers.owner), halt)
+        owner = Reading(None, partial(self._open_owner, readers.owner, segment), halt)
         copies = {}
         for replica in self._replicas(readers.replicas):
             reader = readers.replicas[replica.name]
             if isinstance(reader, AuditorError):
                 copies[replica.name] = Reading(replica, None, halt, error=reader)
             else:
-                copies[replica.name] = Reading(replica, partial(self._open_replica, reader, replica), halt)
+                copies[replica.name] = Reading(replica, partial(self._open_replica, reader, replica, segment), halt)
         for side in (owner, *copies.values()):
             stack.callback(side.close)
         return owner, copies
 
-    def _open_owner(self, reader: Reader) -> Opened:
-        return open_side(reader, self._workspace, lambda _: owner_items(self._contract), f"{self._prefix}owner")
+    def _open_owner(self, reader: Reader, segment: Segment | None) -> Opened:
+        table, cut = f"{self._prefix}owner", self._cut(reader, segment)
+        return open_side(reader, self._workspace, lambda _: owner_items(self._contract), table, cut)
 
-    def _open_replica(self, reader: Reader, replica: Replica) -> Opened:
-        items = partial(replica_items, self._contract, replica)
-        return open_side(reader, self._workspace, items, f"{self._prefix}{replica.name}")
+    def _open_replica(self, reader: Reader, replica: Replica, segment: Segment | None = None) -> Opened:
+        items, cut = partial(replica_items, self._contract, replica), self._cut(reader, segment)
+        return open_side(reader, self._workspace, items, f"{self._prefix}{replica.name}", cut)
+
+    def _cut(self, reader: Reader, segment: Segment | None) -> Callable[[Snapshot, Sequence[Item]], None] | None:
+        """What has a snapshot bring one segment only."""
+        if segment is None:
+            return None
+
+        def cut(snapshot: Snapshot, items: Sequence[Item]) -> None:
+            if not isinstance(snapshot, Cutting):
+                raise MisplacedError(reader.dataset)
+            by = next(item.wanted for item in items if item.name == self._contract.key[0])
+            snapshot.cut(by, segment.lower, segment.upper)
+
+        return cut
 
     def _open(self, sides: Sequence[Reading]) -> None:
         """Open some sides at once."""
@@ -212,22 +292,16 @@ class Looker:
 
     # -- scanning ----------------------------------------------------------------------------------------------------
 
-    def _compared(
-        self,
-        owner: Reading,
-        copies: Mapping[str, Reading],
-        keys: SuspectKeys | None,
-        referenced: Mapping[str, tuple[Contract, Reader] | AuditorError],
-    ) -> EntityLook:
+    def _compared(self, task: _Task) -> EntityLook:
         """Scan every side at once and compare; a side that breaks off while rows are fetched is scanned again."""
-        sides = [side for side in (owner, *copies.values()) if side.error is None]
-        compiler = self._compiler(sides)
+        sides = [side for side in (task.owner, *task.copies.values()) if side.error is None]
+        compiler = self._compiler(sides, task.narrow)
         self._stored = compiler.stored.fields if self._stored is None else self._stored
-        scan = partial(self._scan_side, compiler, sides, keys)
+        scan = partial(self._scan_side, compiler, sides, task)
         self._at_once(sides, lambda side: side.scan(scan))
         while True:
             try:
-                return self._compare(owner, copies, referenced)
+                return self._compare(task)
             except InterruptedReadError as error:
                 interruption = error
             lost = [side for side in sides if side.is_lost()]
@@ -235,20 +309,17 @@ class Looker:
                 raise interruption
             self._at_once(lost, partial(_scan_again, interruption, scan))
 
-    def _compiler(self, sides: Sequence[Reading]) -> Projector:
+    def _compiler(self, sides: Sequence[Reading], narrow: frozenset[str] | None) -> Projector:
         opened = [(side.replica, side.opened) for side in sides if side.opened is not None]
-        return projector(self._contract, opened, self._where, self._stored)
+        found = projector(self._contract, opened, self._where, self._stored)
+        return found if narrow is None else replace(found, narrow=found.narrow & narrow)
 
     def _scan_side(
-        self,
-        compiler: Projector,
-        sides: Sequence[Reading],
-        keys: SuspectKeys | None,
-        side: Reading,
-        opened: Opened,
+        self, compiler: Projector, sides: Sequence[Reading], task: _Task, side: Reading, opened: Opened
     ) -> Projected:
-        """Bring one side's projection: of every row, or of the suspects' rows."""
-        if side.again and not self._compiler([other for other in sides if other.opened]).agrees(compiler):
+        """Bring one side's projection: of every row, of a segment's, or of the suspects' rows."""
+        keys = task.keys
+        if side.again and not self._compiler([s for s in sides if s.opened], task.narrow).agrees(compiler):
             message = f"reading {opened.reader.dataset}: its columns were changed while it was read"
             raise StoreError(message, hint="run again")
         with opened.noticing():
@@ -260,27 +331,41 @@ class Looker:
             sql = f"SELECT * FROM ({sql}) WHERE {keys.condition(projected.projection)}"
         count = opened.bring(sql, opened.table)
         self._progress(opened.reader.dataset, count)
+        if task.segment is not None:
+            self._check_order(task.segment, opened)
         unmask_nans(self._workspace.cursor(), self._contract, projected)
         return projected
 
+    def _check_order(self, segment: Segment, opened: Opened) -> None:
+        """Every row that a store has put into a segment must belong there by its canonical key.
+
+        Raises:
+            MisplacedError: One does not, so that another one may be missing here.
+        """
+        condition = misplaced(segment, self._contract.fields[self._contract.key[0]].type)
+        if row_keys.number(self._workspace.cursor(), f'SELECT count(*) FROM "{opened.table}" WHERE {condition}'):
+            raise MisplacedError(opened.reader.dataset)
+
     # -- comparing ---------------------------------------------------------------------------------------------------
 
-    def _compare(
-        self,
-        owner: Reading,
-        copies: Mapping[str, Reading],
-        referenced: Mapping[str, tuple[Contract, Reader] | AuditorError],
-    ) -> EntityLook:
+    def _compare(self, task: _Task) -> EntityLook:
         """Compare what was scanned.
 
         Raises:
             InterruptedReadError: A side broke off while rows were fetched.
         """
+        owner = task.owner
         result = EntityLook(watermark=_watermark(owner), again=list(owner.again))
         whole = owner.scanned()
-        OwnerLook(self._workspace, self._cursor, self._contract, referenced, self._prefix).look(whole, result)
-        for replica in self._replicas(copies):
-            result.replicas[replica.name] = self._compare_copy(replica, whole, copies[replica.name])
+        brought = self._referenced if task.segment is not None else {}
+        alone = OwnerLook(self._workspace, self._cursor, self._contract, task.referenced, self._prefix, brought)
+        alone.look(whole, result)
+        for replica in self._replicas(task.copies):
+            seen = self._compare_copy(replica, whole, task.copies[replica.name])
+            if task.segment is not None and not seen.error:
+                copy = task.copies[replica.name].scanned()
+                seen.frequent = frequent_texts(self._cursor, copy.table, copy.projection)
+            result.replicas[replica.name] = seen
         result.rewritten = whole.opened.incomplete()
         result.notes += [result.rewritten] if result.rewritten else []
         return result
@@ -306,6 +391,18 @@ class Looker:
         if replica.name not in self.constants:
             self.constants[replica.name] = redacted_constants(self._cursor, copy.table, copy.projection)
         return self.constants[replica.name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one look reads, and of which keys."""
+
+    owner: Reading
+    copies: Mapping[str, Reading]
+    referenced: Mapping[str, tuple[Contract, Reader] | AuditorError]
+    keys: SuspectKeys | None
+    segment: Segment | None
+    narrow: frozenset[str] | None
 
 
 def _scan_again(error: InterruptedReadError, scan: Callable[[Reading, Opened], Projected], side: Reading) -> None:

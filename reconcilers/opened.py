@@ -109,7 +109,13 @@ class Projected:
         return self.opened.table
 
 
-def open_side(reader: Reader, workspace: Workspace, items_of: Callable[[Shape], Sequence[Item]], table: str) -> Opened:
+def open_side(
+    reader: Reader,
+    workspace: Workspace,
+    items_of: Callable[[Shape], Sequence[Item]],
+    table: str,
+    cut: Callable[[Snapshot, Sequence[Item]], None] | None = None,
+) -> Opened:
     """Open one side's snapshot; whoever calls this calls `close`.
 
     Args:
@@ -117,6 +123,7 @@ def open_side(reader: Reader, workspace: Workspace, items_of: Callable[[Shape], 
         workspace: Where its rows go.
         items_of: What is to be read, given the dataset's shape.
         table: The name of its table there.
+        cut: Has the snapshot bring a part of its rows only.
 
     Raises:
         StoreError: The store cannot be reached or refuses.
@@ -124,6 +131,8 @@ def open_side(reader: Reader, workspace: Workspace, items_of: Callable[[Shape], 
     with ExitStack() as stack:
         snapshot, shape = stack.enter_context(shaped_snapshot(reader, workspace))
         items = items_of(shape)
+        if cut is not None:
+            cut(snapshot, items)
         wanted = [item.wanted for item in items]
         columns = snapshot.described(wanted) if isinstance(snapshot, StoreHashing) else None
         relation = snapshot.scan(wanted) if columns is None else None

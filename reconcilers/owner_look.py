@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, StoreError, UsageError
@@ -35,6 +35,7 @@ class OwnerLook:
     Attributes:
         referenced: Readers of the owners that this entity refers to, by entity, each with its contract.
         prefix: Begins the names of tables.
+        brought: Entity to the table of its owner's keys, where an earlier segment has brought them.
     """
 
     workspace: Workspace
@@ -42,6 +43,7 @@ class OwnerLook:
     contract: Contract
     referenced: Mapping[str, tuple[Contract, Reader] | AuditorError]
     prefix: str
+    brought: dict[str, str] = field(default_factory=dict)
 
     def look(self, owner: Projected, result: EntityLook) -> None:
         """Count the owner's rows and name what is wrong with them."""
@@ -68,14 +70,20 @@ class OwnerLook:
         return sights
 
     def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> None:
+        known = self.brought.get(entity)
+        if known is not None and not self._broken(owner, name, known):
+            return  # what is broken is looked at beside the keys of now: a key may have come since
         tries = Perseverance(self.workspace.halt, lambda error: result.again.append(f"{entity}: {error.message}"))
         try:
             table = tries.run(lambda: self._bring_referenced(entity))
         except (StoreError, UsageError) as error:
             result.notes.append(f"references of {name} to {entity} were not checked: {error}")
             return
-        found = reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
-        result.owner_sights += [_sight(finding) for finding in found]
+        self.brought[entity] = table
+        result.owner_sights += [_sight(finding) for finding in self._broken(owner, name, table)]
+
+    def _broken(self, owner: Projected, name: str, table: str) -> list[Finding]:
+        return reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
 
     def _bring_referenced(self, entity: str) -> str:
         """The keys that the referenced entity's owner holds now, as a table."""

@@ -288,6 +288,39 @@ class StoreHashing(Protocol):
 
 
 @runtime_checkable
+class Cutting(Protocol):
+    """What a snapshot offers besides that can read a part of its rows: those with a range of one column's values.
+
+    The store compares as it does; `reconcilers.segment` finds out whether that is how we do.
+    """
+
+    def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
+        """Values that divide the rows into parts of about so many.
+
+        Args:
+            by: The column; its type is one of `reconcilers.segment.CUT_KINDS`.
+            rows: How many a part is to have.
+
+        Returns:
+            The values in text, in any order, none where there are no more rows than that; None where the rows cannot be
+            cut by this column, or each part would cost as much as the whole (no index leads to it).
+        """
+        ...
+
+    def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
+        """From now on `Snapshot.scan`, `scan_hashed` and `nan_keys` bring the rows of one part only.
+
+        Whatever the bounds, each row belongs to exactly one of the parts between bounds that follow one another.
+
+        Args:
+            by: The column.
+            lower: The least value, in canonical text; None: from the beginning on, NULL too.
+            upper: The value that all are less than, or None.
+        """
+        ...
+
+
+@runtime_checkable
 class StoreHashingReader(Protocol):
     """What the reader of such a snapshot offers besides, for `--dry-run`."""
 

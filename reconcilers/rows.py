@@ -34,6 +34,7 @@ from reconcilers.equality_sql import within
 from reconcilers.fetch import FETCH_KEYS_MAX
 from reconcilers.projection import compared_fields
 from reconcilers.row_keys import count_live, duplicates_of, key_text, key_texts, live, number, without_duplicates
+from reconcilers.sight import Frequent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +51,10 @@ BUCKETS = 4096
 
 BUCKETS_WORTHWHILE = BUCKETS // 2
 """Beyond so many that differ, choosing their rows costs more than it saves."""
+
+
+FREQUENT_TEXTS_MAX = 1000
+"""Texts of a redacted column that a segment remembers: a redacted column has one, and a few mistakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +210,26 @@ def redacted_constants(cursor: duckdb.DuckDBPyConnection, table: str, projection
             f'SELECT {column} FROM "{table}" WHERE {live(projection)} AND {column} IS NOT NULL '
             f"GROUP BY ALL ORDER BY count(*) DESC, {column} LIMIT 1"
         ).fetchone()
-        literals[field] = "NULL" if row is None else "'" + str(row[0]).replace("'", "''") + "'"
+        literals[field] = constant_literal(None if row is None else str(row[0]))
     return literals
+
+
+def constant_literal(text: str | None) -> str:
+    """SQL literal of a redacted field's constant; None: every text is NULL."""
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+def frequent_texts(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection) -> dict[str, Frequent]:
+    """The most frequent texts of each redacted field, so that those of several segments can be counted together."""
+    found = {}
+    for field, column in projection.constants.items():
+        rows = cursor.execute(
+            f'SELECT {column}, count(*) AS n FROM "{table}" WHERE {live(projection)} AND {column} IS NOT NULL '
+            f"GROUP BY ALL ORDER BY n DESC, {column} LIMIT {FREQUENT_TEXTS_MAX + 1}"
+        ).fetchall()
+        rest = rows[FREQUENT_TEXTS_MAX][1] if len(rows) > FREQUENT_TEXTS_MAX else 0
+        found[field] = Frequent(dict(rows[:FREQUENT_TEXTS_MAX]), rest)
+    return found
 
 
 def _drop_outside(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.recheck import Mark
@@ -41,6 +41,19 @@ class Sight:
     doubt: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Frequent:
+    """The most frequent texts of a redacted column in one segment.
+
+    Attributes:
+        counts: How often each of them stands there.
+        rest: No other text stands there more often than this.
+    """
+
+    counts: Mapping[str, int]
+    rest: int
+
+
 @dataclass(slots=True)
 class ReplicaLook:
     """What one look found at one replica."""
@@ -54,6 +67,10 @@ class ReplicaLook:
     """Why it was read again from a new snapshot; nothing is missing for that."""
     error: str = ""
     """Why it could not be read at all."""
+    until: Watermark | None = None
+    """The last segment's, where it was read in segments."""
+    frequent: dict[str, Frequent] = field(default_factory=dict)
+    """Of a segment: by redacted field, the most frequent of its texts."""
 
 
 @dataclass(slots=True)
@@ -70,6 +87,10 @@ class EntityLook:
     """Why the owner was read again from a new snapshot; nothing is missing for that."""
     rewritten: str = ""
     """Why what was read of the owner's rows may not be all of them; one of the notes, or an empty string."""
+    until: Watermark | None = None
+    """The last segment's, where it was read in segments."""
+    remarks: list[str] = field(default_factory=list)
+    """What is worth knowing of how it was read; nothing is missing for that."""
     read_until: float = 0.0
     """The monotonic clock when everything had been read: how late a store without a snapshot may have been seen."""
 

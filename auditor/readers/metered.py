@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from auditor.readers.lifeline import lifeline
 from auditor.readers.native import NativeSnapshot
 from contracts.errors import StoreError
-from reconcilers.ports import ShapedReader, StoreHashing, StoreHashingReader
+from reconcilers.ports import Cutting, ShapedReader, StoreHashing, StoreHashingReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,6 +165,19 @@ class MeteredSnapshot:
         if not isinstance(self._snapshot, StoreHashing):
             raise TypeError(f"the store of {self.watermark.dataset} hashes nothing")
         return self._snapshot
+
+    def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
+        """See `reconcilers.ports.Cutting.dividers`."""
+        if not isinstance(self._snapshot, Cutting):
+            return None
+        with timed(self._account):
+            return self._snapshot.dividers(by, rows)
+
+    def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
+        """See `reconcilers.ports.Cutting.cut`."""
+        if not isinstance(self._snapshot, Cutting):
+            raise TypeError(f"the store of {self.watermark.dataset} cuts nothing")
+        self._snapshot.cut(by, lower, upper)
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""

@@ -1,14 +1,18 @@
 """What a run has looked at already, kept beside its workspace until the run is over.
 
 A run that is killed leaves the first looks that it had finished; `audit reconcile --resume` takes them as they are and
-looks at the rest.  The looks are those of the killed run, with its moments: what was suspect then is judged now.
+looks at the rest.  The looks are those of the killed run, with its moments: what was suspect then is judged now.  Of an
+entity in segments, each segment's look is kept, and where it was cut.
 
-An entity with a sensitive field is not kept, since what is kept are rows' values in plain text: it is looked at again.
-So is one of which a replica could not be read, or whose contract has changed since.
+What is kept are rows' values in plain text.  So of an entity with a sensitive field, only looks are kept that found
+nothing; the others are had again.  So are those at which a replica could not be read, and all of an entity whose
+contract has changed since.
 
 ```
-<workspace directory>/checkpoints/<run id>/run.json       what the run was asked, and when it began
-<workspace directory>/checkpoints/<run id>/<entity>.jsonl one line for the look, one for each of its sights
+<workspace directory>/checkpoints/<run id>/run.json              what the run was asked, and when it began
+<workspace directory>/checkpoints/<run id>/<entity>.jsonl        one line for the look, one for each of its sights
+<workspace directory>/checkpoints/<run id>/<entity>.division.json  where an entity in segments is cut
+<workspace directory>/checkpoints/<run id>/<entity>.<n>.jsonl    the same of its n-th segment, from 0 on
 ```
 """
 
@@ -27,7 +31,8 @@ from typing import TYPE_CHECKING, Any, Self
 from contracts.errors import UsageError, WorkspaceError
 from reconcilers.finding import Cause, Divergence, FieldDifference, Finding, Verdict
 from reconcilers.rows import Counts
-from reconcilers.sight import EntityLook, ReplicaLook, Sight
+from reconcilers.segments import Division
+from reconcilers.sight import EntityLook, Frequent, ReplicaLook, Sight
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -45,11 +50,12 @@ _RUN = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A finished look, and what the looker had learned by it."""
+    """A finished look, and what the looker had learned by it; `number` is its segment's, where there are segments."""
 
     look: EntityLook
     wall: datetime
     constants: Mapping[str, Mapping[str, str]]
+    number: int = 0
 
 
 class Checkpoints:
@@ -110,21 +116,56 @@ class Checkpoints:
             )
         return cls(chosen[0], asked, datetime.fromisoformat(run["started_at"]), clock)
 
-    def keep(self, contract: Contract, look: EntityLook, constants: Mapping[str, Mapping[str, str]]) -> None:
+    def keep(
+        self,
+        contract: Contract,
+        look: EntityLook,
+        constants: Mapping[str, Mapping[str, str]],
+        segment: int | None = None,
+    ) -> None:
         """Write a finished look down, whole or not at all.
 
         Raises:
             WorkspaceError: There is no room, or no right to write.
         """
-        sensitive = any(field.sensitive for field in contract.fields.values())
-        if sensitive or any(replica.error for replica in look.replicas.values()):
+        if any(replica.error for replica in look.replicas.values()) or not _may_be_kept(contract, look, constants):
             return
+        self._write(self._file(contract, segment), self._lines(contract, look, constants))
+
+    def keep_division(self, contract: Contract, division: Division) -> None:
+        """Write down where an entity is cut.
+
+        Raises:
+            WorkspaceError: There is no room, or no right to write.
+        """
+        if contract.fields[contract.key[0]].sensitive:
+            return
+        document = asdict(division) | {"contract": contract_digest(contract), "narrow": sorted(division.narrow)}
+        self._write(self._division_file(contract), [json.dumps(document)])
+
+    def division(self, contract: Contract) -> Division | None:
+        """Where an entity was cut; None where that is not known."""
+        file = self._division_file(contract)
+        if not file.exists():
+            return None
+        found = _loaded(file)
+        if found["contract"] != contract_digest(contract):
+            self.drop(contract)
+            return None
+        return Division(tuple(found["bounds"]), frozenset(found["narrow"]), found["remark"])
+
+    def drop(self, contract: Contract) -> None:
+        """Forget what was kept of an entity."""
+        for file in self.directory.glob(f"{_stem(contract)}.*"):
+            file.unlink(missing_ok=True)
+
+    def _write(self, file: Path, lines: Iterable[str]) -> None:
         try:
             if not self.directory.exists():
                 self.directory.mkdir(parents=True, mode=0o700)
                 begun = {"asked": self.asked, "started_at": self.started_at.isoformat()}
                 _written(self.directory / _RUN, [json.dumps(begun)])
-            _written(self._file(contract), self._lines(contract, look, constants))
+            _written(file, lines)
         except OSError as error:
             raise WorkspaceError(
                 f"keeping what was looked at in {self.directory} failed: {error.strerror or error}",
@@ -140,6 +181,7 @@ class Checkpoints:
             "owner": {
                 "owner_rows": look.owner_rows, "notes": look.notes, "again": look.again,
                 "read_until": look.read_until, "watermark": _watermark_document(look.watermark),
+                "until": _watermark_document(look.until), "remarks": look.remarks,
             },
             "replicas": {name: _replica_document(replica) for name, replica in look.replicas.items()},
         }  # fmt: skip
@@ -148,9 +190,9 @@ class Checkpoints:
         for name, replica in look.replicas.items():
             yield from (json.dumps([name, asdict(sight)]) for sight in replica.sights)
 
-    def kept(self, contract: Contract) -> Kept | None:
+    def kept(self, contract: Contract, segment: int | None = None) -> Kept | None:
         """A look that was finished before; None where there is none that still holds."""
-        file = self._file(contract)
+        file = self._file(contract, segment)
         if not file.exists():
             return None
         with file.open(encoding="utf-8") as lines:
@@ -166,15 +208,30 @@ class Checkpoints:
                 replica, sight = json.loads(line)
                 sights = look.owner_sights if replica is None else look.replicas[replica].sights
                 sights.append(_sight(sight))
-        return Kept(look, wall, head["constants"])
+        return Kept(look, wall, head["constants"], segment or 0)
 
     def forget(self) -> None:
         """The run is over."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _file(self, contract: Contract) -> Path:
-        name = hashlib.sha256(contract.entity.encode()).hexdigest()[:16]  # an entity may be called anything
-        return self.directory / f"{name}.jsonl"
+    def _file(self, contract: Contract, segment: int | None) -> Path:
+        return self.directory / f"{_stem(contract)}{'' if segment is None else f'.{segment}'}.jsonl"
+
+    def _division_file(self, contract: Contract) -> Path:
+        return self.directory / f"{_stem(contract)}.division.json"
+
+
+def _stem(contract: Contract) -> str:
+    return hashlib.sha256(contract.entity.encode()).hexdigest()[:16]  # an entity may be called anything
+
+
+def _may_be_kept(contract: Contract, look: EntityLook, constants: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether there is nothing sensitive in it: a look that found nothing holds no values."""
+    if not any(field.sensitive for field in contract.fields.values()):
+        return True
+    seen = look.replicas.values()
+    values = look.owner_sights or any(replica.sights or replica.frequent for replica in seen) or any(constants.values())
+    return not values
 
 
 def contract_digest(contract: Contract) -> str:
@@ -220,7 +277,8 @@ def _watermark_document(mark: Watermark | None) -> dict[str, Any] | None:
 def _replica_document(look: ReplicaLook) -> dict[str, Any]:
     return {
         "counts": None if look.counts is None else asdict(look.counts), "notes": look.notes, "again": look.again,
-        "watermark": _watermark_document(look.watermark),
+        "watermark": _watermark_document(look.watermark), "until": _watermark_document(look.until),
+        "frequent": {name: asdict(texts) for name, texts in look.frequent.items()},
     }  # fmt: skip
 
 
@@ -229,11 +287,15 @@ def _look(head: Mapping[str, Any], shift: float) -> EntityLook:
     look = EntityLook(
         owner_rows=owner["owner_rows"], notes=owner["notes"], again=owner["again"],
         watermark=_watermark(owner["watermark"], shift), read_until=owner["read_until"] + shift,
+        until=_watermark(owner["until"], shift), remarks=owner["remarks"],
     )  # fmt: skip
     for name, replica in head["replicas"].items():
         counts = None if replica["counts"] is None else Counts(**replica["counts"])
-        watermark = _watermark(replica["watermark"], shift)
-        look.replicas[name] = ReplicaLook(counts, [], watermark, replica["notes"], replica["again"])
+        look.replicas[name] = ReplicaLook(
+            counts, watermark=_watermark(replica["watermark"], shift), notes=replica["notes"], again=replica["again"],
+            until=_watermark(replica["until"], shift),
+            frequent={field: Frequent(**texts) for field, texts in replica["frequent"].items()},
+        )  # fmt: skip
     return look
 
 

@@ -181,6 +181,7 @@ def _surroundings(
         confirmer=wiring.confirmer,
         loads=wiring.loads,
         windows=wiring.windows,
+        segments=wiring.segments,
     )
     shown = listener.progress
     if shown is None:

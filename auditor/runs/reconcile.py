@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from auditor.runs.first_look import FirstLook
 from auditor.runs.lateness import tell_late_replicas
 from auditor.runs.run_time import RunTime
 from auditor.runs.suspicion import Suspicion
@@ -21,14 +22,15 @@ from contracts.expression import check_types
 from contracts.logical_types import Kind
 from reconcilers.finding import Finding, Verdict
 from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
+from reconcilers.segments import SegmentLimits
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from auditor.clock import Clock
     from auditor.quantities import Window
-    from auditor.runs.checkpoints import Checkpoints, Kept
+    from auditor.runs.checkpoints import Checkpoints
     from auditor.runs.recollection import Recollection
     from contracts.contract import Contract, Reference, Replica
     from contracts.expression import Expression
@@ -84,6 +86,7 @@ class Surroundings:
         windows: When a connection may be read, by its name; empty: always.
         recall: What earlier runs left in flight of an entity.
         checkpoints: Where finished looks are kept, and found by a run that goes on; None: nowhere.
+        segments: How much is read at a time of an entity whose datasets these connections have.
     """
 
     contracts: Mapping[str, Contract]
@@ -97,6 +100,7 @@ class Surroundings:
     windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
     recall: Callable[[str], Recollection | None] = lambda _entity: None
     checkpoints: Checkpoints | None = None
+    segments: Callable[[Collection[str]], SegmentLimits] = lambda _connections: SegmentLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +196,17 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
 
 def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time: RunTime, number: int) -> None:
     try:
-        time.check()
-        time.wait_for_windows(_windows(run.contract, around), around.say)
         looking = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
-        kept = around.checkpoints.kept(run.contract) if around.checkpoints is not None else None
-        run.first = _first_look(looking, kept)
+        seen = _first_look(run.contract, looking, around, time).look()
+        run.first = seen.whole
     except AuditorError as error:
         run.error = str(error)
         run.reasons.add("incomplete" if isinstance(error, DeadlineError) else "unreadable")
         around.say(f"{run.contract.entity}: {error}")
         return
+    if seen.ended is not None:
+        run.reasons.add("incomplete" if isinstance(seen.ended, DeadlineError) else "unreadable")
+        around.say(f"{run.contract.entity}: {seen.ended}")
     for name, replica in run.first.replicas.items():
         if replica.error:
             around.say(f"{run.contract.entity} at {name}: {replica.error}")
@@ -210,22 +215,25 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         run.reasons.add("empty_owner")
         around.say(_no_row(run.contract, request))
         return
-    wall = around.clock.now() if kept is None else kept.wall
-    run.watch.suspicion.begin(run.first, wall, around.recall(run.contract.entity))
+    recollection = around.recall(run.contract.entity)
+    for part in seen.parts:
+        run.watch.suspicion.begin(part.look, part.wall, recollection)
 
 
-def _first_look(looking: Looker, kept: Kept | None) -> EntityLook:
-    """The look that a killed run had finished, else one of our own."""
-    if kept is None:
-        return looking.look()
-    looking.constants.update(kept.constants)
-    return kept.look
+def _first_look(contract: Contract, looking: Looker, around: Surroundings, time: RunTime) -> FirstLook:
+    windows, limits = _windows(contract, around), around.segments(_connections(contract))
+
+    def pause() -> None:
+        time.check()
+        time.wait_for_windows(windows, around.say)
+
+    return FirstLook(contract, looking, limits, around.clock, around.checkpoints, pause, around.say)
 
 
 def _keep(run: EntityRun, around: Surroundings, *, more: bool) -> None:
     """Keep a finished look for a run that may be killed while there is `more` to do."""
-    if run.watch is None or run.first is None or around.checkpoints is None or not more:
-        return
+    if run.watch is None or run.first is None or around.checkpoints is None or not more or run.first.until is not None:
+        return  # of an entity in segments, each of them has been kept
     try:
         around.checkpoints.keep(run.contract, run.first, run.watch.looker.constants)
     except WorkspaceError as error:  # the run itself goes on
@@ -235,10 +243,18 @@ def _keep(run: EntityRun, around: Surroundings, *, more: bool) -> None:
 def _windows(contract: Contract, around: Surroundings) -> dict[str, Sequence[Window]]:
     """When the connections that an entity's look reads may be read, of those that have windows."""
     others = (around.contracts.get(entity) for entity in contract.references().values())
-    owners = [entity.owner for entity in (contract, *others) if entity is not None]
-    references = [owner.dataset or owner.query for owner in owners] + [copy.dataset for copy in contract.replicas]
-    names = {reference.connection for reference in references if reference is not None}  # feeds have no windows
+    referenced = {name for entity in others if entity is not None for name in _connections(entity, copies=False)}
+    names = _connections(contract) | referenced  # feeds have no windows
     return {name: windows for name in sorted(names) if (windows := around.windows(name))}
+
+
+def _connections(contract: Contract, *, copies: bool = True) -> set[str]:
+    """The connections of an entity's datasets."""
+    references = [
+        contract.owner.dataset or contract.owner.query,
+        *(copy.dataset for copy in contract.replicas if copies),
+    ]
+    return {reference.connection for reference in references if reference is not None}
 
 
 def _no_row(contract: Contract, request: ReconcileRequest) -> str:
@@ -452,7 +468,7 @@ def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
         return tally
     tally.owner_rows = run.first.owner_rows
     tally.owner_verdicts = dict(Counter(finding.verdict for finding in settled if finding.replica is None))
-    tally.coverage = Coverage(not run.first.notes, (), tuple(run.first.notes), tuple(run.first.again))
+    tally.coverage = Coverage(not run.first.notes, (), (*run.first.notes, *run.first.remarks), tuple(run.first.again))
     empty = "empty_owner" in run.reasons
     tally.replicas = [
         _replica_tally(replica, run.first, run.first.replicas[replica.name], settled, request, empty=empty)
@@ -493,9 +509,9 @@ def _replica_tally(
         compared_rows=0 if empty else seen.counts.compared_rows,
         kept=seen.counts.kept,
         verdicts=dict(Counter(finding.verdict for finding in mine)),
-        owner_watermark=_watermark(look.watermark),
-        replica_watermark=_watermark(seen.watermark),
-        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped), tuple(seen.again)),
+        owner_watermark=_watermark(look.watermark, look.until),
+        replica_watermark=_watermark(seen.watermark, seen.until),
+        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped, *look.remarks), tuple(seen.again)),
         lag_bound_seconds=_lag_bound(replica, request),
         fields_differing=dict(
             Counter(
@@ -508,9 +524,11 @@ def _replica_tally(
     )
 
 
-def _watermark(mark: Watermark | None) -> str:
+def _watermark(mark: Watermark | None, until: Watermark | None = None) -> str:
     if mark is None:
         return ""
+    if until is not None:
+        return f"{_watermark(mark)}; the last segment: {_watermark(until)}"
     position = mark.display or mark.position
     moment = mark.read_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     text = f"{position} at {moment}" if position else moment

@@ -5,26 +5,41 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-KILLS = int(os.environ.get("AUDITOR_TEST_KILLS", "12"))
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KILLS = int(os.environ.get("AUDITOR_TEST_KILLS", "8"))
 """Each costs some two seconds; by hand, try hundreds."""
 
 ENTITIES = ("alpha", "beta", "gamma", "delta")
 ROWS = 300
+SEGMENT_ROWS = 80
+"""Four segments of each entity, where they are cut."""
 RUN_SECONDS_MAX = 120
+LOOKED_AFTER_SECONDS = 0.002
+KILLED_WITHIN_SECONDS = 2.5
+DATASETS = ("own", "copy")
+FETCHED_ROWS_MAX = 100
+"""Of all entities' findings, and of looking at them again."""
+CUT = f", limits: {{segment_rows: {SEGMENT_ROWS}}}"
+SEGMENTED = "read in 4 segments of id, each at a moment of its own"
 
 SETTINGS = """\
 version: 1
 contracts: contracts
 connections:
-  own: {url: "sqlite:///own.db"}
+  own: {url: "sqlite:///own.db"LIMITS}
   copy: {url: "sqlite:///copy.db"}
 ledger: {url: "sqlite:///ledger.db"}
 workspace: {directory: .auditor, memory_limit: 256MB, threads: 1}
@@ -46,9 +61,19 @@ replicas:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Four entities, each with a mismatch, a missing row and an orphan."""
+    """Four entities, each with a mismatch, a missing row and an orphan, each read in one scan."""
+    return _made(tmp_path, "")
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    """The same, each read in segments."""
+    return _made(tmp_path, CUT)
+
+
+def _made(tmp_path: Path, limits: str) -> Path:
     (tmp_path / "contracts").mkdir()
-    (tmp_path / "auditor.yaml").write_text(SETTINGS)
+    (tmp_path / "auditor.yaml").write_text(SETTINGS.replace("LIMITS", limits))
     for number, entity in enumerate(ENTITIES):
         (tmp_path / "contracts" / f"{entity}.yaml").write_text(CONTRACT.replace("ENTITY", entity))
         rows = [(i, f"name {i}", f"{i}.50") for i in range(ROWS)]
@@ -91,30 +116,108 @@ def _told(report: dict[str, Any]) -> tuple[Any, ...]:
     return report["exit_code"], report["exit_reasons"], counts, findings
 
 
-def test_a_killed_run_goes_on_and_says_what_an_undisturbed_one_says(project: Path) -> None:
-    """Whenever the kill comes; and the ledger is sound after each."""
-    code, undisturbed, _ = _finished(project)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """What a run says that nobody disturbs, in segments."""
+    code, report, _ = _finished(_made(tmp_path_factory.mktemp("undisturbed"), CUT))
     assert code == 1
-    assert len(undisturbed["findings"]) == 3 * len(ENTITIES)
-    seconds = 2.0
+    assert len(report["findings"]) == 3 * len(ENTITIES)
+    assert "read in 4 segments of id" in str(report["entities"][0]["owner"]["coverage"]["notes"])
+    assert report["entities"][0]["owner"]["coverage"]["complete"]
+    return _told(report)
+
+
+def test_segments_say_what_one_scan_says(project: Path, undisturbed: tuple[Any, ...]) -> None:
+    code, report, _ = _finished(project)
+    assert code == 1
+    assert _without_notes(_told(report)) == _without_notes(undisturbed)
+
+
+def _without_notes(told: tuple[Any, ...]) -> Any:
+    """Beside what is said of the rows, in an order of its own, what is said of how they were read."""
+    code, reasons, entities, findings = json.loads(json.dumps(told))
+    for _, _, replicas in entities:
+        for replica in replicas:
+            assert replica["coverage"].pop("notes", [SEGMENTED]) in ([], [SEGMENTED])
+    return code, reasons, entities, sorted(findings)
+
+
+def test_a_killed_run_goes_on_and_says_what_an_undisturbed_one_says(cut: Path, undisturbed: tuple[Any, ...]) -> None:
+    """Whenever the kill comes; and the ledger is sound after each."""
     chosen = random.Random(11)
     resumed = 0
     for _ in range(KILLS):
-        process = _start(project)
+        process = _start(cut)
         try:
-            process.communicate(timeout=chosen.uniform(0.05, seconds))
+            process.communicate(timeout=chosen.uniform(0.05, KILLED_WITHIN_SECONDS))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-        assert sqlite3.connect(project / "ledger.db").execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        code, report, told = _finished(project, "--resume", "last")
+        assert sqlite3.connect(cut / "ledger.db").execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        code, report, told = _finished(cut, "--resume", "last")
         if code == 2:
             assert "there is no such run" in told or "has come to its end" in told
             continue
         resumed += 1
-        assert _told(report) == _told(undisturbed)
+        assert _told(report) == undisturbed
     assert resumed > 0
-    assert not list((project / ".auditor" / "checkpoints").glob("*"))
+    assert not list((cut / ".auditor" / "checkpoints").glob("*"))
+
+
+def _kept(project: Path) -> list[Path]:
+    return list((project / ".auditor" / "checkpoints").glob("*/*.json*"))
+
+
+def _segments(project: Path, number: int) -> int:
+    """How many entities' segments of this number are finished."""
+    return sum(path.name.endswith(f".{number}.jsonl") for path in _kept(project))
+
+
+STATES: dict[str, Callable[[Path], bool]] = {
+    "where the first entity is cut is known": lambda project: any("division" in path.name for path in _kept(project)),
+    "its first segment is finished": lambda project: _segments(project, 0) > 0,
+    "its last segment is finished": lambda project: _segments(project, 3) > 0,
+    "the second entity is begun": lambda project: _segments(project, 0) > 1,
+    "all is looked at": lambda project: _segments(project, 3) == len(ENTITIES),
+    "the ledger is written": lambda project: (
+        _segments(project, 3) == len(ENTITIES) and (project / "ledger.db-journal").exists()
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "ending"),
+    [*((state, signal.SIGKILL) for state in STATES), ("its first segment is finished", signal.SIGTERM)],
+)
+def test_a_run_ended_at_a_named_state_goes_on_at_the_last_finished_segment(
+    cut: Path, undisturbed: tuple[Any, ...], state: str, ending: signal.Signals
+) -> None:
+    """What was finished is not read again, and the result is that of an undisturbed run."""
+    process = _start(cut)
+    deadline = time.monotonic() + RUN_SECONDS_MAX
+    while not STATES[state](cut) and process.poll() is None:
+        assert time.monotonic() < deadline, f"the run never came to where {state}"
+        select.select([], [], [], LOOKED_AFTER_SECONDS)
+    process.send_signal(ending)
+    _, err = process.communicate(timeout=RUN_SECONDS_MAX)
+    assert sqlite3.connect(cut / "ledger.db").execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finished = sum(path.name.endswith(".jsonl") for path in _kept(cut))
+    if not _kept(cut):
+        return  # it had come to its end before the signal did
+    if ending is signal.SIGTERM:
+        assert "audit reconcile --resume" in err.decode()
+    code, report, told = _finished(cut, "--resume", "last")
+    if code == 2:
+        assert "has come to its end" in told
+        return
+    assert _told(report) == undisturbed
+    scanned = len(ENTITIES) * len(DATASETS) * (ROWS + 1)
+    assert _rows_read(report) <= scanned - finished * len(DATASETS) * (SEGMENT_ROWS - 10) + FETCHED_ROWS_MAX
+    assert not list((cut / ".auditor" / "checkpoints").glob("*"))
+
+
+def _rows_read(report: dict[str, Any]) -> int:
+    return sum(load["rows"] for load in report["loads"].values())
 
 
 def test_a_run_that_is_asked_something_else_is_not_gone_on_with(project: Path) -> None:

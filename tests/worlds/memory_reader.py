@@ -9,7 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from contracts.errors import StoreError
+from reconcilers.canonical import canonical
 from reconcilers.ports import Column, Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.projection import key_sql
 from reconcilers.watermark import Watermark
 from reconcilers.workspace import Workspace, carry
 
@@ -48,6 +50,10 @@ class MemoryReader:
         self.monotonic: Callable[[], float] = monotonic
         self.store_time: Callable[[], datetime | None] = lambda: None
         self._failure = ""
+        self.dividers: Sequence[str] | None = None
+        """Where the rows can be cut; None: nowhere."""
+        self.sorts_as_text = False
+        """The store sorts its keys otherwise than by their values."""
 
     def fail(self, why: str) -> None:
         """From now on the store cannot be read."""
@@ -61,7 +67,7 @@ class MemoryReader:
     def shape(self) -> Shape:
         """The declared columns."""
         columns = tuple(Column(name, kind, logical=self._logical.get(name)) for name, kind in self.types.items())
-        return Shape(columns, (self._unique,) if self._unique else ())
+        return Shape(columns, (self._unique,) if self._unique else (), estimated_rows=len(self.rows))
 
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[MemorySnapshot]:
@@ -91,6 +97,7 @@ class MemorySnapshot:
                 f'INSERT INTO "{self._table}" VALUES ({marks})', [row.get(name) for name in reader.types]
             )
         self.watermark = Watermark(reader.dataset, datetime.now(UTC), reader.monotonic(), reader.store_time())
+        self._part = ""
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """All rows."""
@@ -98,11 +105,35 @@ class MemorySnapshot:
             RawColumn(f'"{w.path}"', self._reader.types[w.path], w.timezone or "UTC", exact=self._reader.exact)
             for w in wanted
         )
-        return RawRelation(f'"{self._table}"', columns)
+        return RawRelation(f'(SELECT * FROM "{self._table}"{self._part})', columns)
+
+    def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
+        """Wherever the test says."""
+        del by, rows
+        return self._reader.dividers
+
+    def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
+        """By value, what is none after all that are some; or by text."""
+        assert by.logical is not None
+        raw = f'"{by.path}"'
+        if self._reader.sorts_as_text:
+            value, low, high = (f"CAST({sql} AS VARCHAR)" for sql in (raw, _quoted(lower or ""), _quoted(upper or "")))
+        else:
+            value, low, high = (
+                key_sql(by.logical, canonical(by.logical, RawColumn(sql, kind)))
+                for sql, kind in (
+                    (raw, self._reader.types[by.path]),
+                    (f"CAST({_quoted(lower or '')} AS VARCHAR)", "VARCHAR"),
+                    (f"CAST({_quoted(upper or '')} AS VARCHAR)", "VARCHAR"),
+                )
+            )
+        above = "true" if lower is None else f"coalesce({value} >= {low}, {raw} IS NOT NULL)"
+        below = "true" if upper is None else f"coalesce({value} < {high}, {raw} IS NULL)"
+        self._part = f" WHERE {above} AND {below}"
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """Rows with these keys, found as text."""
-        relation = self.scan(wanted)
+        relation = self.scan(wanted)  # for its columns: a look-up is not cut
         paths = [f'CAST("{w.path}" AS VARCHAR)' for w in keys.columns]
         parts = []
         for values in keys.values:

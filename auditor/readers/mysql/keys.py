@@ -148,6 +148,19 @@ def _bytes_of(part: Access) -> str:
     return f"CAST(CONVERT({part.expression} USING utf8mb4) AS BINARY)"
 
 
+def literal_of(part: Access, text: str) -> str:
+    """A canonical text as a literal of the column's type.
+
+    Raises:
+        ValueError: It is no value of that type.
+    """
+    reader = _literals_of(part)
+    literal = reader(text) if reader is not None else None
+    if literal is None:
+        raise ValueError(f"{text!r} is no value of a column of type {part.column.declared}")
+    return f"_utf8mb4 x'{literal}'" if part.column.base in _COMPARED_AS_TEXT else literal
+
+
 def _literals_of(part: Access) -> Callable[[str], str | None] | None:
     """What turns a candidate into a literal of the column's type; None where no literal can be trusted."""
     base = part.column.base

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from auditor.readers.documents import inner_text
+from auditor.readers.mysql import ranges
 from auditor.readers.mysql.catalog import Table, find_query, find_table, shows_one_moment
 from auditor.readers.mysql.cells import Cell, read_rows
 from auditor.readers.mysql.columns import Access, access
@@ -159,11 +160,36 @@ class MySqlSnapshot(NativeSnapshot):
         self._table = table
         self._numbers = itertools.count()
         self._failure: StoreError | None = None
+        self._part = ""
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
         accesses = self._reader.accesses(self._table, wanted)
-        return self._stream(accesses, [select(accesses, self._table)])
+        return self._stream(accesses, [select(accesses, self._table) + self._part])
+
+    def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
+        """See `reconcilers.ports.Cutting.dividers`."""
+        (column,) = self._reader.accesses(self._table, [by])
+        if by.logical is None or not self._table.engine or not ranges.is_cut_by(self._table, column, by.logical):
+            return None
+        found: list[str] = []
+        while True:
+            after = found[-1] if found else None
+            value = self._value_after(column, after, rows)
+            if value is not None and value == after:  # one value in all the rows of a part
+                value = self._value_after(column, after, 0)
+            if value is None:
+                return found
+            found.append(value)
+
+    def _value_after(self, by: Access, after: str | None, rows: int) -> str | None:
+        found = self._session.ask(ranges.next_divider(self._table, by, after, rows))
+        return str(found[0][0]) if found else None
+
+    def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
+        """See `reconcilers.ports.Cutting.cut`."""
+        (column,) = self._reader.accesses(self._table, [by])
+        self._part = f" WHERE {ranges.condition(column, lower, upper)}"
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""

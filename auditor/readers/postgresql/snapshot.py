@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from auditor.readers.native import NativeSnapshot, quote_name, quote_text
-from auditor.readers.postgresql.catalog import changes_since, row_width
+from auditor.readers.postgresql.catalog import changes_since, row_width, shape_of
 from auditor.readers.postgresql.keys import conditions
+from auditor.readers.postgresql.ranges import condition, is_cut_by, sample
 from contracts.errors import InterruptedReadError, StoreError
 from reconcilers.ports import Keys, RawColumn, RawRelation, Wanted
 from reconcilers.watermark import Watermark
@@ -92,6 +93,7 @@ class PostgresSnapshot(NativeSnapshot):
         self._workspace = workspace
         self._scanner_types: Mapping[str, str] | None = None
         self._row_bytes: float | None = None
+        self._part = ""
 
     def take(self, session: PostgresSession, plan: Plan) -> None:
         """Begin: from here on everything is read as of now."""
@@ -103,10 +105,32 @@ class PostgresSnapshot(NativeSnapshot):
         """See `reconcilers.ports.Snapshot.scan`."""
         accesses = self._plan.accesses(wanted)
         self._weigh_rows(accesses)
-        if all(access.scanned for access in accesses) and self._scans_in_parallel(accesses):
+        if not self._part and all(access.scanned for access in accesses) and self._scans_in_parallel(accesses):
             names = [f"{access.scanned} AS c{number}" for number, access in enumerate(accesses)]
             return _relation(f"SELECT {', '.join(names)} FROM {self._scanned_table()}", accesses)
-        return self._statement(accesses, [self._plan.select(accesses)])
+        return self._statement(accesses, [self._plan.select(accesses) + self._part])
+
+    def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
+        """See `reconcilers.ports.Cutting.dividers`."""
+        relation, (column,) = self._plan.relation, self._plan.accesses([by])
+        if relation.kind not in ("r", "m", "p") or by.logical is None:
+            return None
+        shape = shape_of(self._session, relation)
+        leads = any(index[0] == column.column.name for index in shape.indexed)
+        encoding = self._plan.server.encoding
+        if not leads or not is_cut_by(self._session, relation, column, by.logical, encoding):
+            return None
+        parts = -(-(shape.estimated_rows or 0) // rows)
+        if parts <= 1:
+            return []
+        return self._session.ask_json(sample(relation, column, by.logical, parts)) or []
+
+    def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
+        """See `reconcilers.ports.Cutting.cut`."""
+        if by.logical is None:
+            raise ValueError(f"{by.path} has no declared type to be cut by")
+        (column,) = self._plan.accesses([by])
+        self._part = f" WHERE {condition(column, by.logical, lower, upper)}"
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
@@ -120,7 +144,8 @@ class PostgresSnapshot(NativeSnapshot):
         """See `reconcilers.ports.StoreHashing.scan_hashed`."""
         accesses = self._plan.accesses(wanted)
         self._weigh_rows(accesses, len(hashed) * HASH_BYTES)
-        return self._statement(accesses, [self._plan.select(accesses, self._plan.hashes(hashed))], len(hashed))
+        every = self._plan.select(accesses, self._plan.hashes(hashed))
+        return self._statement(accesses, [every + self._part], len(hashed))
 
     def lookup_hashed(self, wanted: Sequence[Wanted], keys: Keys, hashed: Sequence[Sequence[Wanted]]) -> RawRelation:
         """See `reconcilers.ports.StoreHashing.lookup_hashed`."""
@@ -136,8 +161,8 @@ class PostgresSnapshot(NativeSnapshot):
         if not hidden:
             return None
         key = self._plan.accesses(keys)
-        condition = " OR ".join(f"{name} = 'NaN'" for name in hidden)
-        return self._statement(key, [f"{self._plan.select(key)} WHERE {condition}"])
+        is_nan = " OR ".join(f"{name} = 'NaN'" for name in hidden)
+        return self._statement(key, [f"{self._plan.select(key)}{self._part or ' WHERE true'} AND ({is_nan})"])
 
     def load(self, sql: str, table: str) -> int:
         """See `reconcilers.ports.Snapshot.load`."""

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 _NUMERIC_SCALE = re.compile(r"(?:DECIMAL|NUMERIC|NUMBER|DEC)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
 
 
+ROW_BYTES_MIN = 4
+"""The least that a row takes in a file: its place in the page, its length, its rowid."""
+
+COUNTED_ROWS_MIN = 10_000_000
+"""From so many on an estimate that is far too high would have a table read in segments, or refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class SqliteColumn:
     """One column.
@@ -219,12 +226,16 @@ def shape_of(connection: sqlite3.Connection, relation: SqliteRelation, size: int
     for column in relation.columns:
         logical, zone = logical_of(column)
         columns.append(Column(column.name, column.declared, column.nullable, logical, zone))
-    rows = _estimated_rows(connection, relation)
+    rows = _estimated_rows(connection, relation, size)
     return Shape(tuple(columns), relation.unique_keys, relation.indexed, rows, size, relation.nullable_keys)
 
 
-def _estimated_rows(connection: sqlite3.Connection, relation: SqliteRelation) -> int | None:
-    """ANALYZE's count, else the highest rowid, else nothing: counting would read the whole table."""
+def _estimated_rows(connection: sqlite3.Connection, relation: SqliteRelation, size: int) -> int | None:
+    """ANALYZE's count, else the highest rowid, else nothing: counting would read the whole table.
+
+    Rowids may be far apart, so no more rows are believed in than the file has room for; where that is still many, they
+    are counted.
+    """
     if relation.query or not relation.name:
         return None
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone():
@@ -237,4 +248,7 @@ def _estimated_rows(connection: sqlite3.Connection, relation: SqliteRelation) ->
         row = connection.execute(f"SELECT max(rowid) FROM {relation.sql}").fetchone()
     except sqlite3.OperationalError:  # a virtual table need not have one
         return None
-    return max(int(row[0] or 0), 0)
+    highest, most = max(int(row[0] or 0), 0), size // ROW_BYTES_MIN
+    if highest > most >= COUNTED_ROWS_MIN:
+        (highest,) = connection.execute(f"SELECT count(*) FROM {relation.sql}").fetchone()
+    return min(highest, most)

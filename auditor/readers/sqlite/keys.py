@@ -10,6 +10,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from auditor.readers.native import quote_text
 from contracts.logical_types import Kind, LogicalType
 
 if TYPE_CHECKING:
@@ -76,3 +77,25 @@ def _numbers(text: str) -> list[Value]:
     if real.is_integer() and abs(real) < _INT64:
         found.append(int(real))
     return [*found, real] if real == real else found  # noqa: PLR0124  SQLite keeps no NaN
+
+
+RANGED_KINDS = frozenset({Kind.INT, Kind.TEXT, Kind.UUID, Kind.DATE})
+"""Types whose values are mostly kept in a form that sorts as the values do."""
+
+
+def range_condition(name: str, kind: Kind, lower: str | None, upper: str | None) -> str:
+    """SQL of a range of a column's values, NULLs with the least.
+
+    Args:
+        name: The column, quoted.
+        kind: Of its declared type.
+        lower: The least value in canonical text, or None.
+        upper: What all are less than, or None.
+    """
+    found = []
+    for bound, sign in ((lower, ">="), (upper, "<")):
+        if bound is not None:
+            literal = str(int(bound)) if kind is Kind.INT else f"{quote_text(bound)} COLLATE BINARY"
+            found.append(f"{name} {sign} {literal}")
+    inside = " AND ".join(found) or "true"
+    return f"({inside} OR {name} IS NULL)" if lower is None else inside

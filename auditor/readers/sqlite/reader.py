@@ -17,6 +17,7 @@ writers wait at commit: a snapshot is not to be held longer than it takes.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -31,7 +32,7 @@ from auditor.readers.key_filter import rows_with_keys, spelled
 from auditor.readers.native import quote_name
 from auditor.readers.sqlite.catalog import SqliteColumn, SqliteRelation, describe_query, find_relation, shape_of
 from auditor.readers.sqlite.connection import SqliteConnection, failure
-from auditor.readers.sqlite.keys import key_values
+from auditor.readers.sqlite.keys import RANGED_KINDS, key_values, range_condition
 from auditor.readers.sqlite.values import NUMERIC_KINDS, Cell, readable
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import StoreError
@@ -176,11 +177,31 @@ class SqliteSnapshot(StreamingSnapshot):
         self._connection = connection.sql
         self._relation = relation
         self._key_tables = 0
+        self._part = ""
         self._driver = threading.Lock()  # DuckDB's threads may leave one stream while another begins
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
-        return self._stream(wanted, self._ways(wanted))
+        return self._stream(wanted, self._ways(wanted), self._part)
+
+    def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
+        """See `reconcilers.ports.Cutting.dividers`; an index is walked once to its end."""
+        column, path = locate(self._relation, by.path, self.dataset)
+        leads = any(index[0] == column.name for index in (*self._relation.indexed, *self._relation.unique_keys))
+        if by.logical is None or by.logical.kind not in RANGED_KINDS or path or not leads:
+            return None
+        value = f"{quote_name(column.name)} COLLATE BINARY"
+        numbered = f"SELECT {value} AS k, row_number() OVER (ORDER BY {value}) AS n FROM {self._relation.sql}"
+        kind = "integer" if by.logical.kind is Kind.INT else "text"
+        chosen = f"(n - 1) % {rows} = 0 AND n > 1 AND typeof(k) = '{kind}'"
+        (found,) = self._one_row(f"SELECT json_group_array(CAST(k AS TEXT)) FROM ({numbered}) WHERE {chosen}")
+        return [str(text) for text in json.loads(found)]
+
+    def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
+        """See `reconcilers.ports.Cutting.cut`: SQLite puts all values of all types in one order."""
+        column, _ = locate(self._relation, by.path, self.dataset)
+        kind = by.logical.kind if by.logical is not None else Kind.TEXT
+        self._part = f" WHERE {range_condition(quote_name(column.name), kind, lower, upper)}"
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
@@ -224,7 +245,7 @@ class SqliteSnapshot(StreamingSnapshot):
         unknown = [i for i, way in enumerate(ways) if not way]
         if unknown:
             tests = ", ".join(_test(located[i][0].name, wanted[i].logical) for i in unknown)
-            found = self._one_row(f"SELECT {tests} FROM {self._relation.sql}")
+            found = self._one_row(f"SELECT {tests} FROM {self._relation.sql}{self._part}")
             for i, worst in zip(unknown, found, strict=True):
                 ways[i] = ("integer", "integer", "real")[worst or 0] if (worst or 0) < _MIXED else "mixed"
         return ways

@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconcilers.equality_sql import within
 from reconcilers.fetch import FETCH_KEYS_MAX
+from reconcilers.frequent import Frequent
 from reconcilers.projection import compared_fields
 from reconcilers.row_keys import count_live, duplicates_of, key_text, key_texts, live, number, without_duplicates
-from reconcilers.sight import Frequent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

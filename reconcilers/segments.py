@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import WorkspaceError
 from contracts.logical_types import Kind
+from reconcilers.frequent import most_frequent
 from reconcilers.ports import Cutting
 from reconcilers.rows import Counts, constant_literal
 from reconcilers.segment import CUT_KINDS, in_order
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from contracts.contract import Contract
     from reconcilers.opened import Opened
-    from reconcilers.sight import Frequent
 
 LARGE_ROWS = 50_000_000
 """More rows than this are not read in one scan: a snapshot of minutes is a load for a store that is written to, and a
@@ -208,23 +208,3 @@ def whole_constants(looks: Sequence[EntityLook]) -> Constants | None:
                 return None
             found[name][redacted] = constant_literal(text)
     return found
-
-
-def most_frequent(segments: Sequence[Frequent]) -> tuple[bool, str | None]:
-    """The text that stands most often in all segments together (the least of equals), and whether that is sure."""
-    counts: dict[str, int] = {}
-    for segment in segments:
-        for text, count in segment.counts.items():
-            counts[text] = counts.get(text, 0) + count
-    unseen = sum(segment.rest for segment in segments)
-    if not counts:
-        return unseen == 0, None
-    best = min(counts, key=lambda text: (-counts[text], text))
-    if not unseen:
-        return True, best
-    rivals = [
-        counts[text] + sum(segment.rest for segment in segments if text not in segment.counts)
-        for text in counts
-        if text != best
-    ]
-    return max([unseen, *rivals]) < counts[best], best

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
+    from reconcilers.frequent import Frequent
     from reconcilers.recheck import Mark
     from reconcilers.rows import Counts
     from reconcilers.watermark import Watermark
@@ -39,19 +40,6 @@ class Sight:
     copied: Mark = None
     age: float | None = None
     doubt: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Frequent:
-    """The most frequent texts of a redacted column in one segment.
-
-    Attributes:
-        counts: How often each of them stands there.
-        rest: No other text stands there more often than this.
-    """
-
-    counts: Mapping[str, int]
-    rest: int
 
 
 @dataclass(slots=True)

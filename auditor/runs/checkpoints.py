@@ -30,9 +30,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from contracts.errors import UsageError, WorkspaceError
 from reconcilers.finding import Cause, Divergence, FieldDifference, Finding, Verdict
+from reconcilers.frequent import Frequent
 from reconcilers.rows import Counts
 from reconcilers.segments import Division
-from reconcilers.sight import EntityLook, Frequent, ReplicaLook, Sight
+from reconcilers.sight import EntityLook, ReplicaLook, Sight
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:

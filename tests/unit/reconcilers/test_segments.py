@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from auditor.clock import SystemClock
 from auditor.runs.first_look import FirstLook, Outcome
 from contracts.errors import DeadlineError, StoreError, WorkspaceError
+from reconcilers.frequent import Frequent, most_frequent
 from reconcilers.look import Looker, Readers
-from reconcilers.segments import SegmentLimits, most_frequent
-from reconcilers.sight import Frequent
+from reconcilers.segments import SegmentLimits
 from tests.worlds.small_world import SmallWorld, Told, told
 
 if TYPE_CHECKING:

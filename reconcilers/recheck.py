@@ -331,7 +331,7 @@ def _may_flap(case: _Case) -> bool:
 def _old_row(case: _Case) -> Judgement | None:
     """The owner's database itself says that the row has not changed for longer than the lag bound."""
     age = case.now.age
-    if len(case.same) == 1 or age is None or age < case.needed + TRANSACTION_SECONDS:
+    if len(case.same) == 1 or age is None or not is_old(case.now, case.bound):
         return None
     note = f"by its database, the owner's row last changed {age / 3600:.1f} h before"
     return Judgement(Verdict.PERSISTENT, "elapsed", _cause(case), note=note)
@@ -403,6 +403,16 @@ def _needed(lag_bound: float) -> float:
 def _pause(needed: float) -> float:
     """Seconds between the looks while that time passes."""
     return max(needed / LOOKS_PER_BOUND, LOOK_SECONDS_MIN)
+
+
+def is_old(look: Look, lag_bound: float) -> bool:
+    """Whether the owner's database says that the row has not changed for so long that a second look needs no waiting.
+
+    Args:
+        look: The look that tells its age.
+        lag_bound: In seconds.
+    """
+    return look.age is not None and look.age >= _needed(lag_bound) + TRANSACTION_SECONDS
 
 
 @lru_cache(maxsize=64)  # the same for each of perhaps a million suspects of one look

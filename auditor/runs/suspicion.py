@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
-from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Judgement, Look, judge, one_look, settle
+from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Judgement, Look, is_old, judge, one_look, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,7 +59,10 @@ class Suspect:
 
 
 def _judged(looks: list[Look], lag_bound: float) -> Judgement:
-    return judge(looks, lag_bound) if len(looks) > 1 else one_look(lag_bound, looks[0].end - looks[0].at)
+    if len(looks) > 1:
+        return judge(looks, lag_bound)
+    waits = 0.0 if is_old(looks[0], lag_bound) else lag_bound
+    return one_look(waits, looks[0].end - looks[0].at)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Opens a feed of the settings, whatever kind it is."""
+"""Opens a feed of the settings, whatever kind it is: all of it for ourselves, or our share of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from auditor.settings import KafkaFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from auditor.feeds.ports import RecordSource
+    from auditor.feeds.ports import Partition, RecordSource, SharedSource
     from auditor.settings import Settings
 
 
@@ -35,3 +35,43 @@ def open_feed(settings: Settings, name: str, topics: Iterable[str]) -> RecordSou
     from auditor.feeds.kafka.source import KafkaSource
 
     return KafkaSource(Broker.of(name, feed), topics, isolation_level=feed.isolation_level)
+
+
+def join_feed(
+    settings: Settings,
+    name: str,
+    topics: Iterable[str],
+    stored: Callable[[Sequence[Partition]], Mapping[Partition, int]],
+) -> SharedSource:
+    """The records of those partitions that are ours among all who follow the feed as one group.
+
+    Args:
+        settings: The settings.
+        name: Of the feed.
+        topics: What to read.
+        stored: Gives the next offset of each partition that was read before; the others begin where the settings say.
+
+    Raises:
+        UsageError: There is no such feed.
+        SettingsError: Its settings contradict themselves, or a certificate cannot be read.
+        FeedError: It cannot be reached, does not let us in, or lacks a topic.
+    """
+    feed = settings.feed(name)
+    if not isinstance(feed, KafkaFeed):
+        from auditor.feeds.recorded import RecordedSource
+
+        source = RecordedSource(name, feed.path, topics)
+        for partition, offset in stored(source.partitions()).items():
+            source.seek(partition, offset)
+        return source
+    from auditor.feeds.kafka.broker import Broker
+    from auditor.feeds.kafka.member import KafkaMember
+
+    return KafkaMember(
+        Broker.of(name, feed),
+        topics,
+        group_id=feed.group_id,
+        stored=stored,
+        isolation_level=feed.isolation_level,
+        bootstrap_from=feed.bootstrap_from,
+    )

@@ -65,3 +65,15 @@ class RecordDecoder(Protocol):
             FeedError: The feed is configured wrongly.
         """
         ...
+
+
+class SharedSource(RecordSource, Protocol):
+    """Reads those partitions that are ours among all who follow the same feed as one group.
+
+    What is ours changes within `poll` only.  So whatever a poll brought is to be stored, with its offsets, before the
+    next.
+    """
+
+    def tell(self, offsets: Mapping[Partition, int]) -> bool:
+        """Note the next offset of each for whoever watches; False where nobody took note.  We never read on from it."""
+        ...

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from auditor.feeds.kafka.limits import BOOTSTRAP_SECONDS, REQUEST_SECONDS
+from auditor.feeds.kafka.limits import BOOTSTRAP_SECONDS, CLIENT_ID, REQUEST_SECONDS
 from contracts.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from auditor.settings import KafkaFeed, KafkaSecurity
 
-CLIENT_ID = "consistency-auditor"
 DEFAULT_PORT = 9092
 _SPOKEN = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
 

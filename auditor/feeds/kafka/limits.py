@@ -1,6 +1,9 @@
-"""How much is asked of a broker at once, and how long it is waited for."""
+"""As whom, how much and for how long a broker is asked."""
 
 from __future__ import annotations
+
+CLIENT_ID = "consistency-auditor"
+"""How brokers know our requests in their logs and quotas."""
 
 KNOCK_SECONDS = 5.0
 """For one address to take a connection, and for its TLS handshake: more is a broker that is not there."""

@@ -83,6 +83,31 @@ class SystemClock:
         self._interrupted.set()
 
 
+class ShiftedClock:
+    """Another clock, whose wall clock is set right.
+
+    Args:
+        clock: The other one.
+        ahead: How far the right time is ahead of it.
+    """
+
+    def __init__(self, clock: Clock, ahead: timedelta) -> None:
+        self._clock = clock
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        """The right wall clock."""
+        return self._clock.now() + self._ahead
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`: that needs no setting right."""
+        return self._clock.monotonic()
+
+    def wait_until(self, deadline: float, condition: Callable[[], bool] | None = None) -> bool:
+        """See `Clock.wait_until`."""
+        return self._clock.wait_until(deadline, condition)
+
+
 class ManualClock:
     """Time that passes only when somebody waits or advances it.  For one thread.
 

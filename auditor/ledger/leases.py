@@ -38,7 +38,7 @@ def take(connection: Connection, entities: Collection[str], run_id: str, holder:
     Raises:
         UsageError: Another run holds one of them; nothing is taken then.
     """
-    now = _server_now(connection)
+    now = server_now(connection)
     rows = connection.execute(select(LEASES).where(LEASES.c.entity.in_(entities)).order_by(LEASES.c.entity)).all()
     held = [_lease(row) for row in rows if _is_held(row, instant_text(now))]
     if held:
@@ -57,7 +57,7 @@ def renew(connection: Connection, run_id: str, holder: Holder, term: timedelta) 
     Returns:
         How many leases that are.
     """
-    until = instant_text(_server_now(connection) + term)
+    until = instant_text(server_now(connection) + term)
     return connection.execute(update(LEASES).where(_mine(run_id, holder)).values(until=until)).rowcount
 
 
@@ -68,7 +68,7 @@ def release(connection: Connection, run_id: str, holder: Holder) -> None:
 
 def in_force(connection: Connection) -> list[Lease]:
     """Every lease that keeps others away, by entity."""
-    now = instant_text(_server_now(connection))
+    now = instant_text(server_now(connection))
     rows = connection.execute(select(LEASES).order_by(LEASES.c.entity)).all()
     return [_lease(row) for row in rows if _is_held(row, now)]
 
@@ -80,7 +80,7 @@ def require_none_of_others(connection: Connection, entities: Collection[str], ru
         LedgerError: Another run is at work on one of these entities.
     """
     others = LEASES.c.entity.in_(entities) & (LEASES.c.run_id != run_id)
-    now = instant_text(_server_now(connection))
+    now = instant_text(server_now(connection))
     for row in connection.execute(select(LEASES).where(others).order_by(LEASES.c.entity)):
         if _is_held(row, now):
             raise LedgerError(
@@ -112,7 +112,7 @@ def _refusal(held: list[Lease]) -> UsageError:
     )
 
 
-def _server_now(connection: Connection) -> datetime:
+def server_now(connection: Connection) -> datetime:
     """The time by the database's server; a file's server is this process."""
     question = _SERVER_CLOCKS.get(connection.dialect.name)
     if question is None:

@@ -113,6 +113,11 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({self._database.place!r})"
 
+    def now(self) -> datetime:
+        """The time by the clock of the database's server; of a file, this machine's."""
+        with self._database.reading("read the clock of") as connection:
+            return leases.server_now(connection)
+
     def hash_key(self) -> bytes:
         """The ledger's own key for hashes of sensitive values: 32 random bytes, the same for ever."""
         with self._database.reading("read the hash key of") as connection:

@@ -21,6 +21,7 @@ from auditor.run_id import new_run_id
 from auditor.runs.lease import ledger_for_run
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, in_scope, reconcile
 from auditor.runs.run_findings import RunFindings
+from auditor.runs.shared_time import shared_clock
 from contracts.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     _begin_importing("auditor.ledger.ledger")
+    clock = shared_clock(wiring, clock, listener.say)
     checkpoints = _checkpoints(request, wiring, scope, clock)
     run_id = checkpoints.run_id
     with ExitStack() as held, _resumable(checkpoints, listener):

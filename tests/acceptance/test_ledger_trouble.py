@@ -7,11 +7,12 @@ import resource
 import sqlite3
 import threading
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditor.clock import SystemClock
 from auditor.ledger import database
 from auditor.ledger.holder import Holder
 from auditor.ledger.ledger import Ledger
@@ -175,6 +176,24 @@ def test_of_two_hosts_that_begin_at_once_one_gets_the_entity(shared: Ledger) -> 
     assert len(took) == 1
     assert len(told) == 7
     assert all(took[0] in message for message in told)
+
+
+def test_hosts_whose_clocks_are_hours_apart_take_a_moment_for_a_moment(
+    shop: Shop, shared: Ledger, audit: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one leaves in flight another judges: by the clock of the ledger's server, which all of them share."""
+    shop.replace("lag_bound: 1s", "lag_bound: 1h")
+    shop.search("DELETE FROM order_search WHERE order_id = 3")
+    verdicts = []
+    for hours in (0, 0, 7, -7, 0):
+        monkeypatch.setattr(SystemClock, "now", lambda _self, h=hours: datetime.now(UTC) + timedelta(hours=h))
+        done = audit("reconcile", "--max-wait", "0s", "--format", "json")
+        verdicts.append(done.json["findings"][0]["verdict"])
+        assert done.json["started_at"] <= done.json["finished_at"]
+        assert abs(datetime.fromisoformat(done.json["finished_at"]) - shared.now()) < timedelta(seconds=20)
+        told = f"this host's clock is 7 h {'ahead of' if hours > 0 else 'behind'} the ledger's server"
+        assert (told in done.err) == bool(hours)
+    assert verdicts == ["in_flight"] * 5
 
 
 # A lag bound longer than the night

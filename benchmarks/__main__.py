@@ -1,4 +1,4 @@
-"""`./run bench [postgresql] [mariadb] [parquet] [memory] [startup] [--small] [--rounds N]`; without a name, all."""
+"""`./run bench [postgresql] [mariadb] [parquet] [memory] [segments] [startup] [--small] [--rounds N]`; without a name, all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.services import MariaDB, PostgreSQL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAMES = ("postgresql", "mariadb", "parquet", "memory", "startup")
+NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "startup")
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -62,6 +62,9 @@ class Bench:
             ),
             "parquet": lambda: files.compare_parquet(work, rows=10_000_000 // self.divisor, rounds=self.rounds),
             "memory": lambda: servers.memory(self.postgresql, work, rows=5_000_000 // self.divisor),
+            "segments": lambda: servers.segments(
+                self.postgresql, work, rows=20_000_000 // self.divisor, rounds=self.rounds
+            ),
             "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
         }  # fmt: skip
         return jobs[name]()

@@ -27,11 +27,33 @@ replicas:
   - {{service: reporting, dataset: replica/{replica}, lag_bound: 5m}}
 """
 
+NARROW_CONTRACT = """\
+entity: order
+version: 1
+team: checkout
+owner: {{service: orders, dataset: owner/{owner}, feed: {{name: shop, topic: shop.public.orders}}}}
+key: [id]
+fields:
+  id:          {{type: int}}
+  status:      {{type: text}}
+  total:       {{type: "decimal(12,2)"}}
+  created_at:  {{type: timestamp}}
+replicas:
+  - {{service: reporting, dataset: replica/{replica}, lag_bound: 5m}}
+"""
+
+NARROW_TABLE = """\
+CREATE TABLE {table} (id bigint PRIMARY KEY, status text NOT NULL, total numeric(12,2), created_at timestamptz)"""
+
+NARROW_ROWS = """\
+INSERT INTO {table} SELECT i, (array['new','paid','shipped','done'])[1 + i % 4], (i % 10000) / 100.0,
+  timestamptz '2024-01-01 00:00:00+00' + i * interval '1 second' FROM generate_series(1, {rows}) i"""
+
 SETTINGS = """\
 version: 1
 contracts: contracts
 connections:
-  owner: {{url: "{owner}"}}
+  owner: {{url: "{owner}", {limits}}}
   replica: {{url: "{replica}"}}
 feeds:
   shop: {{type: recorded, path: feed.jsonl, schemas: schemas.json}}
@@ -65,12 +87,21 @@ INSERT INTO {table} SELECT seq, LOWER(CONCAT_WS('-', SUBSTR(MD5(seq),1,8), SUBST
   TIMESTAMP '2024-01-01 00:00:00' + INTERVAL (seq * 1500000) MICROSECOND FROM seq_1_to_{rows}"""
 
 
-def project(directory: Path, *, owner: str, replica: str, tables: tuple[str, str], memory: str = "1GB") -> Path:
+def project(
+    directory: Path,
+    *,
+    owner: str,
+    replica: str,
+    tables: tuple[str, str],
+    memory: str = "1GB",
+    contract: str = CONTRACT,
+    limits: str = "",
+) -> Path:
     """Write a project that compares two such tables; returns its settings file."""
     (directory / "contracts").mkdir(parents=True, exist_ok=True)
-    (directory / "contracts" / "order.yaml").write_text(CONTRACT.format(owner=tables[0], replica=tables[1]))
+    (directory / "contracts" / "order.yaml").write_text(contract.format(owner=tables[0], replica=tables[1]))
     settings = directory / "auditor.yaml"
-    settings.write_text(SETTINGS.format(owner=owner, replica=replica, memory=memory))
+    settings.write_text(SETTINGS.format(owner=owner, replica=replica, memory=memory, limits=limits))
     return settings
 
 

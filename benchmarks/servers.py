@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,6 +122,39 @@ def memory(server: PostgreSQL, directory: Path, *, rows: int) -> bool:
 
 
 MEMORY_AT_MOST_MIB = 700
+
+SEGMENTS = 8
+"""Of the table that is read in segments."""
+
+SEGMENTS_AT_MOST = 1.3
+"""Times that one scan takes."""
+
+SEGMENT_DIFFERENCES = 40
+
+
+def segments(server: PostgreSQL, directory: Path, *, rows: int, rounds: int) -> bool:
+    """The same table in segments and in one scan, in turn; four columns of an order, so that it is made in minutes."""
+    owner, replica = server.fresh_database("owner"), server.fresh_database("replica")
+    for url in (owner, replica):
+        server.admin(
+            orders.NARROW_TABLE.format(table="orders"), orders.NARROW_ROWS.format(table="orders", rows=rows),
+            "VACUUM ANALYZE orders", database=url,
+        )  # fmt: skip
+    spoil = f"UPDATE orders SET status = 'wrong' WHERE {orders.spread(rows, SEGMENT_DIFFERENCES)}"
+    server.admin(spoil, "VACUUM ANALYZE orders", database=replica)
+    settings = {}
+    for name, limits in (("one scan", ""), ("segments", f"limits: {{segment_rows: {rows // SEGMENTS + 1}}}")):
+        settings[name] = orders.project(
+            directory / name.replace(" ", "-"), owner=owner, replica=replica, tables=("public.orders", "public.orders"),
+            contract=orders.NARROW_CONTRACT, limits=limits,
+        )  # fmt: skip
+    contenders = [replace(audit(path), name=name) for name, path in settings.items()]
+    runs = in_turn(contenders, directory, rounds=rounds)
+    title = f"Segments: PostgreSQL against PostgreSQL, {rows:,} rows, {SEGMENT_DIFFERENCES} differ"
+    met = show(title, runs, "segments", [Demand("one scan", at_most=SEGMENTS_AT_MOST)])
+    for path in settings.values():
+        check_count(path, SEGMENT_DIFFERENCES)
+    return met
 
 
 def fill_postgresql(server: PostgreSQL, url: str, rows: int) -> None:

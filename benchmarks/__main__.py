@@ -1,4 +1,4 @@
-"""`./run bench [postgresql] [mariadb] [parquet] [memory] [segments] [startup] [--small] [--rounds N]`; without a name, all."""
+"""`./run bench [NAME …] [--small] [--rounds N]`; without a name, all."""
 
 from __future__ import annotations
 

@@ -74,6 +74,24 @@ class Division:
     remark: str = ""
 
 
+def expected_segments(contract: Contract, estimates: Sequence[int], limits: SegmentLimits) -> int:
+    """In about how many segments an entity would be read, were every side cut by its key; 1: in one scan.
+
+    Args:
+        contract: The entity's.
+        estimates: Each side's rows, as its store thinks.
+        limits: How much is read at a time.
+
+    Raises:
+        WorkspaceError: What would be read at a time does not fit the workspace.
+    """
+    most = max(estimates, default=0)
+    cut = most > limits.large and contract.fields[contract.key[0]].type.kind in CUT_KINDS
+    parts = min(-(-most // limits.rows), PARTS_MAX) if cut else 1
+    _require_room(contract, sum(estimates) // parts, limits, f"in {parts} segments" if cut else "in one scan")
+    return parts
+
+
 def divided(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, sides: Sequence[Opened], limits: SegmentLimits
 ) -> Division:

@@ -37,6 +37,7 @@ class Planned:
         references: It reads the keys of this entity's owner, which the entity refers to; empty for the other queries.
         query: The statement, or why there is none.
         estimated_rows, estimated_bytes: The store's own estimate, None where it has none.
+        segments: About in how many segments it is made, where every side can be cut by its key; 1: in one scan.
     """
 
     entity: str
@@ -49,6 +50,7 @@ class Planned:
     error: bool = False
     by_key: str = ""
     references: str = ""
+    segments: int = 1
 
 
 def show_plan(invocation: Invocation, request: ReconcileRequest, wiring: Wiring, catalog: Catalog) -> int:
@@ -86,14 +88,29 @@ def _planned(
         for replica in contract.replicas
         if replica.reference is not None
     ]
-    hashes = _store_hashes(contract, [side for side in sides if isinstance(side, _Side)], where)
+    described = [side for side in sides if isinstance(side, _Side)]
+    hashes = _store_hashes(contract, described, where)
+    segments, refused = _segments(contract, described, wiring)
     for side in sides:
-        yield side if isinstance(side, Planned) else _query(side, hashes)
+        yield side if isinstance(side, Planned) else replace(_query(side, hashes), segments=segments)
+    if refused:
+        yield Planned(contract.entity, None, "", "", refused, error=True)
     for entity in sorted(set(contract.references().values())):
         target = every[entity].owner.reference if entity in every else None
         if target is not None and len(every[entity].key) == 1:
             keys = _keys(every[entity], target, wiring)
             yield replace(keys, entity=contract.entity, references=entity, by_key="")
+
+
+def _segments(contract: Contract, sides: Sequence[_Side], wiring: Wiring) -> tuple[int, str]:
+    """In how many segments an entity would be read; and why it would not be read at all, or an empty string."""
+    from reconcilers.segments import expected_segments
+
+    limits = wiring.segments({side.names[3].partition("/")[0] for side in sides})
+    try:
+        return expected_segments(contract, [side.shape.estimated_rows or 0 for side in sides], limits), ""
+    except AuditorError as error:
+        return 1, str(error)
 
 
 def _keys(contract: Contract, reference: Reference, wiring: Wiring) -> Planned:
@@ -162,6 +179,8 @@ def _query(side: _Side, hashes: StoreHashes) -> Planned:
 
 
 def _told(query: Planned) -> str:
+    if not query.dataset:  # about all of an entity's queries
+        return f"{query.query}\n\n"
     side = f"{query.entity} at {query.replica}" if query.replica else f"{query.entity}, the owner"
     if query.references:
         side = f"{query.entity}, what it refers to: the keys of {query.references}"
@@ -169,5 +188,9 @@ def _told(query: Planned) -> str:
     sizes += [f"{query.estimated_bytes:,} bytes"] if query.estimated_bytes is not None else []
     lines = "\n".join(f"    {line}" for line in query.query.splitlines())
     where = "" if query.connection == query.dataset.partition("/")[0] else f" at {query.connection}"
-    then = f"    then, by key, rows that differ: at {query.by_key}\n" if query.by_key else ""
+    if query.segments > 1:
+        then = f"    in about {query.segments} segments, ranges of its key, where every side can be cut by it\n"
+    else:
+        then = ""
+    then += f"    then, by key, rows that differ: at {query.by_key}\n" if query.by_key else ""
     return f"{side}: {query.dataset}{where} ({', '.join(sizes) or 'size unknown'})\n{lines}\n{then}\n"

@@ -51,7 +51,9 @@ class FirstLook:
         limits: How much is read at a time.
         clock: Tells when a look ended.
         checkpoints: Where finished segments are kept and found; None: nowhere.
-        pause: Asked before each look: waits until it may begin, and raises where it may not.
+        begin: Waits until the entity may be read, and raises where it may not.
+        check: Raises where time is over; asked before each segment.  One that is begun when its window closes is
+            followed by the others: what the store has borne until then would be lost otherwise.
         say: Told what people should know.
     """
 
@@ -60,7 +62,8 @@ class FirstLook:
     limits: SegmentLimits
     clock: Clock
     checkpoints: Checkpoints | None
-    pause: Callable[[], None]
+    begin: Callable[[], None]
+    check: Callable[[], None]
     say: Callable[[str], None]
 
     def look(self) -> Outcome:
@@ -72,9 +75,9 @@ class FirstLook:
         if self.checkpoints is not None and (kept := self.checkpoints.kept(self.contract)) is not None:
             self.looker.constants.update(kept.constants)
             return Outcome(kept.look, [kept])
+        self.begin()
         division = self.checkpoints.division(self.contract) if self.checkpoints is not None else None
         if division is None:
-            self.pause()
             found = self.looker.first_look(self.limits)
             if isinstance(found, EntityLook):
                 return Outcome(found, [self._part(found)])
@@ -91,7 +94,7 @@ class FirstLook:
         if self.checkpoints is not None:
             self.checkpoints.drop(self.contract)
         self.looker.constants.clear()
-        self.pause()
+        self.check()
         look = self.looker.look()
         look.remarks.append(f"read in one scan: {reason}")
         return Outcome(look, [self._part(look)])
@@ -124,7 +127,7 @@ class FirstLook:
         if kept is not None:
             self.looker.constants.update(_sure(kept.constants))
             return kept
-        self.pause()
+        self.check()
         look = self.looker.look(segment=segment, narrow=division.narrow)
         part = self._part(look, segment.number)
         self._keep(part)
@@ -139,7 +142,7 @@ class FirstLook:
         """A segment's look with redacted fields compared as among all rows: had again where it was not."""
         if all(part.look.replicas[name].error or part.constants.get(name) == constants[name] for name in constants):
             return part
-        self.pause()
+        self.check()
         self.looker.constants.update({name: dict(values) for name, values in constants.items()})
         again = self._part(self.looker.look(segment=segment, narrow=by.narrow), segment.number)
         self._keep(again)

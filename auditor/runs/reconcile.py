@@ -221,13 +221,12 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
 
 
 def _first_look(contract: Contract, looking: Looker, around: Surroundings, time: RunTime) -> FirstLook:
-    windows, limits = _windows(contract, around), around.segments(_connections(contract))
-
-    def pause() -> None:
+    def begin() -> None:
         time.check()
-        time.wait_for_windows(windows, around.say)
+        time.wait_for_windows(_windows(contract, around), around.say)
 
-    return FirstLook(contract, looking, limits, around.clock, around.checkpoints, pause, around.say)
+    limits = around.segments(_connections(contract))
+    return FirstLook(contract, looking, limits, around.clock, around.checkpoints, begin, time.check, around.say)
 
 
 def _keep(run: EntityRun, around: Surroundings, *, more: bool) -> None:

@@ -133,6 +133,34 @@ def test_segments_say_what_one_scan_says(project: Path, undisturbed: tuple[Any, 
     assert _without_notes(_told(report)) == _without_notes(undisturbed)
 
 
+def test_a_dry_run_says_in_how_many_segments(cut: Path) -> None:
+    """By the stores' own estimates, which here are too high: nobody has asked yet where to cut."""
+    _, plan, _ = _finished(cut, "--dry-run", "alpha")
+    assert [query["segments"] > len(DATASETS) for query in plan["queries"]] == [True, True]
+
+
+def test_what_would_not_fit_the_workspace_is_refused_before_it_is_read(project: Path) -> None:
+    """With what it would take; the other entities are read."""
+    contract = project / "contracts" / "alpha.yaml"
+    contract.write_text(contract.read_text().replace("id: {type: int}", 'id: {type: "decimal(18,0)"}'))
+    connection = sqlite3.connect(project / "own.db")
+    with connection:
+        connection.execute("ANALYZE")
+        connection.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'alpha'")
+        connection.execute("INSERT INTO sqlite_stat1 VALUES ('alpha', NULL, '50000000000')")
+    connection.close()
+    refused = "alpha was not read: in one scan"
+    code, plan, _ = _finished(project, "--dry-run")
+    assert code == 2
+    assert refused in plan["queries"][2]["query"]
+    code, report, told = _finished(project)
+    assert (code, report["exit_reasons"]) == (2, ["drift", "unreadable"])
+    assert refused in told
+    assert "raise workspace.max_disk, or lower limits.segment_rows" in told
+    assert len(report["findings"]) == 3 * (len(ENTITIES) - 1)
+    assert _rows_read(report) < (len(ENTITIES) - 1) * len(DATASETS) * (ROWS + 1) + FETCHED_ROWS_MAX
+
+
 def _without_notes(told: tuple[Any, ...]) -> Any:
     """Beside what is said of the rows, in an order of its own, what is said of how they were read."""
     code, reasons, entities, findings = json.loads(json.dumps(told))

@@ -90,7 +90,7 @@ def test_a_first_look_says_the_same_however_it_is_cut(world: World, data: st.Dat
         expected = looker(world, workspace, None).look()
         cut = looker(world, workspace, dividers, as_text=as_text)
         limits = SegmentLimits(large=0, rows=1)
-        first = FirstLook(world.contract, cut, limits, SystemClock(), None, lambda: None, lambda _text: None)
+        first = FirstLook(world.contract, cut, limits, SystemClock(), None, lambda: None, lambda: None, print)
         outcome = first.look()
     assert told([part.look for part in outcome.parts], outcome.whole) == told([expected], expected)
     if world.contract.fields[world.contract.key[0]].type.kind is Kind.DECIMAL and (world.owner or world.copies):

@@ -54,6 +54,25 @@ def test_each_scheme_has_its_reader_for_relations_and_queries(tmp_path: Path, ur
     assert asked.dataset == "db/(query)"
 
 
+@pytest.mark.parametrize(
+    ("limits", "large", "rows"),
+    [
+        ("{}", 50_000_000, 10_000_000),
+        ("{segment_rows: 1000}", 1000, 1000),
+        ("{rows_per_second: 1000}", 1_800_000, 1_800_000),
+        ("{rows_per_second: 1000, longest_snapshot: 10s}", 10_000, 10_000),
+        ("{segment_rows: 1000000, longest_snapshot: 10s}", 500_000, 500_000),
+    ],
+)
+def test_what_is_read_at_a_time_follows_from_the_limits(tmp_path: Path, limits: str, large: int, rows: int) -> None:
+    """A snapshot is never to be held longer than is allowed, however large a segment may be."""
+    wiring = Wiring(settings_of(tmp_path, f'{{url: "sqlite:///x.db", limits: {limits}}}'))
+    found = wiring.segments(["db", "unknown"])
+    assert (found.large, found.rows) == (large, rows)
+    assert found.room is not None
+    assert found.room > wiring.settings.workspace.max_disk
+
+
 def test_a_file_is_read_by_its_suffix_and_takes_no_query(tmp_path: Path) -> None:
     wiring = wiring_of(tmp_path, "file:./lake")
     assert wiring.reader(DatasetRef("db", "a/orders.csv")).dataset == "db/a/orders.csv"

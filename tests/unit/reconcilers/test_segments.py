@@ -83,11 +83,11 @@ class Cut:
     def look(
         self, before: Callable[[int], None] = lambda _number: None, limits: SegmentLimits | None = None
     ) -> Outcome:
-        """The first look; `before` is called before each segment with its number, and before the very first look."""
-        numbers = iter(range(-1, 100))
+        """The first look; `before` is called before each segment with its number."""
+        numbers = iter(range(100))
         return FirstLook(
             self.world.contract, self.looker, limits or SegmentLimits(0, 1), SystemClock(), None,
-            lambda: before(next(numbers)), self.said.append,
+            lambda: None, lambda: before(next(numbers)), self.said.append,
         ).look()  # fmt: skip
 
 

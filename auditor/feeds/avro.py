@@ -40,6 +40,9 @@ _PRIMITIVES = {
 _CONNECT_INTS = ("int8", "int16")
 _MINIMUM_BYTES = {"null": 0, "float": 4, "double": 8}
 _UNION = "union"
+_WHOLE = "AuditorWhole"
+"""A record around every value, which takes no bytes: fastavro reads a schema anew each time that is no record."""
+
 _DEPTH_MAX = 64
 """Levels of a schema; a record of more is nobody's table."""
 
@@ -65,11 +68,10 @@ class AvroReader:
 
         self._read: Callable[[Any, Any, Any], Any] = schemaless_reader
         self._parsed, self._named = _parsed(schema)
-        self.shape = _Shapes(self._named).of(self._parsed)
+        self.shape = _Shapes(self._named).of(self._parsed["fields"][0]["type"])
         self._always_walks = _Check(self._named).has_blocks(self._parsed)
         for named in list(self._named.values()):
             _make_strict(named)
-        self._parsed = _make_strict(self._parsed)
 
     def read(self, body: bytes) -> Any:
         """One value; booleans are the bytes `AVRO_FALSE` and `AVRO_TRUE`.
@@ -79,7 +81,7 @@ class AvroReader:
         """
         stream = BytesIO(body)
         try:
-            value = self._read(stream, self._parsed, None)
+            value = self._read(stream, self._parsed, None)["value"]
         except _READ_ERRORS as error:
             raise BadValueError(_complaint(error)) from None
         if stream.tell() != len(body):
@@ -106,7 +108,8 @@ def _parsed(schema: WriterSchema) -> tuple[Any, dict[str, Any]]:
     try:
         for reference in schema.references:
             parse_schema(plain.of(reference), named_schemas=named)
-        parsed = parse_schema(plain.of(schema.definition), named_schemas=named)
+        whole = {"type": "record", "name": _WHOLE, "fields": [{"name": "value", "type": plain.of(schema.definition)}]}
+        parsed = parse_schema(whole, named_schemas=named)
     except (
         SchemaParseException,
         UnknownType,
@@ -117,8 +120,6 @@ def _parsed(schema: WriterSchema) -> tuple[Any, dict[str, Any]]:
         RecursionError,
     ) as error:
         raise BadSchemaError(f"its schema is no Avro schema that can be read ({type(error).__name__})") from None
-    if isinstance(parsed, list):
-        parsed = list(parsed)
     _Check(named).whole(parsed)
     return parsed, named
 

@@ -23,6 +23,11 @@ _BY_SCHEMA = {
     "MessageValue": AsideKind.MESSAGE,
     "Notification": AsideKind.NOTIFICATION,
 }
+_BY_FORM = (
+    (AsideKind.TRANSACTION, frozenset({"status", "id", "event_count", "data_collections"})),
+    (AsideKind.SCHEMA_CHANGE, frozenset({"source", "ddl", "tableChanges"})),
+    (AsideKind.NOTIFICATION, frozenset({"id", "aggregate_type", "type", "additional_data"})),
+)
 _SIGNAL_COLUMNS = frozenset({"id", "type", "data"})
 _SIGNAL_TYPES = frozenset({
     "snapshot-window-open", "snapshot-window-close", "execute-snapshot", "stop-snapshot", "pause-snapshot",
@@ -43,15 +48,11 @@ def kind_by_form(value: Any, key: Any) -> AsideKind | None:
     members = value.keys()
     if members == {"ts_ms"} and isinstance(key, dict) and key.keys() == {"serverName"}:
         return AsideKind.HEARTBEAT
-    if {"status", "id", "event_count", "data_collections"} <= members and value["status"] in ("BEGIN", "END"):
-        return AsideKind.TRANSACTION
-    if {"source", "ddl", "tableChanges"} <= members:
-        return AsideKind.SCHEMA_CHANGE
-    if {"id", "aggregate_type", "type", "additional_data"} <= members:
-        return AsideKind.NOTIFICATION
     if value.get("op") == "m" and isinstance(value.get("message"), dict):
         return AsideKind.MESSAGE
-    return None
+    if {"status", "event_count"} <= members and value["status"] not in ("BEGIN", "END"):
+        return None  # a table with columns of these names
+    return next((kind for kind, wanted in _BY_FORM if wanted <= members), None)
 
 
 def is_signal(row: Mapping[str, Any]) -> bool:

@@ -88,7 +88,7 @@ class Decoder:
             key = self._keys.read(record, headers)
             row = key.row or None
             other = self._other_key(record, headers, key) if headers else None
-            told = Told(Place(record.topic, record.partition, record.offset), key.row, other)
+            told = Told(Place(record.topic, record.partition, record.offset), key.row, other, key.raw)
             if record.value is None:
                 return self._without_value(record, told)
             value, schema = self._messages.read(record.value, headers, "value", record.topic)

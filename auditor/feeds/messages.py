@@ -21,7 +21,7 @@ _PLANS_MAX = 4096
 _ID_BYTES = 5
 """How a payload in Confluent's format begins; the same bytes name the same schema."""
 
-_SCHEMA, _PAYLOAD = b'{"schema":', b',"payload":'
+_SCHEMA, _PAYLOAD = b'{"schema":{', b',"payload":'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +131,6 @@ def _prefix(body: bytes) -> bytes:
     if not body.startswith(_SCHEMA):
         return b""
     text = body.decode()
-    _, end = json.JSONDecoder().raw_decode(text, len(_SCHEMA))
+    _, end = json.JSONDecoder().raw_decode(text, len(_SCHEMA) - 1)
     prefix = text[:end].encode() + _PAYLOAD
     return prefix if body.startswith(prefix) else b""

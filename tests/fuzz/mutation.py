@@ -67,6 +67,7 @@ def _changed(content: bytes, lent: bytes, random: Random) -> bytes:
         content[:at] + content[end:],
         content[:end] + content[at:end] + content[end:],
         content[:at] + borrowed + content[end:],
+        content[:at] + content[at:].replace(b":", b" : ", 3).replace(b",", b",\n", 2),
     ))  # fmt: skip
 
 

@@ -34,11 +34,13 @@ class Told:
         place: Where it stands.
         key: Its key by column.
         other_key: Of a change of key, the other one.
+        raw_key: The key as it was decoded.
     """
 
     place: Place
     key: Row
     other_key: Row | None = None
+    raw_key: Any = None
 
 
 def change(

@@ -43,7 +43,7 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
 
 def _key(told: Told) -> Row:
     """The `_id`: the key has it as extended JSON in a text named `id`."""
-    text = told.key.get("id")
+    text = told.raw_key.get("id") if isinstance(told.raw_key, dict) else None
     return {"_id": _cell(strict_json.parse(text.encode()))} if isinstance(text, str) else dict(told.key)
 
 

@@ -1,0 +1,184 @@
+"""Connectors and forms that no recorded set has: written from their documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from auditor.feeds.decoded import Aside, AsideKind, Poison
+from auditor.feeds.hints import ColumnHint
+from contracts.logical_types import parse_logical_type
+from reconcilers.change import Change, ChangeKind, Lack
+from tests.unit.auditor.feeds.reading import change, decode, record
+
+INT, TEXT = ColumnHint(parse_logical_type("int")), ColumnHint(parse_logical_type("text"))
+HINTS = {"id": INT, "v": TEXT, "_id": INT}
+
+
+def sqlserver(operation: str, after: Any, before: Any = None, event: int = 1, **more: Any) -> dict[str, Any]:
+    source = {
+        "version": "3.5.0.Final", "connector": "sqlserver", "name": "shop", "ts_ms": 1559729471739,
+        "snapshot": "false", "db": "testDB", "schema": "dbo", "table": "orders",
+        "change_lsn": "00000027:00000758:0003", "commit_lsn": "00000027:00000758:0005", "event_serial_no": event,
+        **more,
+    }  # fmt: skip
+    return {"before": before, "after": after, "source": source, "op": operation, "ts_ms": 1559729471739}
+
+
+def test_sql_servers_envelope() -> None:
+    told = change(record({"id": 1}, sqlserver("u", {"id": 1, "v": "b"}, {"id": 1, "v": "a"})), HINTS)
+    assert (told.kind, told.relation, told.source) == (ChangeKind.WRITE, "dbo.orders", "sqlserver")
+    assert told.row == {"id": "1", "v": "b"}
+    assert told.before == {}  # large values are NULL in it
+    assert told.transaction == "00000027:00000758:0005"
+    assert told.position is not None
+    assert told.position.commit == 0x000000270000075800_05
+
+
+def test_sql_servers_snapshot_has_no_change_lsn() -> None:
+    told = change(record({"id": 1}, sqlserver("r", {"id": 1}, change_lsn=None, snapshot="true")), HINTS)
+    assert told.kind is ChangeKind.BACKFILL
+    assert told.position is not None
+    assert told.position.row[1:] == (0, 1)
+
+
+def mongodb(operation: str, after: str | None, **more: Any) -> dict[str, Any]:
+    source = {
+        "connector": "mongodb", "name": "shop", "ts_ms": 1558965508000, "snapshot": "false", "db": "inventory",
+        "collection": "customers", "ord": 31, "lsid": None, "txnNumber": None,
+    }  # fmt: skip
+    return {"after": after, "source": source, "op": operation, "ts_ms": 1558965515240, **more}
+
+
+def test_mongodbs_documents_are_extended_json_in_texts() -> None:
+    document = (
+        '{"_id": {"$numberLong": "1004"}, "name": "Anne", "score": 1.50, "at": {"$date": 1558965508123},'
+        ' "tags": ["a", {"$oid": "64b"}], "gone": null, "is": true}'
+    )
+    told = change(record({"id": "1004"}, mongodb("c", document)))
+    assert told.row == {
+        "_id": "1004", "name": "Anne", "score": "1.50", "at": "2019-05-27T13:58:28.123000Z", "tags": '["a","64b"]',
+        "gone": None, "is": "true",
+    }  # fmt: skip
+    assert told.key == {"_id": "1004"}
+    assert (told.relation, told.source) == ("inventory.customers", "mongodb")
+
+
+def test_mongodbs_key_is_json_in_a_text() -> None:
+    document = '{"_id": "1004"}'
+    assert change(record({"id": '"1004"'}, mongodb("c", document))).key == {"_id": "1004"}
+    assert change(record({"id": '{"$oid": "64b"}'}, mongodb("c", document))).key == {"_id": "64b"}
+
+
+def test_mongodbs_update_without_a_document_is_no_delete() -> None:
+    """The document had gone when it was looked up; what the update says is a part of the row."""
+    description = {
+        "updatedFields": '{"name": "Ann", "address.city": "Paris"}', "removedFields": ["phone"],
+        "truncatedArrays": None,
+    }  # fmt: skip
+    told = change(record({"id": "1"}, mongodb("u", None, updateDescription=description)))
+    assert told.kind is ChangeKind.WRITE
+    assert told.partial
+    assert told.row == {"name": "Ann", "address": Lack.UNREADABLE, "phone": None}
+
+
+def test_mongodbs_update_that_tells_nothing_leaves_its_key_undecided() -> None:
+    (entry,) = decode(record({"id": "1"}, mongodb("u", None)))
+    assert isinstance(entry, Poison)
+    assert entry.key is not None
+
+
+def test_a_mongodb_delete_has_no_row() -> None:
+    told = change(record({"id": "1"}, mongodb("d", None)))
+    assert (told.kind, told.key, told.row) == (ChangeKind.DELETE, {"_id": "1"}, {})
+
+
+def test_old_connectors_have_a_boolean_for_the_snapshot_and_milliseconds_only() -> None:
+    source = {"connector": "postgresql", "name": "s", "ts_ms": 1500, "snapshot": True, "lsn": 5, "schema": "p",
+              "table": "t"}  # fmt: skip
+    told = change(record({"id": 1}, {"before": None, "after": {"id": 1}, "source": source, "op": "r"}), HINTS)
+    assert told.snapshot == "true"
+    assert told.committed_at is not None
+    assert told.committed_at.microsecond == 500_000
+
+
+def test_an_insert_that_a_snapshot_read_is_a_backfill_whatever_its_letter() -> None:
+    source = {"connector": "mysql", "name": "s", "ts_ms": 1, "snapshot": "true", "db": "p", "table": "t"}
+    told = change(record({"id": 1}, {"before": None, "after": {"id": 1}, "source": source, "op": "c"}), HINTS)
+    assert told.kind is ChangeKind.BACKFILL
+
+
+def test_a_delete_in_a_flattened_topic_is_a_record_without_a_value() -> None:
+    """Also where it is the first record of its topic that is seen: the others tell what it is."""
+    told = decode([record({"id": 1}, None), record({"id": 2}, {"id": 2})], HINTS)
+    assert [entry.kind for entry in told if isinstance(entry, Change)] == [ChangeKind.DELETE, ChangeKind.WRITE]
+
+
+def test_after_a_delete_that_was_told_a_record_without_a_value_says_nothing() -> None:
+    """Else a tombstone that a crash repeats would delete what was written since."""
+    told = decode([record({"id": 1}, {"id": 1, "__deleted": "true"}), record({"id": 1}, None)], HINTS)
+    assert isinstance(told[0], Change)
+    assert told[0].kind is ChangeKind.DELETE
+    assert isinstance(told[1], Aside)
+    assert told[1].kind is AsideKind.TOMBSTONE
+
+
+def test_the_settings_decide_what_a_record_without_a_value_is() -> None:
+    (told,) = decode(record({"id": 1}, None), HINTS, form="flattened")
+    assert isinstance(told, Change)
+    (told,) = decode(record({"id": 1}, None), HINTS, form="envelope")
+    assert isinstance(told, Aside)
+
+
+def test_the_prefix_of_added_fields_can_be_another_one() -> None:
+    told = change(record({"id": 1}, {"id": 1, "x_op": "r", "x_lsn": 5}), HINTS, prefix="x_")
+    assert (told.kind, told.row) == (ChangeKind.BACKFILL, {"id": "1"})
+    assert told.position is not None
+
+
+def test_fields_that_a_router_added_to_the_key_are_no_columns() -> None:
+    told = change(record({"id": 1, "__dbz__physicalTableIdentifier": "s1.p.t"}, {"id": 1}), HINTS)
+    assert told.key == {"id": "1"}
+
+
+def test_a_key_that_is_bare_text_is_read_where_the_settings_say_so() -> None:
+    one = record(b"o-1", {"id": 1})
+    assert isinstance(decode(one, HINTS)[0], Poison)
+    assert change(one, HINTS, text_keys=True).key == {"": "o-1"}
+
+
+def test_a_key_in_a_header_that_cannot_be_read_is_not_guessed() -> None:
+    headers = (("__debezium.newkey", b"{id: 1}"),)
+    envelope = {"before": None, "after": None, "source": {"connector": "postgresql", "lsn": 1}, "op": "d"}
+    assert change(record({"id": 1}, envelope, headers), HINTS).other_key == {"id": Lack.UNREADABLE}
+
+
+def test_a_payload_of_an_outbox_that_is_json_in_a_text_is_read() -> None:
+    headers = (("id", b"00000000-0000-0000-0000-000000000001"),)
+    told = change(record("o-1", '{"total": 12.50, "note": null}', headers))
+    assert told.row == {"total": "12.50", "note": None}
+    assert told.event_id == "00000000-0000-0000-0000-000000000001"
+
+
+def test_a_notification_is_no_row() -> None:
+    value = {"id": "1", "aggregate_type": "Initial Snapshot", "type": "COMPLETED", "additional_data": {}}
+    (told,) = decode(record(None, value))
+    assert isinstance(told, Aside)
+    assert told.kind is AsideKind.NOTIFICATION
+
+
+def test_cloud_events_are_refused_and_not_taken_for_rows() -> None:
+    (told,) = decode(record(None, {"specversion": "1.0", "id": "1", "source": "/s", "type": "x", "data": {}}))
+    assert isinstance(told, Poison)
+
+
+@pytest.mark.parametrize("operation", ["x", None, 1, "cc"])
+def test_an_operation_that_is_not_known_is_poison(operation: Any) -> None:
+    (told,) = decode(record({"id": 1}, sqlserver(operation, {"id": 1})), HINTS)
+    assert isinstance(told, Poison)
+
+
+def test_a_delete_with_a_row_after_it_is_poison() -> None:
+    (told,) = decode(record({"id": 1}, sqlserver("d", {"id": 1})), HINTS)
+    assert isinstance(told, Poison)

@@ -36,7 +36,13 @@ _ADVISORY_LOCK = 0x61756469746C6467
 CACHE_KIB = 32 * 1024
 """SQLite's page cache; with its usual 2 MB, each insertion into an index of random ids reads and writes a page."""
 
+CONNECT_SECONDS = 10
+"""A server that has not answered by then counts as down: a frozen one takes connections and says nothing."""
+
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql", "oracle": "oracledb", "mssql": "pymssql"}
+_LIMITS = {"psycopg": ("connect_timeout",), "pymysql": ("connect_timeout", "read_timeout")}
+"""What drivers call it; PyMySQL waits for the server's greeting as for any answer."""
+
 _WRITING = "ledger_writing"
 _ELSEWHERE = "check `ledger.url` in the settings file"
 
@@ -131,7 +137,10 @@ def _server_engine(url: StoreUrl) -> Engine:
         if known.drivername in _DRIVERS:
             known = known.set(drivername=f"{known.drivername}+{_DRIVERS[known.drivername]}")
         isolation = {"isolation_level": "READ COMMITTED"} if url.dialect in ("mysql", "mariadb") else {}
-        return create_engine(known, hide_parameters=True, pool_size=1, pool_pre_ping=True, **isolation)
+        limits = dict.fromkeys(_LIMITS.get(known.get_driver_name(), ()), CONNECT_SECONDS)
+        engine = create_engine(
+            known, hide_parameters=True, pool_size=1, pool_pre_ping=True, connect_args=limits, **isolation
+        )
     except NoSuchModuleError as failure:
         raise ledger_failure("open", place, failure) from failure
     except ModuleNotFoundError as failure:
@@ -139,6 +148,14 @@ def _server_engine(url: StoreUrl) -> Engine:
             f"cannot open the ledger {place}: the Python package {failure.name} is not installed",
             hint=f"pip install 'consistency-auditor[{url.dialect}]'",
         ) from None
+    if "read_timeout" in limits:
+        event.listen(engine, "connect", _be_patient)
+    return engine
+
+
+def _be_patient(connection: Any, _record: object) -> None:
+    """Once connected, a statement may take its time: it may wait for another run that records."""
+    connection._read_timeout = None  # noqa: SLF001 - PyMySQL has no other way
 
 
 class _File:

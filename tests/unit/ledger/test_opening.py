@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import resource
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +159,20 @@ def test_a_server_that_does_not_answer_and_a_driver_that_is_missing(monkeypatch:
     assert "c4n4ry" not in told
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert "pip install 'consistency-auditor[postgresql]'" in refusal("postgresql://auditor@127.0.0.1:1/d")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a frozen one does; without a limit a run would never begin, and say nothing."""
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"{scheme}://u:p@127.0.0.1:{silent.getsockname()[1]}/ledger"
+        began = time.monotonic()
+        with pytest.raises(LedgerError, match="cannot open the ledger"):
+            Ledger.open(address)
+        assert time.monotonic() - began < 10
 
 
 def test_a_wrong_password_is_not_told(postgres: object) -> None:

@@ -31,6 +31,7 @@ from reconcilers.hidden_nans import unmask_nans
 from reconcilers.marks import copies_mark
 from reconcilers.opened import open_side
 from reconcilers.owner_look import OwnerLook
+from reconcilers.packing import packed_sight, sight_of
 from reconcilers.ports import Cutting
 from reconcilers.projection import compile_side, owner_items, replica_items
 from reconcilers.projector import projector
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from reconcilers.recheck import Mark
     from reconcilers.segment import Segment
     from reconcilers.segments import SegmentLimits
+    from reconcilers.spill import Spill
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -355,7 +357,7 @@ class Looker:
             InterruptedReadError: A side broke off while rows were fetched.
         """
         owner = task.owner
-        result = EntityLook(watermark=_watermark(owner), again=list(owner.again))
+        result = EntityLook(owner_sights=self._sights(), watermark=_watermark(owner), again=list(owner.again))
         whole = owner.scanned()
         brought = self._referenced if task.segment is not None else {}
         alone = OwnerLook(self._workspace, self._cursor, self._contract, task.referenced, self._prefix, brought)
@@ -371,7 +373,7 @@ class Looker:
         return result
 
     def _compare_copy(self, replica: Replica, owner: Projected, side: Reading) -> ReplicaLook:
-        seen = ReplicaLook(watermark=_watermark(side), again=list(side.again))
+        seen = ReplicaLook(sights=self._sights(), watermark=_watermark(side), again=list(side.again))
         if side.error is not None:
             seen.error = str(side.error)
             return seen
@@ -385,6 +387,10 @@ class Looker:
         except StoreError as error:
             seen.error = str(error)
         return seen
+
+    def _sights(self) -> Spill[Sight]:
+        """Room for what is seen, which may be a million rows."""
+        return self._workspace.overflow.spill(packed_sight, sight_of)
 
     def _redacted(self, replica: Replica, copy: Projected) -> Mapping[str, str]:
         """The constants of redacted columns, as the first look found them among all rows."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, StoreError, UsageError
 from reconcilers import row_keys
+from reconcilers.batch_table import batch_table
 from reconcilers.canonical import canonical
 from reconcilers.fetch import batches, fetch_side, spelled_keys
 from reconcilers.invariants import issue_findings, issue_rows, reference_findings
@@ -62,7 +63,7 @@ class OwnerLook:
         )
         sights: list[Sight] = []
         for batch in batches(spelled_keys(self.cursor, self.contract, owner, condition)):
-            table = f"{owner.table}_issues"
+            table = batch_table(f"{owner.table}_issues")
             owner.opened.bring(issue_rows(self.contract, fetch_side(self.contract, owner.opened, batch)), table)
             wanted = {key for key, _ in batch}
             found = issue_findings(self.cursor, self.contract, table)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconcilers import rows
+from reconcilers.batch_table import batch_table
 from reconcilers.doubts import doubts
 from reconcilers.fetch import fetch_side
 from reconcilers.finding import Cause, Divergence, Finding, Verdict
@@ -18,7 +19,7 @@ from reconcilers.row_stage import UNKNOWN_VALUE, Fetched, differences, row_stage
 from reconcilers.sight import Sight, owner_digest, replica_digest, text_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -68,8 +69,8 @@ class PairLook:
         seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
         open_questions = doubts(self.cursor, self.contract, (self.owner.opened, self.copy.opened))
         differing = self._differing(seen)
-        seen.sights += _in_doubt(list(differing), open_questions)
-        known = {sight.finding.key for sight in seen.sights}
+        seen.sights += _in_doubt(differing, open_questions)
+        known = {sight.finding.key for sight in seen.sights} if open_questions.keys else frozenset()
         seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
 
     def _differing(self, seen: ReplicaLook) -> Iterator[Sight]:
@@ -121,7 +122,7 @@ class PairLook:
         names = {field.name, *self.contract.key}
         items = [item for item in self.owner.opened.items if item.name in names]
         fetched = fetch_side(self.contract, self.owner.opened, keys, items)
-        table = f"{self.copy.table}_owner_marks"
+        table = batch_table(f"{self.copy.table}_owner_marks")
         self.owner.opened.bring(row_stage(self.contract, fetched, (), extra=[field.column(fetched)]), table)
         return field.of_rows(self.cursor, self.contract, table)
 
@@ -186,7 +187,8 @@ class PairLook:
         field = mark_field(self.contract) if replica is None else copies_mark(self.contract, replica)
         extra = [] if field is None else [field.column(fetched)]
         sql = row_stage(self.contract, fetched, names, live_filter(self.contract, replica, fetched), extra)
-        return Fetched(f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}_{turn}", fetched), sql
+        name = f"{self.copy.table}_{'owner_rows' if replica is None else 'rows'}_{turn}"
+        return Fetched(batch_table(name), fetched), sql
 
     def _finding(
         self,
@@ -199,7 +201,7 @@ class PairLook:
         return Finding(entity, replica, key, divergence, Verdict.SUSPECT, cause=cause, fields=fields)
 
 
-def _in_doubt(sights: Sequence[Sight], open_questions: Doubts) -> Iterator[Sight]:
+def _in_doubt(sights: Iterable[Sight], open_questions: Doubts) -> Iterator[Sight]:
     """The same divergences, with those named of which it is not known whether there is one."""
     for sight in sights:
         finding = sight.finding

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reconcilers.frequent import Frequent
     from reconcilers.recheck import Mark
     from reconcilers.rows import Counts
+    from reconcilers.spill import Listed
     from reconcilers.watermark import Watermark
 
 DIGEST_DIGITS = 16
@@ -47,7 +48,7 @@ class ReplicaLook:
     """What one look found at one replica."""
 
     counts: Counts | None = None
-    sights: list[Sight] = field(default_factory=list)
+    sights: Listed[Sight] = field(default_factory=list)
     watermark: Watermark | None = None
     notes: list[str] = field(default_factory=list)
     """Why the replica was not read whole."""
@@ -66,7 +67,7 @@ class EntityLook:
     """What one look found at one entity."""
 
     owner_rows: int = 0
-    owner_sights: list[Sight] = field(default_factory=list)
+    owner_sights: Listed[Sight] = field(default_factory=list)
     watermark: Watermark | None = None
     notes: list[str] = field(default_factory=list)
     """Why the owner was not read whole, or its references not checked."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from reconcilers.finding import Finding, Verdict
@@ -86,7 +87,7 @@ class RunResult:
     exit_code: int
     exit_reasons: tuple[str, ...]
     entities: list[EntityTally]
-    findings: list[Finding]
+    findings: Sequence[Finding]
     errors: tuple[str, ...] = ()
     loads: dict[str, dict[str, float | None]] = field(default_factory=dict)
     where: str = ""

@@ -24,7 +24,9 @@ import duckdb
 
 from contracts.errors import StoreError, WorkspaceError
 from reconcilers import value_text
+from reconcilers.batch_table import BATCH
 from reconcilers.halt import Halt
+from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +80,8 @@ class Workspace:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._private = _PrivateDirectory(directory)
         self.directory = self._private.path
+        self.overflow = Overflow(directory)
+        """What differs, beyond what memory should hold; it outlives the workspace."""
         self._path = str(self.directory / "workspace.duckdb") if on_disk else ":memory:"
         config: dict[str, str | int | bool | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -91,6 +95,7 @@ class Workspace:
         try:
             self._connection = duckdb.connect(self._path, config=config)
             self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            self._connection.execute(f"ATTACH ':memory:' AS {BATCH}")
             # DuckDB 1.5 takes this limit from the configuration and does not keep to it; set so, it does.
             self._connection.execute("SET GLOBAL max_temp_directory_size = ?", [max_disk])
         except duckdb.Error as error:

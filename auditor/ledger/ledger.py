@@ -147,7 +147,7 @@ class Ledger:
             settings_digest: Under which settings.
 
         Returns:
-            Since when each of these findings has been seen, by id.
+            Since when each of these findings has been seen, in their order.
 
         Raises:
             LedgerError: The ledger cannot be written, it knows the run already, or another run has taken over; nothing

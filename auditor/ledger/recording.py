@@ -5,8 +5,10 @@ All in one transaction of the caller's, in chunks: however many findings there a
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from sqlalchemy import BindParameter, Column, Connection, Update, bindparam, func, insert, select, update
 
@@ -33,26 +35,40 @@ class _Since(NamedTuple):
     first_run: int
 
 
-class Times:
-    """Since when each finding of a run has been open.
+class Times(Sequence[Seen]):
+    """Since when each finding of a run has been open, in the order in which they were recorded.
 
-    Most are new in the run, or as old as many others: only those opened earlier are kept one by one.
+    Findings that were opened by the same run share one value, so that each costs four bytes here.
     """
 
     def __init__(self, now: str) -> None:
         self._now = moment(now)
-        self._new = Seen(self._now, self._now)
-        self._older: dict[str, Seen] = {}
-        self._shared: dict[str, Seen] = {}
+        self._shared: list[Seen] = []
+        self._numbers: dict[str, int] = {}
+        self._each = array("I")
 
-    def note(self, identity: str, first_seen: str) -> None:
-        """Remember a finding that has been open before."""
-        if first_seen not in self._shared:  # one value for all findings that began together
-            self._shared[first_seen] = Seen(moment(first_seen), self._now)
-        self._older[identity] = self._shared[first_seen]
+    def note(self, first_seen: str) -> None:
+        """Remember the next finding."""
+        number = self._numbers.get(first_seen)
+        if number is None:
+            number = self._numbers[first_seen] = len(self._shared)
+            self._shared.append(Seen(moment(first_seen), self._now))
+        self._each.append(number)
 
-    def __getitem__(self, identity: str) -> Seen:
-        return self._older.get(identity, self._new)
+    def __len__(self) -> int:
+        return len(self._each)
+
+    def __iter__(self) -> Iterator[Seen]:
+        return map(self._shared.__getitem__, self._each)
+
+    @overload
+    def __getitem__(self, index: int) -> Seen: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Seen]: ...
+    def __getitem__(self, index: int | slice) -> Seen | list[Seen]:
+        if isinstance(index, slice):
+            return [self._shared[number] for number in self._each[index]]
+        return self._shared[self._each[index]]
 
 
 class Recording:
@@ -122,8 +138,7 @@ class Recording:
             else:
                 changed[identity] = (since.number, *self._state(finding, since))
             observed.append(self._observation(finding, since))
-            if since.first_run != self._number:
-                self._times.note(identity, since.first_seen)
+            self._times.note(since.first_seen)
         self._insert_findings.run(list(new.values()))
         self._change_findings.run(list(changed.values()))
         self._insert_observations.run(observed)

@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from contracts.errors import UsageError, WorkspaceError
-from reconcilers.finding import Cause, Divergence, FieldDifference, Finding, Verdict
 from reconcilers.frequent import Frequent
+from reconcilers.packing import packed_sight, sight_of
 from reconcilers.rows import Counts
 from reconcilers.segments import Division
-from reconcilers.sight import EntityLook, ReplicaLook, Sight
+from reconcilers.sight import EntityLook, ReplicaLook
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -187,9 +187,9 @@ class Checkpoints:
             "replicas": {name: _replica_document(replica) for name, replica in look.replicas.items()},
         }  # fmt: skip
         yield json.dumps(head)
-        yield from (json.dumps([None, asdict(sight)]) for sight in look.owner_sights)
+        yield from (json.dumps([None, packed_sight(sight)]) for sight in look.owner_sights)
         for name, replica in look.replicas.items():
-            yield from (json.dumps([name, asdict(sight)]) for sight in replica.sights)
+            yield from (json.dumps([name, packed_sight(sight)]) for sight in replica.sights)
 
     def kept(self, contract: Contract, segment: int | None = None) -> Kept | None:
         """A look that was finished before; None where there is none that still holds."""
@@ -208,7 +208,7 @@ class Checkpoints:
             for line in lines:
                 replica, sight = json.loads(line)
                 sights = look.owner_sights if replica is None else look.replicas[replica].sights
-                sights.append(_sight(sight))
+                sights.append(sight_of(sight))
         return Kept(look, wall, head["constants"], segment or 0)
 
     def forget(self) -> None:
@@ -311,14 +311,3 @@ def _watermark(document: Mapping[str, Any] | None, shift: float) -> Watermark | 
     if fields["store_time"] is not None:
         fields["store_time"] = datetime.fromisoformat(fields["store_time"])
     return Watermark(**fields)
-
-
-def _sight(document: Mapping[str, Any]) -> Sight:
-    seen = document["finding"]
-    key = None if seen["key"] is None else tuple((name, value) for name, value in seen["key"])
-    finding = Finding(
-        seen["entity"], seen["replica"], key, Divergence(seen["divergence"]), Verdict(seen["verdict"]), seen["rule"],
-        Cause(seen["cause"]), tuple(FieldDifference(**each) for each in seen["fields"]), count=seen["count"],
-    )  # fmt: skip
-    rest = {name: document[name] for name in ("owner", "replica", "mark", "copied", "age")}
-    return Sight(finding, **rest)

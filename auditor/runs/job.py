@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contracts.catalog import Catalog
     from contracts.contract import Contract, Reference
     from reconcilers.ports import Reader
+    from reconcilers.spill import Overflow
     from reconcilers.tally import RunResult
     from reconcilers.workspace import Workspace
 
@@ -121,10 +122,11 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
                 checkpoints=checkpoints,
             )
             result = reconcile(request.reconcile, around, run_id)
+            overflow = workspace.overflow
         document = run_document(result, catalog.contracts)
         if not _compared(document):
             return Job(document, (), document["exit_code"])
-        return _recorded(request, result, document, books)
+        return _recorded(request, result, document, books, overflow)
 
 
 def _checkpoints(request: JobRequest, wiring: Wiring, scope: Sequence[Contract], clock: Clock) -> Checkpoints:
@@ -240,13 +242,13 @@ class _Books:
         return Masker.for_contracts(key, self.catalog.contracts.values())
 
 
-def _recorded(request: JobRequest, result: RunResult, document: RunDocument, books: _Books) -> Job:
+def _recorded(request: JobRequest, result: RunResult, document: RunDocument, books: _Books, overflow: Overflow) -> Job:
     """The run in the ledger; trouble with the ledger does not take the report away, but is told beside it."""
     try:
         masker, error = books.masker(), None
     except LedgerError as failure:
         masker, error = books.makeshift_masker(), failure
-    findings = RunFindings(result.findings, masker)
+    findings = RunFindings(result.findings, masker, overflow)
     job = Job(document, findings, document["exit_code"], error)
     try:
         if error is None:

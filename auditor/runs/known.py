@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 from auditor.ledger.acceptance import values_digest
@@ -31,40 +32,45 @@ class Known:
     """What one pass over a run's drift has brought.
 
     Attributes:
-        accepted: The accepted findings with the values that this run sees, by id.
+        terms: The terms under which findings are accepted, each once.
+        which: For each finding, in report order, the number of its terms, from 1 on; 0: it is not accepted.
         counts: How many findings of each entity, replica and verdict are accepted.
         failing: How many findings of each verdict make the run fail.
-        only_new: Only what is new makes the run fail, so findings say whether they are.
-        told: Of the findings that are not accepted, those that an earlier run has told.
-        again: Those of them that were drift before, and had gone or were accepted meanwhile.
+        statuses: For each finding, the number of its status in `_STATUSES`; empty where the run does not ask.
     """
 
-    accepted: dict[str, AcceptedValues] = field(default_factory=dict)
+    terms: dict[tuple[str, str], int] = field(default_factory=dict)
+    which: array[int] = field(default_factory=lambda: array("I"))
     counts: Counter[tuple[str, str | None, str]] = field(default_factory=Counter)
     failing: Counter[str] = field(default_factory=Counter)
-    only_new: bool = False
-    told: set[str] = field(default_factory=set)
-    again: set[str] = field(default_factory=set)
+    statuses: bytearray = field(default_factory=bytearray)
 
-    def settled(self, finding: FindingDocument) -> FindingDocument:
-        """The finding, `accepted` where it is, with its status where that matters."""
-        if finding["verdict"] not in _REASONS:
-            return finding
-        values = self.accepted.get(finding["id"])
-        if values is None:
-            return {**finding, "status": self._status(finding["id"])} if self.only_new else finding
-        accepted = {"until": values.until, "why": values.why}
-        return {**finding, "verdict": Verdict.ACCEPTED.value, "accepted": accepted}  # type: ignore[typeddict-item]
+    def accept(self, finding: FindingDocument, values: AcceptedValues) -> None:
+        """The next finding is accepted."""
+        terms = (values.until, values.why)
+        self.which.append(self.terms.setdefault(terms, len(self.terms) + 1))
+        self.counts[finding["entity"], finding["replica"], finding["verdict"]] += 1
 
-    def _status(self, identity: str) -> str:
-        return "known" if identity in self.told else "reopened" if identity in self.again else "new"
+    def settled(self, findings: Iterable[FindingDocument]) -> Iterator[FindingDocument]:
+        """The findings, in report order; `accepted` where they are, with their status where that matters."""
+        terms = [None, *({"until": until, "why": why} for until, why in self.terms)]
+        for finding, number, status in zip(findings, self.which, self.statuses or repeat(0), strict=False):
+            accepted = terms[number]
+            if accepted is not None:
+                yield {**finding, "verdict": Verdict.ACCEPTED.value, "accepted": accepted}  # type: ignore[typeddict-item]
+            else:
+                yield {**finding, "status": _STATUSES[status]} if status else finding
+
+
+_STATUSES = ("", "new", "known", "reopened")
+"""Reopened is what was drift before, and had gone or was accepted meanwhile."""
 
 
 def ask_ledger(findings: Iterable[FindingDocument], ledger: Ledger, now: datetime, *, only_new: bool) -> Known | None:
     """Look every drifted finding up; None where nothing could come of it.
 
     Args:
-        findings: Of a run, masked; read once.
+        findings: Of a run, masked, in report order; read once.
         ledger: Before this run is recorded.
         now: The time at which acceptances must be in force.
         only_new: Only what no earlier run has told makes the run fail.
@@ -72,16 +78,25 @@ def ask_ledger(findings: Iterable[FindingDocument], ledger: Ledger, now: datetim
     accepts = ledger.accepts_anything(now)
     if not (accepts or only_new):
         return None
-    known = Known(only_new=only_new)
-    drift = (finding for finding in findings if finding["verdict"] in _REASONS)
-    for chunk in _chunks(drift):
-        accepted = ledger.accepted([finding["id"] for finding in chunk], now) if accepts else {}
+    known = Known()
+    for chunk in _chunks(findings):
+        drift = [finding["id"] for finding in chunk if finding["verdict"] in _REASONS]
+        accepted = ledger.accepted(drift, now) if accepts and drift else {}
         rest = [finding for finding in chunk if not _covered(finding, accepted, known)]
+        asked = {finding["id"] for finding in rest if finding["verdict"] in _REASONS} if only_new else set[str]()
+        told = ledger.told_before(asked) if asked else set[str]()
+        for finding in rest:
+            if finding["verdict"] in _REASONS and finding["id"] not in told:
+                known.failing[finding["verdict"]] += 1
         if only_new:
-            identities = [finding["id"] for finding in rest]
-            known.told |= (told := ledger.told_before(identities))
-            known.again |= ledger.told_once(set(identities) - told)
-        known.failing.update(finding["verdict"] for finding in rest if finding["id"] not in known.told)
+            again = ledger.told_once(asked - told) if asked else set[str]()
+            open_ones = {identity: 2 if identity in told else 3 if identity in again else 1 for identity in asked}
+            start = len(known.statuses)
+            covered = known.which[start:]
+            known.statuses += bytes(
+                0 if number or finding["verdict"] not in _REASONS else open_ones[finding["id"]]
+                for finding, number in zip(chunk, covered, strict=True)
+            )
     return known
 
 
@@ -98,11 +113,11 @@ def forgive(document: RunDocument, known: Known) -> None:
 
 
 def _covered(finding: FindingDocument, accepted: dict[str, AcceptedValues], known: Known) -> bool:
-    values = accepted.get(finding["id"])
+    values = accepted.get(finding["id"]) if finding["verdict"] in _REASONS else None
     if values is None or values.values_digest != values_digest(finding):
+        known.which.append(0)
         return False
-    known.accepted[finding["id"]] = values
-    known.counts[finding["entity"], finding["replica"], finding["verdict"]] += 1
+    known.accept(finding, values)
     return True
 
 

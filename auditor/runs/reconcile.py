@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from auditor.runs.first_look import FirstLook
 from auditor.runs.lateness import tell_late_replicas
 from auditor.runs.run_time import RunTime
+from auditor.runs.suspect import SUSPECTS_A_LOOK
 from auditor.runs.suspicion import Suspicion
 from contracts.errors import AuditorError, DeadlineError, StoreError, UsageError, WorkspaceError
 from contracts.expression import check_types
 from contracts.logical_types import Kind
-from reconcilers.finding import Finding, Verdict
+from reconcilers.finding import Verdict
 from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
+from reconcilers.packing import finding_of, packed_finding
 from reconcilers.segments import SegmentLimits
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from auditor.runs.recollection import Recollection
     from contracts.contract import Contract, Reference, Replica
     from contracts.expression import Expression
+    from reconcilers.finding import Finding
     from reconcilers.ports import Load, Reader
+    from reconcilers.spill import Spill
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -87,6 +91,7 @@ class Surroundings:
         recall: What earlier runs left in flight of an entity.
         checkpoints: Where finished looks are kept, and found by a run that goes on; None: nowhere.
         segments: How much is read at a time of an entity whose datasets these connections have.
+        together: Suspects that are looked at again in one look.
     """
 
     contracts: Mapping[str, Contract]
@@ -101,6 +106,7 @@ class Surroundings:
     recall: Callable[[str], Recollection | None] = lambda _entity: None
     checkpoints: Checkpoints | None = None
     segments: Callable[[Collection[str]], SegmentLimits] = lambda _connections: SegmentLimits()
+    together: int = SUSPECTS_A_LOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +216,8 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
     for name, replica in run.first.replicas.items():
         if replica.error:
             around.say(f"{run.contract.entity} at {name}: {replica.error}")
-    run.watch = Watch(looking, Suspicion({r.name: _lag_bound(r, request) for r in run.contract.replicas}))
+    bounds = {replica.name: _lag_bound(replica, request) for replica in run.contract.replicas}
+    run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
     if run.first.owner_rows == 0 and not run.contract.owner.may_be_empty:
         run.reasons.add("empty_owner")
         around.say(_no_row(run.contract, request))
@@ -382,9 +389,10 @@ def _tell_late(runs: Sequence[EntityRun], around: Surroundings) -> None:
 def _result(
     runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings, run_id: str, started: datetime
 ) -> RunResult:
-    findings = [finding for watch in _watches(runs) for finding in watch.suspicion.settled]
-    entities = [_entity_tally(run, request) for run in runs]
-    reasons = exit_reasons(runs, findings, request.undecided_tolerated)
+    told = [_told(run) for run in runs]
+    entities = [_entity_tally(run, seen, request) for run, seen in zip(runs, told, strict=True)]
+    verdicts = sum((seen.verdicts for seen in told), Counter[tuple[str | None, Verdict]]())
+    reasons = exit_reasons(runs, verdicts, request.undecided_tolerated)
     return RunResult(
         run_id=run_id,
         kind="reconcile",
@@ -393,11 +401,45 @@ def _result(
         exit_code=exit_code(reasons),
         exit_reasons=reasons,
         entities=entities,
-        findings=findings,
+        findings=_findings(runs, around),
         errors=tuple(error for run in runs for error in _errors(run)),
         loads=_loads(around),
         where=_where_text(request, runs),
     )
+
+
+def _findings(runs: Sequence[EntityRun], around: Surroundings) -> Spill[Finding]:
+    """Those of every entity, one after the other."""
+    together: Spill[Finding] = around.workspace.overflow.spill(packed_finding, finding_of)
+    for watch in _watches(runs):
+        together.take(watch.suspicion.settled)
+    return together
+
+
+@dataclass(slots=True)
+class _Told:
+    """How many findings of an entity there are, by replica and verdict, and by replica and field that differs."""
+
+    verdicts: Counter[tuple[str | None, Verdict]] = field(default_factory=Counter)
+    fields: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+
+    def of(self, replica: str | None) -> dict[Verdict, int]:
+        """By verdict, those of one replica; None: those about the owner alone."""
+        return {verdict: count for (name, verdict), count in self.verdicts.items() if name == replica}
+
+
+def _told(run: EntityRun) -> _Told:
+    """Count an entity's findings, in one pass: there may be a million."""
+    told = _Told()
+    for finding in run.watch.suspicion.settled if run.watch else ():
+        told.verdicts[finding.replica, finding.verdict] += 1
+        if finding.verdict in _DRIFT:
+            for difference in finding.fields:
+                told.fields[finding.replica, difference.name] += 1
+    return told
+
+
+_DRIFT = frozenset({Verdict.PERSISTENT, Verdict.SUSPECT})
 
 
 def _where_text(request: ReconcileRequest, runs: Sequence[EntityRun]) -> str:
@@ -430,9 +472,19 @@ def _loads(around: Surroundings) -> dict[str, dict[str, float | None]]:
     return loads
 
 
-def exit_reasons(runs: Sequence[EntityRun], findings: Sequence[Finding], tolerated: int) -> tuple[str, ...]:
-    """Why the exit code is not 0, in the order of EXIT_REASONS."""
-    verdicts = Counter(finding.verdict for finding in findings)
+def exit_reasons(
+    runs: Sequence[EntityRun], told: Mapping[tuple[str | None, Verdict], int], tolerated: int
+) -> tuple[str, ...]:
+    """Why the exit code is not 0, in the order of EXIT_REASONS.
+
+    Args:
+        runs: Of every entity in scope.
+        told: How many findings there are, by replica and verdict.
+        tolerated: Undecided keys that are not yet trouble.
+    """
+    verdicts = Counter[Verdict]()
+    for (_, verdict), count in told.items():
+        verdicts[verdict] += count
     reasons = {reason for run in runs for reason in run.reasons}
     if verdicts[Verdict.PERSISTENT]:
         reasons.add("drift")
@@ -457,20 +509,19 @@ def exit_code(reasons: Sequence[str]) -> int:
     return 1 if reasons else 0
 
 
-def _entity_tally(run: EntityRun, request: ReconcileRequest) -> EntityTally:
+def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> EntityTally:
     contract = run.contract
-    settled = run.watch.suspicion.settled if run.watch else []
     tally = EntityTally(contract.entity, contract.version, _dataset(contract))
     if run.first is None:
         tally.coverage = Coverage(complete=False, skipped=("owner",), notes=(run.error,))
         tally.replicas = [_unread(replica, run.error, request) for replica in contract.replicas]
         return tally
     tally.owner_rows = run.first.owner_rows
-    tally.owner_verdicts = dict(Counter(finding.verdict for finding in settled if finding.replica is None))
+    tally.owner_verdicts = told.of(None)
     tally.coverage = Coverage(not run.first.notes, (), (*run.first.notes, *run.first.remarks), tuple(run.first.again))
     empty = "empty_owner" in run.reasons
     tally.replicas = [
-        _replica_tally(replica, run.first, run.first.replicas[replica.name], settled, request, empty=empty)
+        _replica_tally(replica, run.first, run.first.replicas[replica.name], told, request, empty=empty)
         for replica in contract.replicas
     ]
     return tally
@@ -487,14 +538,13 @@ def _replica_tally(
     replica: Replica,
     look: EntityLook,
     seen: ReplicaLook,
-    settled: Sequence[Finding],
+    told: _Told,
     request: ReconcileRequest,
     *,
     empty: bool,
 ) -> ReplicaTally:
     if seen.error or seen.counts is None:
         return _unread(replica, seen.error, request)
-    mine = [finding for finding in settled if finding.replica == replica.name]
     notes = [*look.notes, *seen.notes] + ["the owner has no row"] * empty
     skipped = [field_map.field for field_map in replica.fields if field_map.equality.mode == "at_creation"]
     notes_of_skipped = [
@@ -507,19 +557,12 @@ def _replica_tally(
         replica_rows=seen.counts.replica_rows,
         compared_rows=0 if empty else seen.counts.compared_rows,
         kept=seen.counts.kept,
-        verdicts=dict(Counter(finding.verdict for finding in mine)),
+        verdicts=told.of(replica.name),
         owner_watermark=_watermark(look.watermark, look.until),
         replica_watermark=_watermark(seen.watermark, seen.until),
         coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped, *look.remarks), tuple(seen.again)),
         lag_bound_seconds=_lag_bound(replica, request),
-        fields_differing=dict(
-            Counter(
-                difference.name
-                for finding in mine
-                if finding.verdict in (Verdict.PERSISTENT, Verdict.SUSPECT)
-                for difference in finding.fields
-            )
-        ),
+        fields_differing={field: count for (name, field), count in told.fields.items() if name == replica.name},
     )
 
 

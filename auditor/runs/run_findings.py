@@ -1,44 +1,49 @@
-"""The findings of a run that is over, in report order, masked, as documents made when they are asked for.
+"""The findings of a run that is over, in report order, masked, as documents.
 
-A million findings are some gigabytes as documents.  So they are kept as the run left them, and a document lives as long
-as its line is written; only of few findings are the documents kept, since making them twice costs time.
+A million findings are some gigabytes as documents.  So most of them lie in a file, in order, and come to life one after
+the other as their lines are written.  What the ledger knows of each is kept beside them by their place: some bytes a
+finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import FindingDocument, finding_document, instant_text, order_of
+from auditor.reports.ordering import SORTED_AT_ONCE, InOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from auditor.ledger.recording import Times
+    from auditor.ledger.records import Seen
     from auditor.masking import Masker
     from auditor.runs.known import Known
     from reconcilers.finding import Finding
-
-KEPT_MAX = 100_000
-"""Documents of so many findings are kept: some 60 MB."""
+    from reconcilers.spill import Overflow
 
 
 class RunFindings(Collection[FindingDocument]):
     """The findings; may be gone through as often as need be.
 
     Args:
-        findings: As the run left them; the list is masked and ordered in place.
+        findings: As the run left them; gone through once.
         masker: Masks them.
+        overflow: Where they are kept.
+        part: How many are sorted at once.
     """
 
-    def __init__(self, findings: list[Finding], masker: Masker) -> None:
+    def __init__(
+        self, findings: Iterable[Finding], masker: Masker, overflow: Overflow, part: int = SORTED_AT_ONCE
+    ) -> None:
+        self._findings = InOrder(overflow, part)
         with collector_paused():
-            for position, finding in enumerate(findings):
-                findings[position] = masker.finding(finding)
-            findings.sort(key=order_of)
-            self._findings = findings
-            self._kept = [finding_document(each) for each in findings] if len(findings) <= KEPT_MAX else None
+            for finding in findings:
+                masked = masker.finding(finding)
+                self._findings.add(order_of(masked), finding_document(masked))
         self._known: Known | None = None
         self._times: Times | None = None
 
@@ -46,8 +51,12 @@ class RunFindings(Collection[FindingDocument]):
         return len(self._findings)
 
     def __iter__(self) -> Iterator[FindingDocument]:
-        for document in self._kept if self._kept is not None else map(finding_document, self._findings):
-            yield self._complete(document)
+        findings: Iterator[FindingDocument] = iter(self._findings)
+        if self._known is not None:
+            findings = self._known.settled(findings)
+        seen: Iterable[Seen | None] = self._times if self._times is not None else repeat(None)
+        for finding, times in zip(findings, seen, strict=False):
+            yield finding if times is None else _timed(finding, times)
 
     def __contains__(self, finding: object) -> bool:
         return any(each == finding for each in self)
@@ -60,11 +69,6 @@ class RunFindings(Collection[FindingDocument]):
         """From now on, findings say when they were seen first and last."""
         self._times = times
 
-    def _complete(self, finding: FindingDocument) -> FindingDocument:
-        if self._known is not None:
-            finding = self._known.settled(finding)
-        if self._times is None:
-            return finding
-        times = self._times[finding["id"]]
-        first, last = instant_text(times.first_seen), instant_text(times.last_seen)
-        return {**finding, "first_seen": first, "last_seen": last}
+
+def _timed(finding: FindingDocument, times: Seen) -> FindingDocument:
+    return {**finding, "first_seen": instant_text(times.first_seen), "last_seen": instant_text(times.last_seen)}

@@ -1,22 +1,31 @@
-"""The suspects of one run: every look that was had at each of them, and when to look again."""
+"""The suspects of one run: every look that was had at each of them, and when to look again.
+
+There may be a million of them.  So they wait in batches (`waiting`), most of them outside of memory, are looked at
+again SUSPECTS_A_LOOK at a time, and leave for another spill when they are settled.  What is said of a suspect depends
+on the looks at it alone: how many are looked at together changes nothing.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from auditor.runs.suspect import SUSPECTS_A_LOOK, Suspect, Waiting
 from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
-from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Judgement, Look, is_old, judge, one_look, settle
+from reconcilers.packing import finding_of, packed_finding
+from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Look, settle
+from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from auditor.clock import Clock
     from auditor.runs.recollection import Recollection
+    from reconcilers.spill import Spill
     from reconcilers.watermark import Watermark
 
 _Subject = tuple[str | None, KeyText | None]
@@ -29,57 +38,48 @@ SAMPLED_SUSPECTS_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A persistent finding, and the time that its owner's database gave the version which was first seen."""
+    """Of a persistent finding, the time that its owner's database gave the version which was first seen.
 
-    finding: Finding
+    Attributes:
+        position: Of the finding, among the settled.
+    """
+
+    position: int
+    replica: str | None
     mark: str
 
 
-class Suspect:
-    """One divergence on one key, and every look at it.  Its divergence may change from look to look."""
-
-    __slots__ = ("finding", "judgement", "lag_bound", "looks")
-
-    def __init__(self, finding: Finding, lag_bound: float, looks: list[Look]) -> None:
-        self.finding = finding
-        self.lag_bound = lag_bound
-        self.looks = looks
-        self.judgement = _judged(looks, lag_bound)
-
-    def see(self, look: Look, finding: Finding | None = None) -> None:
-        """Take one more look into account."""
-        self.looks.append(look)
-        self.finding = finding or self.finding
-        self.judgement = _judged(self.looks, self.lag_bound)
-
-    @property
-    def unjudged(self) -> Judgement:
-        """What one look says where there will be no other."""
-        return Judgement(Verdict.SUSPECT, cause=self.finding.cause)
-
-
-def _judged(looks: list[Look], lag_bound: float) -> Judgement:
-    if len(looks) > 1:
-        return judge(looks, lag_bound)
-    waits = 0.0 if is_old(looks[0], lag_bound) else lag_bound
-    return one_look(waits, looks[0].end - looks[0].at)
-
-
-@dataclass(slots=True)
 class Suspicion:
     """The suspects of one entity.
 
     Args:
         lag_bounds: Replica name to its lag bound in seconds.
         sampled: Suspects that are looked at while their lag bound passes, too.
+        overflow: Where more of them than memory should hold are kept.
+        together: How many are looked at in one look.
     """
 
-    lag_bounds: Mapping[str, float]
-    suspects: list[Suspect] = field(default_factory=list)
-    settled: list[Finding] = field(default_factory=list)
-    sampled: int = SAMPLED_SUSPECTS_MAX
-    marked: list[Marked] = field(default_factory=list)
-    """Those of the settled that are drift and have a time; see `lateness`."""
+    def __init__(
+        self,
+        lag_bounds: Mapping[str, float],
+        *,
+        sampled: int = SAMPLED_SUSPECTS_MAX,
+        overflow: Overflow | None = None,
+        together: int = SUSPECTS_A_LOOK,
+    ) -> None:
+        room = overflow or Overflow(None)
+        self.lag_bounds = lag_bounds
+        self.suspects = Waiting(room, together)
+        self._sampled = sampled
+        self._together = together
+        self._room = room
+        self.settled = self.made()
+        self.marked: Spill[Marked] = room.spill(_packed_mark, _mark_of)
+        """Those of the settled that are drift and have a time; see `lateness`."""
+
+    def made(self) -> Spill[Finding]:
+        """Room for findings, nothing in it yet."""
+        return self._room.spill(packed_finding, finding_of)
 
     def begin(self, look: EntityLook, wall: datetime, recollection: Recollection | None = None) -> None:
         """Take everything that a first look saw as a suspect, with what earlier runs saw of it."""
@@ -87,7 +87,7 @@ class Suspicion:
         for sight, replica in _sights(look):
             first = _look(sight, moments[replica], wall)
             earlier = [] if recollection is None else recollection.earlier(sight.finding, first)
-            self.suspects.append(Suspect(sight.finding, self._bound(sight.finding), [*earlier, first]))
+            self.suspects.add(Suspect(sight.finding, self._bound(sight.finding), [*earlier, first]))
 
     def _bound(self, finding: Finding) -> float:
         """How long the difference may lawfully last: what one side shows all by itself waits for no replication."""
@@ -97,77 +97,132 @@ class Suspicion:
 
     def next_look_in(self, now: float) -> float | None:
         """Seconds until the earliest moment at which another look tells something; None when all is settled."""
-        waits = [self._due(suspect) - now for suspect in self.suspects]
-        return max(min(waits), 0.0) if waits else None
+        due = self.suspects.due(sampled=self._samples)
+        return None if due is None else max(due - now, 0.0)
 
     def settled_in(self, now: float) -> float | None:
         """Seconds until the earliest moment at which something may be settled; None when all is."""
-        waits = [suspect.looks[-1].at + (suspect.judgement.again_in or 0.0) - now for suspect in self.suspects]
-        return max(min(waits), 0.0) if waits else None
+        due = self.suspects.due(sampled=False)
+        return None if due is None else max(due - now, 0.0)
 
-    def _due(self, suspect: Suspect) -> float:
-        judgement, seen = suspect.judgement, suspect.looks[-1]
-        sampled = len(self.suspects) <= self.sampled
-        return seen.at + ((judgement.sample_in if sampled else judgement.again_in) or 0.0)
+    @property
+    def _samples(self) -> bool:
+        return len(self.suspects) <= self._sampled
 
     def look_again(self, looker: Looker, clock: Clock) -> None:
-        """Look again at what is due, and at what would be soon, and set aside what is settled."""
-        now = clock.monotonic()
-        soon = now + LOOK_SECONDS_MIN
-        due = [suspect for suspect in self.suspects if self._due(suspect) <= soon]
-        if not any(self._due(suspect) <= now for suspect in due):
+        """Look again at what is due, and at what would be soon, and set aside what is settled.
+
+        Raises:
+            DeadlineError: The run's time is over; what was not looked at stays suspect.
+        """
+        now, sampled = clock.monotonic(), self._samples
+        due = self.suspects.due(sampled=sampled)
+        if due is None or due > now:
             return
-        keys = {suspect.finding.key for suspect in due if suspect.finding.key is not None}
-        unkeyed = any(_is_unkeyed(suspect.finding) for suspect in due)
-        wall = clock.now()
+        looking = _Again(looker, clock, self.lag_bounds)
+        waiting, self.suspects = self.suspects, Waiting(self._room, self._together)
+        chosen: list[Suspect] = []
         try:
-            look = _whole_look(looker, Suspects(keys, unkeyed))
-        except (StoreError, WorkspaceError) as error:
-            look = EntityLook(replicas={name: ReplicaLook(error=error.message) for name in self.lag_bounds})
-            self._add(due, look, now, wall, problem=error.message)
-        else:
-            self._add(due, look, now, wall)
-        self._settle(due, wall)
+            while batch := waiting.take_due(now + LOOK_SECONDS_MIN, self.suspects, sampled=sampled):
+                chosen += batch
+                while len(chosen) >= self._together:
+                    self._look_at(chosen, looking)
+            self._look_at(chosen, looking)
+        finally:
+            self.suspects.extend(chosen)
+            self.suspects.join(waiting)
 
-    def _add(self, due: Iterable[Suspect], look: EntityLook, now: float, wall: datetime, *, problem: str = "") -> None:
-        seen: dict[_Subject, list[Sight]] = {}
-        for sight, replica in _sights(look):
-            seen.setdefault((replica, sight.finding.key), []).append(sight)
-        for suspect in due:
-            finding = suspect.finding
-            same = _same(finding, seen.get((finding.replica, finding.key), []))
-            told = problem or _unsure(look, finding.replica)
-            failed = next(iter(told.splitlines()), "")
-            moments = _moments(look, finding.replica, now)
-            if same is None:
-                suspect.see(Look(moments.first, wall, "", "", None, problem=failed))
-            else:
-                suspect.see(_look(same, moments, wall, problem=failed), same.finding)
-
-    def _settle(self, due: Iterable[Suspect], now: datetime) -> None:
-        for suspect in due:
+    def _look_at(self, chosen: list[Suspect], looking: _Again) -> None:
+        """Look at the first of the chosen, as many as are looked at together, and take them out."""
+        together = chosen[: self._together]
+        if not together:
+            return
+        wall = looking.look(together)
+        del chosen[: self._together]
+        for suspect in together:
             judgement = suspect.judgement
-            if judgement.again_in is None:
-                self._keep(suspect, settle(suspect.finding, judgement, suspect.looks, now))
-        self.suspects = [suspect for suspect in self.suspects if suspect.judgement.again_in is not None]
+            if judgement.again_in is not None:
+                self.suspects.add(suspect)
+            else:
+                self._keep(suspect, settle(suspect.finding, judgement, suspect.looks, wall))
 
     def _keep(self, suspect: Suspect, finding: Finding) -> None:
-        self.settled.append(finding)
         mark = next((look.mark for look in suspect.looks if look.mark is not None), None)
         if finding.verdict is Verdict.PERSISTENT and isinstance(mark, str):
-            self.marked.append(Marked(finding, mark))
+            self.marked.append(Marked(len(self.settled), finding.replica, mark))
+        self.settled.append(finding)
 
     def give_up(self, now: datetime) -> None:
         """No time is left: what is not settled stays in flight, with the time to judge it."""
-        self.settled += [settle(suspect.finding, suspect.judgement, suspect.looks, now) for suspect in self.suspects]
-        self.suspects = []
+        self.settled += (settle(each.finding, each.judgement, each.looks, now) for each in self.suspects.drain())
 
     def leave(self) -> None:
         """Nothing is to be rechecked: suspects are reported as such."""
-        self.settled += [
-            settle(suspect.finding, suspect.unjudged, suspect.looks, suspect.looks[0].wall) for suspect in self.suspects
-        ]
-        self.suspects = []
+        self.settled += (
+            settle(each.finding, each.unjudged, each.looks, each.looks[0].wall) for each in self.suspects.drain()
+        )
+
+
+class _Again:
+    """The looks of one round; what breaks one of them is no different for the others.
+
+    Args:
+        looker: Looks.
+        clock: Tells when.
+        replicas: Names.
+    """
+
+    def __init__(self, looker: Looker, clock: Clock, replicas: Iterable[str]) -> None:
+        self._looker = looker
+        self._clock = clock
+        self._replicas = tuple(replicas)
+        self._problem = ""
+
+    def look(self, due: Sequence[Suspect]) -> datetime:
+        """Look at some suspects together, and have each take it into account; returns when that was.
+
+        Raises:
+            DeadlineError: The run's time is over.
+        """
+        now, wall = self._clock.monotonic(), self._clock.now()
+        self._add(due, self._look_at(due), now, wall)
+        return wall
+
+    def _look_at(self, due: Sequence[Suspect]) -> EntityLook:
+        keys = {suspect.finding.key for suspect in due if suspect.finding.key is not None}
+        unkeyed = any(_is_unkeyed(suspect.finding) for suspect in due)
+        if not self._problem:
+            try:
+                return _whole_look(self._looker, Suspects(keys, unkeyed))
+            except (StoreError, WorkspaceError) as error:
+                self._problem = error.message
+        return EntityLook(replicas={name: ReplicaLook(error=self._problem) for name in self._replicas})
+
+    def _add(self, due: Iterable[Suspect], look: EntityLook, now: float, wall: datetime) -> None:
+        seen: dict[_Subject, list[Sight]] = {}
+        for sight, replica in _sights(look):
+            seen.setdefault((replica, sight.finding.key), []).append(sight)
+        moments: dict[str | None, _Moments] = {}
+        for suspect in due:
+            finding = suspect.finding
+            replica = finding.replica
+            same = _same(finding, seen.get((replica, finding.key), []))
+            told = self._problem or _unsure(look, replica)
+            failed = next(iter(told.splitlines()), "")
+            if replica not in moments:
+                moments[replica] = _moments(look, replica, now)
+            if same is None:
+                suspect.see(Look(moments[replica].first, wall, "", "", None, problem=failed))
+            else:
+                suspect.see(_look(same, moments[replica], wall, problem=failed), same.finding)
+
+
+def _packed_mark(marked: Marked) -> tuple[int, str | None, str]:
+    return marked.position, marked.replica, marked.mark
+
+
+def _mark_of(packed: tuple[int, str | None, str]) -> Marked:
+    return Marked(*packed)
 
 
 def _whole_look(looker: Looker, suspects: Suspects) -> EntityLook:

@@ -95,7 +95,7 @@ def test_rows_that_a_policy_hides_are_not_missing_but_unreadable(
     result = night.run()
     assert_not_called_clean(result, side, "unreadable")
     assert "row-level security policy" in result.errors[0]
-    assert result.findings == []
+    assert not result.findings
 
 
 @pytest.mark.parametrize("server", ["mariadb", "mysql"])

@@ -17,6 +17,7 @@ from auditor.runs.checkpoints import Checkpoints
 from auditor.runs.lateness import LATE_ROWS_MIN
 from auditor.runs.recollection import Recollection
 from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
+from auditor.runs.suspect import SUSPECTS_A_LOOK
 from reconcilers.finding import Cause, Divergence, Verdict
 from tests.worlds.small_world import SmallWorld
 
@@ -62,13 +63,24 @@ class Time:
         return reader
 
     def run(
-        self, *, max_wait: float = 600, recheck: bool = True, before: RunResult | None = None, masker: Masker = MASKER
+        self,
+        *,
+        max_wait: float = 600,
+        recheck: bool = True,
+        before: RunResult | None = None,
+        masker: Masker = MASKER,
+        together: int = SUSPECTS_A_LOOK,
     ) -> RunResult:
-        """One run of the nightly job; `before`: the one whose findings it remembers."""
+        """One run of the nightly job; `before`: the one whose findings it remembers; `together`: suspects a look."""
         left = [] if before is None else carried(before, masker)
         recall = Recollection(left, masker)
         around = Surroundings(
-            self.world.contracts, self.reader, self.workspace, self.clock, recall=lambda _entity: recall
+            self.world.contracts,
+            self.reader,
+            self.workspace,
+            self.clock,
+            recall=lambda _entity: recall,
+            together=together,
         )
         request = ReconcileRequest(max_wait=timedelta(seconds=max_wait), recheck=recheck)
         return reconcile(request, around, "run")

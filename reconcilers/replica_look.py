@@ -70,7 +70,7 @@ class PairLook:
         open_questions = doubts(self.cursor, self.contract, (self.owner.opened, self.copy.opened))
         differing = self._differing(seen)
         seen.sights += _in_doubt(differing, open_questions)
-        known = {sight.finding.key for sight in seen.sights} if open_questions.keys else frozenset()
+        known = {sight.finding.key for sight in seen.sights} if open_questions.keys else set()
         seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
 
     def _differing(self, seen: ReplicaLook) -> Iterator[Sight]:

@@ -28,7 +28,7 @@ from auditor.readers.mysql.keys import EVERY_ROW, conditions
 from auditor.readers.mysql.position import open_snapshot
 from auditor.readers.mysql.query import reading_only
 from auditor.readers.mysql.session import MySqlSession
-from auditor.readers.native import NativeSnapshot, quote_name
+from auditor.readers.native import NativeSnapshot
 from contracts.errors import StoreError
 from reconcilers.ports import Keys, RawRelation, Shape, Wanted
 from reconcilers.workspace import first_line
@@ -208,8 +208,8 @@ class MySqlSnapshot(NativeSnapshot):
         Rows go straight into the table: the view is the server's, and no transaction of DuckDB must stay open for it.
         """
         try:
-            self.cursor.execute(f"CREATE OR REPLACE TABLE {quote_name(table)} AS {sql}")
-            row = self.cursor.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
+            self.cursor.execute(f'CREATE OR REPLACE TABLE "{table}" AS {sql}')
+            row = self.cursor.execute(f'SELECT count(*) FROM "{table}"').fetchone()
         except duckdb.Error as error:
             if self._failure is not None:
                 failure, self._failure = self._failure, None

@@ -42,6 +42,7 @@ from reconcilers.segment import MisplacedError, misplaced
 from reconcilers.segments import Division, divided
 from reconcilers.sight import EntityLook, ReplicaLook, Sight, Suspects
 from reconcilers.suspect_keys import SuspectKeys
+from reconcilers.testimony import Testimony
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -75,12 +76,14 @@ class Readers:
         referenced: Of the owners that the entity refers to, by entity, each with its contract; an error in its place
             is why its keys cannot be asked for.
         confirming: Who looks at suspects again, where that is somebody else: scans may be read on a standby.
+        witness: Of the owner's change stream, where it has one beside its dataset.
     """
 
     owner: Reader
     replicas: Mapping[str, Reader | AuditorError]
     referenced: Mapping[str, tuple[Contract, Reader] | AuditorError] = field(default_factory=dict)
     confirming: Readers | None = None
+    witness: Reader | AuditorError | None = None
 
 
 class Looker:
@@ -181,7 +184,8 @@ class Looker:
             else:  # an owner that is read after its replicas, and is as it was, was so when they were read
                 self._open([*copies.values()])
                 self._open([owner])
-            task = _Task(owner, copies, readers.referenced, keys, segment, narrow)
+            witness = Testimony(self._workspace, self._cursor, self._contract, readers.witness, stack, self._prefix)
+            task = _Task(owner, copies, readers.referenced, keys, segment, narrow, witness)
             result = self._compared(task)
         result.read_until = monotonic()
         result.remarks += [division.remark] if division.remark else []
@@ -363,7 +367,7 @@ class Looker:
         alone = OwnerLook(self._workspace, self._cursor, self._contract, task.referenced, self._prefix, brought)
         alone.look(whole, result)
         for replica in self._replicas(task.copies):
-            seen = self._compare_copy(replica, whole, task.copies[replica.name])
+            seen = self._compare_copy(replica, whole, task.copies[replica.name], task.witness)
             if task.segment is not None and not seen.error:
                 copy = task.copies[replica.name].scanned()
                 seen.frequent = frequent_texts(self._cursor, copy.table, copy.projection)
@@ -372,14 +376,15 @@ class Looker:
         result.notes += [result.rewritten] if result.rewritten else []
         return result
 
-    def _compare_copy(self, replica: Replica, owner: Projected, side: Reading) -> ReplicaLook:
+    def _compare_copy(self, replica: Replica, owner: Projected, side: Reading, witness: Testimony) -> ReplicaLook:
         seen = ReplicaLook(sights=self._sights(), watermark=_watermark(side), again=list(side.again))
         if side.error is not None:
             seen.error = str(side.error)
             return seen
         copy = side.scanned()
         try:
-            PairLook(self._cursor, self._contract, replica, owner, copy, self._redacted(replica, copy)).look(seen)
+            redacted = self._redacted(replica, copy)
+            PairLook(self._cursor, self._contract, replica, owner, copy, redacted, witness).look(seen)
             if note := copy.opened.incomplete():
                 seen.notes.append(note)
         except InterruptedReadError:
@@ -409,6 +414,7 @@ class _Task:
     keys: SuspectKeys | None
     segment: Segment | None
     narrow: frozenset[str] | None
+    witness: Testimony
 
 
 def _scan_again(error: InterruptedReadError, scan: Callable[[Reading, Opened], Projected], side: Reading) -> None:

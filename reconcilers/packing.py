@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from reconcilers.finding import Cause, Divergence, Evidence, FieldDifference, Finding, Read, Verdict
+from reconcilers.recheck import History, Version
 from reconcilers.sight import Sight
 
 Packed = tuple[Any, ...]
@@ -87,10 +88,26 @@ def _evidence_of(packed: Packed) -> Evidence:
 
 def packed_sight(sight: Sight) -> Packed:
     """A sight as plain values."""
-    return packed_finding(sight.finding), sight.owner, sight.replica, sight.mark, sight.copied, sight.age, sight.doubt
+    told = (sight.owner, sight.replica, sight.mark, sight.copied, sight.age, sight.doubt)
+    return packed_finding(sight.finding), *told, packed_history(sight.history)
 
 
 def sight_of(packed: Packed) -> Sight:
     """The way back."""
-    finding, owner, replica, mark, copied, age, doubt = packed
-    return Sight(finding_of(finding), owner, replica, mark, copied, age, doubt)
+    finding, owner, replica, mark, copied, age, doubt, history = packed
+    return Sight(finding_of(finding), owner, replica, mark, copied, age, doubt, history_of(history))
+
+
+def packed_history(history: History | None) -> Packed | None:
+    """The owner's versions as plain values."""
+    if history is None:
+        return None
+    return history.complete, [(one.digest, one.since, dict(one.change)) for one in history.versions]
+
+
+def history_of(packed: Packed | None) -> History | None:
+    """The way back."""
+    if packed is None:
+        return None
+    complete, versions = packed
+    return History(tuple([Version(*one) for one in versions]), complete)

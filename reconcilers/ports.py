@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from contracts.logical_types import LogicalType
     from reconcilers.watermark import Watermark
@@ -226,6 +227,30 @@ class PartlyKnown(Protocol):
     def doubted(self, keys: Sequence[Wanted]) -> RawRelation | None:
         """The keys of which it is not known whether there is a row; None where there are none."""
         ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """What a snapshot offers besides that knows what rows held earlier."""
+
+    def versions(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """A relation of (at least) the remembered versions of these keys, the latest of each included.
+
+        Beside the things wanted it has the columns of `VERSION_COLUMNS`.
+        """
+        ...
+
+    def whole_history(self) -> bool:
+        """Whether every version that a key ever had is remembered."""
+        ...
+
+    def owner_clock(self) -> tuple[datetime, datetime] | None:
+        """The latest time that the owner's clock was told to show, and when that was read; None before any."""
+        ...
+
+
+VERSION_COLUMNS = ("seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off")
+"""Of each version: its order of arrival, what it is, its position, when it was committed and read, and where it is."""
 
 
 class Reader(Protocol):

@@ -357,7 +357,7 @@ def owner_projection(
             c.name: build.shared("x", _before_within(side, c, owner=True)) for c in fields if c.within
         }
         if replica.where is not None:
-            result.scopes[replica.name] = build.shared("w", _condition(replica.where, side))
+            result.scopes[replica.name] = build.shared("w", condition_sql(replica.where, side))
     for name in contract.references():
         result.references[name] = build.shared("f", reference_sql(contract.fields[name].type, side.of(name)))
     issue = issue_sql(contract, side)
@@ -436,14 +436,15 @@ def gone_sql(side: Side, column: str | None) -> str:
 
 def scope_sql(where: Expression | None, side: Side) -> str:
     """SQL condition, never NULL: a replica with this `where` is to hold the owner's row."""
-    return "true" if where is None else _condition(where, side)
+    return "true" if where is None else condition_sql(where, side)
 
 
 def _before_within(side: Side, compared: Compared, *, owner: bool) -> str:
     return mapped(side.of(compared.name).value, compared.logical, compared.equality, owner=owner)
 
 
-def _condition(expression: Expression, side: Side) -> str:
+def condition_sql(expression: Expression, side: Side) -> str:
+    """SQL condition, never NULL: what an expression in contract names says of a row of this side."""
     return f"coalesce({expression.to_sql(side.typed(expression.names))}, false)"
 
 

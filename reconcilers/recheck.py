@@ -42,7 +42,7 @@ beyond `max_wait`: what needs longer stays in flight, with the time to judge it,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING
 from reconcilers.finding import Cause, Divergence, Evidence, Finding, Read, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 MARGIN_SECONDS = 1.0
 """Added to every lag bound: what our own two reads may be apart from the moments that we note for them."""
@@ -131,6 +131,8 @@ class Look:
         passed: What the replica had consumed when it was read.
         owner_last: The owner was read after the replica had been: what it held before and then, it held meanwhile.
         doubt: Why it is not known whether the two diverge; empty where they do.
+        history: The owner's versions as its change stream told them then, in which the one that the replica holds has
+            the replica's digest.
     """
 
     at: float
@@ -146,6 +148,7 @@ class Look:
     passed: Passed | None = None
     owner_last: bool = True
     doubt: str = ""
+    history: History | None = None
 
     @property
     def end(self) -> float:
@@ -155,10 +158,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What the owner held from a moment on: a digest of the compared fields, and the monotonic clock."""
+    """What the owner held from a moment on: a digest of the compared fields, and the monotonic clock.
+
+    `change` is what brought it, as evidence shows it.
+    """
 
     digest: str
     since: float
+    change: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,7 @@ class Judgement:
     Attributes:
         again_in: Seconds after which another look could settle it; None when it is settled.
         sample_in: Seconds after which another look would tell more about the owner meanwhile.
+        changes: The owner's changes that explain it, oldest first.
     """
 
     verdict: Verdict
@@ -188,6 +196,7 @@ class Judgement:
     again_in: float | None = None
     note: str = ""
     sample_in: float = 0.0
+    changes: tuple[Mapping[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +243,13 @@ class _Case:
         """Whether the replica is proven to be past that moment."""
         return self.now.passed is not None and self.now.passed.moment >= since
 
-    def persistent(self, since: float, cause: Cause, note: str = "") -> Judgement:
+    def persistent(
+        self, since: float, cause: Cause, note: str = "", changes: Sequence[Mapping[str, str | None]] = ()
+    ) -> Judgement:
         """Drift, with the best proof there is."""
         passed = self.now.passed
         proof = passed.proof if passed is not None and self.proven(since) else "elapsed"
-        return Judgement(Verdict.PERSISTENT, proof, cause, note=note)
+        return Judgement(Verdict.PERSISTENT, proof, cause, note=note, changes=tuple(changes))
 
 
 def judge(looks: Sequence[Look], lag_bound: float, history: History | None = None) -> Judgement:
@@ -253,11 +264,12 @@ def judge(looks: Sequence[Look], lag_bound: float, history: History | None = Non
     if now.problem:
         return Judgement(Verdict.UNDECIDED, note=f"a side could not be read again: {now.problem}")
     if now.finding is None:
-        return Judgement(Verdict.HEALED)
+        return Judgement(Verdict.HEALED, changes=_healing(looks))
     if now.doubt:
         return Judgement(Verdict.UNDECIDED, note=now.doubt)
     needed = _needed(lag_bound)
-    case = _Case(looks, lag_bound, needed, history or History(), _owner_same(looks), now.finding)
+    known = history or now.history or History()
+    case = _Case(looks, lag_bound, needed, known, _owner_same(looks), now.finding)
     for rule in _RULES:
         if (judgement := rule(case)) is not None:
             return judgement
@@ -274,12 +286,45 @@ def _known_version(case: _Case) -> Judgement | None:
     if held is None or held == len(versions) - 1:
         return None
     following = versions[held + 1].since
+    changes = [version.change for version in (versions[held], versions[held + 1]) if version.change]
     if not case.due(following):
-        age = case.now.at - following
-        return Judgement(Verdict.IN_FLIGHT, note=f"the next change is {age:.1f} s old, younger than the lag bound")
-    before = (_last_index(versions, look.replica) for look in case.looks[:-1])
+        return _waiting(case, following, changes)
+    before = (_held(look, versions) for look in case.looks[:-1])
     went_back = any(index is not None and index > held for index in before)
-    return case.persistent(following, Cause.REORDERED if went_back else Cause.STALE)
+    return case.persistent(following, Cause.REORDERED if went_back else _behind(case, held), "", changes)
+
+
+def _waiting(case: _Case, following: float, changes: Sequence[Mapping[str, str | None]]) -> Judgement:
+    """The replica may lawfully lack the next change: in flight, and looked at again once it may not."""
+    age = case.now.at - following
+    note = f"the next change is {age:.1f} s old, younger than the lag bound"
+    left = max(case.needed - age, LOOK_SECONDS_MIN)
+    return Judgement(
+        Verdict.IN_FLIGHT, note=note, again_in=left, sample_in=min(left, _pause(case.needed)), changes=tuple(changes)
+    )
+
+
+def _behind(case: _Case, held: int) -> Cause:
+    """Why a replica holds an older version: a row that never came or never went has a name of its own."""
+    versions = case.history.versions
+    if versions[held].digest == ABSENT and not any(version.digest != ABSENT for version in versions[:held]):
+        return Cause.NEVER_ARRIVED
+    return Cause.MISSED_DELETE if versions[-1].digest == ABSENT and case.finding.cause is Cause.UNKNOWN else Cause.STALE
+
+
+def _held(look: Look, versions: Sequence[Version]) -> int | None:
+    """Which of the versions a replica held at an earlier look."""
+    if look.history is None:
+        return _last_index(versions, look.replica)
+    then = _last_index(look.history.versions, look.replica)
+    change = None if then is None else look.history.versions[then].change
+    return next((i for i, version in enumerate(versions) if change and version.change == change), None)
+
+
+def _healing(looks: Sequence[Look]) -> tuple[Mapping[str, str | None], ...]:
+    """The change that the replica did not have yet when it was last seen to differ."""
+    known = next((look.history for look in reversed(looks) if look.history is not None), None)
+    return (known.versions[-1].change,) if known is not None and known.versions[-1].change else ()
 
 
 def _no_version(case: _Case) -> Judgement | None:
@@ -290,7 +335,8 @@ def _no_version(case: _Case) -> Judgement | None:
     if case.history.complete:
         found = case.finding.cause
         cause = found if found is not Cause.UNKNOWN else Cause.PHANTOM_WRITE
-        return case.persistent(case.looks[0].end, cause) if case.due(case.looks[0].end) else None
+        last = [version.change for version in versions[-1:] if version.change]
+        return case.persistent(case.looks[0].end, cause, "", last) if case.due(case.looks[0].end) else None
     return case.persistent(versions[0].since, Cause.UNKNOWN) if case.due(versions[0].since) else None
 
 
@@ -510,9 +556,10 @@ def settle(finding: Finding, judgement: Judgement, looks: Sequence[Look], now: d
     verdict, judge_after, note = judgement.verdict, None, judgement.note
     if judgement.again_in is not None:  # no time left to look again
         verdict, judge_after = Verdict.IN_FLIGHT, now + timedelta(seconds=judgement.again_in)
-        if len(looks) > 1 and is_hot(looks):
+        if len(looks) > 1 and is_hot(looks) and judgement.verdict is not Verdict.IN_FLIGHT:
             verdict, judge_after, note = Verdict.UNDECIDED, None, HOT_NOTE
-    evidence = Evidence(judgement.proof, reads, finding.evidence.changes, note)
+    changes = tuple(dict(change) for change in judgement.changes) or finding.evidence.changes
+    evidence = Evidence(judgement.proof, reads, changes, note)
     return finding.judged(verdict, judgement.cause, evidence, judge_after)
 
 

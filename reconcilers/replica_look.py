@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconcilers.opened import Projected
     from reconcilers.recheck import Mark
     from reconcilers.sight import ReplicaLook
+    from reconcilers.testimony import Testimony
 
 
 _ORPHAN_CAUSES = {"deleted": Cause.MISSED_DELETE, "out_of_scope": Cause.LEFT_SCOPE}
@@ -51,6 +52,7 @@ class PairLook:
 
     Attributes:
         constants: SQL literal of the constant of each redacted field.
+        witness: What the owner's change stream says.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -59,6 +61,7 @@ class PairLook:
     owner: Projected
     copy: Projected
     constants: Mapping[str, str]
+    witness: Testimony
 
     def look(self, seen: ReplicaLook) -> None:
         """Check the replica's keys, join it with its owner, and name what differs.
@@ -69,7 +72,8 @@ class PairLook:
         seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
         open_questions = doubts(self.cursor, self.contract, (self.owner.opened, self.copy.opened))
         differing = self._differing(seen)
-        seen.sights += _in_doubt(differing, open_questions)
+        certain = _in_doubt(differing, open_questions)
+        seen.sights += self.witness.about(self.replica, self.owner, self.copy, certain)
         known = {sight.finding.key for sight in seen.sights} if open_questions.keys else set()
         seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.frequent import Frequent
-    from reconcilers.recheck import Mark
+    from reconcilers.recheck import History, Mark
     from reconcilers.rows import Counts
     from reconcilers.spill import Listed
     from reconcilers.watermark import Watermark
@@ -32,6 +32,7 @@ class Sight:
         copied: The replica's copy of it.
         age: Seconds since the owner's row changed, as its own database tells both times.
         doubt: Why it is not known whether the two diverge at all; empty where they do.
+        history: The owner's versions of the key, where its change stream tells them.
     """
 
     finding: Finding
@@ -41,6 +42,7 @@ class Sight:
     copied: Mark = None
     age: float | None = None
     doubt: str = ""
+    history: History | None = None
 
 
 @dataclass(slots=True)

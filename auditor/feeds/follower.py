@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from auditor.feeds.decoded import Aside, Poison
@@ -180,7 +181,8 @@ class _Collected:
         self._follower = follower
         topics = {record.topic for record in records}
         tables, epochs = follower.state.tables, follower.state.epochs
-        self._intakes = {topic: Intake(tables[topic], epochs) for topic in topics}
+        seen = datetime.now(UTC)
+        self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}
         self._seqs = {topic: follower.seq(topic) for topic in topics}
         self._last: dict[Partition, Record] = {}
         self._dead: list[DeadLetter] = []

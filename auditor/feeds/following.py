@@ -10,6 +10,7 @@ from contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     import duckdb
 
@@ -111,6 +112,14 @@ class Following:
         if late:
             return f"{topic} was read from its middle on (partition {late[0]}), and no snapshot in it was finished"
         return ""
+
+    def whole_history(self, topic: str) -> bool:
+        """Whether every version that a key ever had is remembered."""
+        return not self.absence_unknown(topic) and self._follower_now.state.forgotten(topic) is None
+
+    def owner_clock(self, topic: str) -> tuple[datetime, datetime] | None:
+        """The latest time that a change of the topic was committed at, and when it was read."""
+        return self._follower_now.state.clock(topic)
 
     def incomplete(self, topic: str) -> str:
         """What of a topic could not be read, in one sentence; empty where all of it was."""

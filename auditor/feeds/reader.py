@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from auditor.readers.arrow_rows import StreamingSnapshot
 from auditor.readers.key_filter import rows_with_keys
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
-from reconcilers.ports import Column, Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.ports import VERSION_COLUMNS, Column, Keys, RawColumn, RawRelation, Shape, Wanted
 from reconcilers.streams.table import CellState, Kind
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
 
     from auditor.feeds.following import Following
     from contracts.contract import FeedRef
@@ -84,16 +84,21 @@ class FeedSnapshot(StreamingSnapshot):
         return self._relation(wanted, _LIVE)
 
     def _relation(self, wanted: Sequence[Wanted], rows: str) -> RawRelation:
-        places = [self._place(thing.path) for thing in wanted]
-        selected, fields, columns = ["0 AS present"], [pa.field("present", pa.int32())], []
-        for i, (thing, place) in enumerate(zip(wanted, places, strict=True)):
+        return self._selected(wanted, f"SELECT * FROM {self._table.head} WHERE {rows}", {"present": "0"})
+
+    def _selected(self, wanted: Sequence[Wanted], rows: str, beside: Mapping[str, str]) -> RawRelation:
+        """A relation of some versions: what is wanted of each, and further columns with their SQL."""
+        selected, columns = [f"{sql} AS {name}" for name, sql in beside.items()], []
+        for i, (thing, place) in enumerate(zip(wanted, [self._place(one.path) for one in wanted], strict=True)):
             either = f"s{place} = {int(CellState.EITHER)}"
             selected.append(f"c{place} AS c{i}, s{place} IN {_UNKNOWN} AS u{i}, {either} AS e{i}")
-            fields += [pa.field(f"c{i}", pa.string()), pa.field(f"u{i}", pa.bool_()), pa.field(f"e{i}", pa.bool_())]
             zone = thing.timezone or "UTC"
             columns.append(RawColumn(f"c{i}", "VARCHAR", timezone=zone, unknown=f"u{i}", or_null=f"e{i}"))
-        sql = f"SELECT {', '.join(selected)} FROM {self._table.head} WHERE {rows}"
-        return RawRelation(self.relation(pa.schema(fields), lambda: self._batches(sql)), tuple(columns))
+        sql = f"SELECT {', '.join(selected)} FROM ({rows})"
+        cursor = self._following.cursor()
+        schema = cursor.execute(sql).to_arrow_reader(1).schema
+        cursor.close()
+        return RawRelation(self.relation(schema, lambda: self._batches(sql)), tuple(columns))
 
     def _batches(self, sql: str) -> Iterator[pa.RecordBatch]:
         cursor = self._following.cursor()
@@ -126,6 +131,23 @@ class FeedSnapshot(StreamingSnapshot):
     def nan_keys(self, wanted: Sequence[Wanted], keys: Sequence[Wanted]) -> RawRelation | None:  # noqa: ARG002
         """Nothing is hidden."""
         return None
+
+    def versions(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """See `reconcilers.ports.Remembering`."""
+        head, history = self._table.head, self._table.history
+        rows = f"SELECT * FROM {history} UNION ALL SELECT * FROM {head} h ANTI JOIN {history} ON h.seq = {history}.seq"
+        beside = {name: name for name in VERSION_COLUMNS}
+        return rows_with_keys(
+            self.workspace, self.cursor, lambda things: self._selected(things, rows, beside), wanted, keys
+        )
+
+    def whole_history(self) -> bool:
+        """See `reconcilers.ports.Remembering`."""
+        return self._following.whole_history(self._table.topic)
+
+    def owner_clock(self) -> tuple[datetime, datetime] | None:
+        """See `reconcilers.ports.Remembering`."""
+        return self._following.owner_clock(self._table.topic)
 
     def absence_unknown(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""

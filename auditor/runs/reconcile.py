@@ -296,7 +296,17 @@ def _readers(contract: Contract, reference: Reference, around: Surroundings, mak
     referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
     for entity in set(contract.references().values()):
         referenced[entity] = _referenced(entity, around, make)
-    return Readers(make(reference), replicas, referenced)
+    return Readers(make(reference), replicas, referenced, witness=_witness(contract, make))
+
+
+def _witness(contract: Contract, make: MakeReader) -> Reader | AuditorError | None:
+    """The owner's feed, where it is read beside the owner's dataset; no run needs it."""
+    if contract.owner.feed is None or contract.owner.reference is contract.owner.feed:
+        return None
+    try:
+        return make(contract.owner.feed)
+    except AuditorError as error:
+        return error
 
 
 def _referenced(entity: str, around: Surroundings, make: MakeReader) -> tuple[Contract, Reader] | AuditorError:

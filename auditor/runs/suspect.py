@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from reconcilers.finding import Verdict
-from reconcilers.packing import finding_of, packed_finding, time_of, time_text
+from reconcilers.packing import finding_of, history_of, packed_finding, packed_history, time_of, time_text
 from reconcilers.recheck import Judgement, Look, Passed, is_old, judge, one_look
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Suspect:
 
 
 def _judged(looks: list[Look], lag_bound: float) -> Judgement:
-    if len(looks) > 1:
+    if len(looks) > 1 or looks[0].history is not None:
         return judge(looks, lag_bound)
     waits = 0.0 if is_old(looks[0], lag_bound) else lag_bound
     return one_look(waits, looks[0].end - looks[0].at)
@@ -173,11 +173,15 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         None if passed is None else (passed.proof, passed.moment),
         look.owner_last,
         look.doubt,
+        packed_history(look.history),
     )
 
 
 def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
-    at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt = packed
+    at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history = packed
     finding = own if seen == _SAME else None if seen is None else finding_of(seen)
     proof = None if passed is None else Passed(*passed)
-    return Look(at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt)
+    return Look(
+        at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
+        history_of(history),
+    )  # fmt: skip

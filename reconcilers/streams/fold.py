@@ -26,7 +26,7 @@ _ARRIVAL_DECIDES = f"kind IN ({int(Kind.BACKFILL)}, {int(Kind.DOUBT)})"
 _KEPT = int(CellState.KEPT)
 _DELETE = int(Kind.DELETE)
 _POSITION = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"
-_AFTER_POSITION = ("snapshot", "stamp", "committed", "tx", "place")
+_AFTER_POSITION = ("snapshot", "stamp", "committed", "tx", "place", "seen")
 
 
 def arrived_sql(table: StreamTable) -> str:
@@ -85,6 +85,12 @@ def latest_sql(table: StreamTable, arrived: str) -> str:
     order = "row(a.epoch, a.p0, a.p1, a.p2, a.seq)"
     best = f"SELECT a.id, max({order}) AS b FROM {arrived} a GROUP BY a.id"
     return f"SELECT {names} FROM {arrived} a JOIN ({best}) l ON a.id = l.id AND {order} = l.b"
+
+
+def remember_sql(table: StreamTable, arrived: str) -> str:
+    """INSERT of the versions of the tail into those that are remembered."""
+    names = ", ".join([*FIXED, *table.cells, *table.states])
+    return f"INSERT INTO {table.history} SELECT {names} FROM {arrived} WHERE fresh"
 
 
 def images_sql(table: StreamTable, arrived: str) -> str:

@@ -44,6 +44,7 @@ class Intake:
     Attributes:
         table: What is kept.
         epochs: The number of each stream of positions, shared by all intakes of a state; new ones are added.
+        seen: When the records were read, by the auditor's clock.
         columns: The collected values.
         truncations: Truncates among the changes.
         kept: Whether some value is left to an earlier version.
@@ -51,6 +52,7 @@ class Intake:
 
     table: StreamTable
     epochs: dict[tuple[str, str], int]
+    seen: datetime
     columns: dict[str, list[object]] = field(default_factory=dict)
     truncations: list[Truncation] = field(default_factory=list)
     kept: bool = False
@@ -80,10 +82,10 @@ class Intake:
         text = change.position.text if change.position else ""
         self._fixed(
             (seq, change.place.partition, change.place.offset, int(_KINDS[change.kind]), identity(key), other,
-             epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text)
+             epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text,
+             _naive(self.seen))
         )  # fmt: skip
-        is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
-        lacking = Lack.KEPT if is_partial else Lack.ABSENT
+        lacking = Lack.KEPT if change.kind is ChangeKind.DELETE and other is not None else Lack.ABSENT
         self._cells({**change.row, **key}, lacking)
 
     def doubt(self, seq: int, key: Mapping[str, object], place: tuple[int, int], stamp: int) -> None:
@@ -91,7 +93,7 @@ class Intake:
         epoch, p0, p1, p2 = _NOWHERE
         self._fixed(
             (seq, place[0], place[1], int(Kind.DOUBT), identity(key), None,  # type: ignore[arg-type]
-             epoch, p0, p1, p2, 0, stamp, None, "", "")
+             epoch, p0, p1, p2, 0, stamp, None, "", "", _naive(self.seen))
         )  # fmt: skip
         self._cells(key, Lack.UNREADABLE)  # type: ignore[arg-type]
 

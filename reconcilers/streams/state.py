@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -24,6 +25,7 @@ from reconcilers.streams.fold import (
     images_sql,
     inherit_sql,
     latest_sql,
+    remember_sql,
     swept_sql,
     truncated_sql,
 )
@@ -32,6 +34,7 @@ from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -45,7 +48,8 @@ Partition = tuple[str, int]
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
-CREATE TABLE IF NOT EXISTS topics (number INTEGER, topic VARCHAR, columns VARCHAR, key VARCHAR, next_seq BIGINT);
+CREATE TABLE IF NOT EXISTS topics (
+    number INTEGER, topic VARCHAR, columns VARCHAR, key VARCHAR, next_seq BIGINT, forgotten TIMESTAMP);
 CREATE TABLE IF NOT EXISTS offsets (
     topic VARCHAR, part INTEGER, first_offset BIGINT, next_offset BIGINT, leader_epoch INTEGER,
     last_stamp BIGINT, last_digest VARCHAR);
@@ -255,12 +259,12 @@ class FeedState:
         with self._transaction():
             if known is not None:
                 self._forget(known)
-            self._db.execute(
-                "INSERT INTO topics VALUES (?, ?, ?, ?, 0)", [number, topic, json.dumps(merged), json.dumps(table.key)]
-            )
+            told = [number, topic, json.dumps(merged), json.dumps(table.key)]
+            self._db.execute("INSERT INTO topics VALUES (?, ?, ?, ?, 0, NULL)", told)
             self._db.execute(table.ddl(table.versions))
             self._db.execute(table.ddl(table.head))
             self._db.execute(table.ddl(table.images))
+            self._db.execute(table.ddl(table.history))
         self.tables[topic] = table
         return table
 
@@ -275,6 +279,7 @@ class FeedState:
         self._db.execute(f"DROP TABLE {table.versions}")
         self._db.execute(f"DROP TABLE {table.head}")
         self._db.execute(f"DROP TABLE {table.images}")
+        self._db.execute(f"DROP TABLE {table.history}")
         for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps"):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
         self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
@@ -379,6 +384,27 @@ class FeedState:
         for topic, following in dict(seqs).items():
             self._db.execute("UPDATE topics SET next_seq = ? WHERE topic = ?", [following, topic])
 
+    def remember(self, topic: str, since: datetime) -> None:
+        """Let go of the versions that were read before some moment."""
+        table = self.tables[topic]
+        with self._transaction():
+            gone = self._db.execute(
+                f"DELETE FROM {table.history} WHERE seen < ? RETURNING 1", [since.replace(tzinfo=None)]
+            ).fetchall()
+            if gone:
+                self._db.execute("UPDATE topics SET forgotten = ? WHERE topic = ?", [since.replace(tzinfo=None), topic])
+
+    def clock(self, topic: str) -> tuple[datetime, datetime] | None:
+        """The latest time that a folded change of the topic was committed at, and when it was read; both in UTC."""
+        table = self.tables[topic]
+        row = self._db.execute(f"SELECT max(committed), arg_max(seen, committed) FROM {table.head}").fetchone()
+        return (row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC)) if row is not None and row[0] else None
+
+    def forgotten(self, topic: str) -> datetime | None:
+        """Up to when versions have been let go of; None where every one is remembered."""
+        row = self._db.execute("SELECT forgotten FROM topics WHERE topic = ?", [topic]).fetchone()
+        return row[0] if row is not None else None
+
     # -- folding -------------------------------------------------------------------------------------------------------
 
     def fold(self, topic: str, *, at_least: int = 1) -> None:
@@ -403,6 +429,7 @@ class FeedState:
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
         source = "filled" if kept else "arrived"
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE folded AS {latest_sql(table, source)}")
+        self._db.execute(remember_sql(table, source))
         if kept:
             self._db.execute(images_sql(table, source))
             self._db.execute(inherit_sql(table, "folded"))

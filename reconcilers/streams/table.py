@@ -52,6 +52,11 @@ class StreamTable:
         return f"head_{self.number}"
 
     @property
+    def history(self) -> str:
+        """The table of the versions that are remembered after they were folded."""
+        return f"history_{self.number}"
+
+    @property
     def images(self) -> str:
         """The table of the last images of rows whose key was changed."""
         return f"images_{self.number}"
@@ -89,5 +94,6 @@ FIXED = {
     "committed": "TIMESTAMP",  # committed at, by the owner's clock
     "tx": "VARCHAR",
     "place": "VARCHAR",  # of the log, for people
+    "seen": "TIMESTAMP",  # when it was read, by the auditor's clock
 }
 """The columns of every version, before its cells."""

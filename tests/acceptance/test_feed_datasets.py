@@ -182,3 +182,29 @@ def test_a_column_that_no_record_has_is_told_before_anything_is_compared(world: 
     assert outcome.code == 2
     assert "no record has a column 'blance'" in outcome.err
     assert "there are 'bal', 'id'" in outcome.err
+
+
+def test_a_copy_that_holds_an_older_version_is_stale_and_the_change_that_it_lacks_is_named(world: World) -> None:
+    """The owner's versions are the witnesses: nothing has to be waited for, and the evidence names both changes."""
+    header, *rows = world.settle("pg-crash-dups-json", "app.dup")
+    older = next(row for row in rows if row[0] == "1")
+    older[1] = "3"
+    world.copy([header, *rows])
+    outcome = world.audit("reconcile", "--format", "json")
+    assert outcome.code == 1, outcome.err
+    (finding,) = outcome.json["findings"]
+    assert (finding["key"], finding["verdict"], finding["cause"]) == ({"id": "1"}, "persistent", "stale")
+    reflected, lacking = finding["evidence"]["changes"]
+    assert reflected["position"] != lacking["position"]
+    assert reflected["offset"] != lacking["offset"]
+    assert {"partition", "transaction", "committed_at"} <= set(lacking)
+
+
+def test_a_copy_that_holds_what_the_owner_never_held_is_a_phantom_write(world: World) -> None:
+    """The history is whole: no version was ever so."""
+    header, *rows = world.settle("pg-crash-dups-json", "app.dup")
+    next(row for row in rows if row[0] == "1")[1] = "4711"
+    world.copy([header, *rows])
+    outcome = world.reconcile()
+    (finding,) = outcome.json["findings"]
+    assert (finding["verdict"], finding["cause"]) == ("persistent", "phantom_write")

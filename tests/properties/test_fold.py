@@ -8,6 +8,7 @@ that are read in any order.  What is folded at the end is the table.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from reconcilers.streams.table import CellState, Kind
 
 TOPIC, PARTITIONS = "shop.orders", 3
 KEYS = ["1", "2", "3", "4"]
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -127,7 +129,7 @@ def _folded(log: Log, cuts: list[int], folds: list[bool]) -> dict[str, tuple[str
         while events:
             length = lengths.pop() if lengths else len(events)
             batch, events = events[:length], events[length:]
-            intake, before = Intake(table, state.epochs), dict(offsets)
+            intake, before = Intake(table, state.epochs, NOW), dict(offsets)
             for _, change in batch:
                 number = passes.number_of(change.snapshot, seq)
                 intake.add(seq, change, stamp=seq, snapshot=number)

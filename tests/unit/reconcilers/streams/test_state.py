@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOPIC = "shop.orders"
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 WRITE, DELETE, BACKFILL = ChangeKind.WRITE, ChangeKind.DELETE, ChangeKind.BACKFILL
 
 
@@ -30,7 +32,7 @@ def change(offset: int, kind: ChangeKind, key: str, lsn: int, **row: Cell) -> Ch
 
 def step(state: FeedState, before: int, *changes: Change, snapshot: int = 0) -> Step:
     """A batch of these changes, read from offset `before` on."""
-    intake = Intake(state.tables[TOPIC], state.epochs)
+    intake = Intake(state.tables[TOPIC], state.epochs, NOW)
     for number, one in enumerate(changes):
         backfill = one.kind is BACKFILL
         intake.add(before + number, one, stamp=before + number, snapshot=snapshot if backfill else 0)
@@ -130,7 +132,7 @@ def test_a_key_whose_record_could_not_be_read_is_in_doubt_until_it_is_told_again
     """Poison takes nothing from other keys, and the next readable change of its own ends the doubt."""
     with begun(FeedState(None), "status") as state:
         state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
-        intake = Intake(state.tables[TOPIC], state.epochs)
+        intake = Intake(state.tables[TOPIC], state.epochs, NOW)
         intake.doubt(1, {"id": "1"}, (0, 1), 1)
         letter = DeadLetter(TOPIC, 0, 1, b"k", b"v", "[]", "it is no Avro", '["1"]')
         state.apply(Step([intake], {(TOPIC, 0): (1, Offset(0, 2))}, [letter], (), {TOPIC: 2}))

@@ -1,0 +1,126 @@
+"""Asks the owner's change stream about what one look found, once the look has found something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from contracts.errors import AuditorError, FeedError, StoreError
+from reconcilers.fetch import FETCH_KEYS_MAX
+from reconcilers.opened import open_side
+from reconcilers.ports import Remembering
+from reconcilers.projection import owner_items
+from reconcilers.recheck import OWNER_ONLY
+from reconcilers.row_keys import key_text, key_texts
+from reconcilers.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import ExitStack
+
+    import duckdb
+
+    from contracts.contract import Contract, Replica
+    from reconcilers.finding import KeyText
+    from reconcilers.opened import Opened, Projected
+    from reconcilers.ports import Reader
+    from reconcilers.recheck import History
+    from reconcilers.sight import Sight
+    from reconcilers.workspace import Workspace
+
+WITNESSED_MAX = 100_000
+"""Suspects of one replica that a look asks the change stream about; where more differ, single rows do not matter."""
+
+
+@dataclass(slots=True)
+class Testimony:
+    """The witness of one look at one entity.
+
+    Attributes:
+        reader: Of the owner's feed; None where there is none, or where it is what the owner is read from.
+        stack: Closes what is opened here, at the end of the look.
+        prefix: Makes table names unique in the workspace.
+        opened: The feed's side, once it was needed: it must not be older than the rows that it is to explain.
+    """
+
+    workspace: Workspace
+    cursor: duckdb.DuckDBPyConnection
+    contract: Contract
+    reader: Reader | AuditorError | None
+    stack: ExitStack
+    prefix: str
+    opened: Opened | None = None
+    failed: str = field(default="")
+
+    def about(self, replica: Replica, owner: Projected, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
+        """The same sights, with what the feed says of each; a feed that cannot be read says nothing."""
+        rest, asked = iter(sights), 0
+        while batch := list(islice(rest, FETCH_KEYS_MAX)):
+            told = [sight for sight in batch if _can_be_told(sight)]
+            feed = self._feed(owner) if told and asked < WITNESSED_MAX else None
+            if feed is None:
+                yield from batch
+                continue
+            asked += len(told)
+            histories = self._histories(Witness(self.cursor, self.contract, feed, owner), replica, copy, told)
+            for sight in batch:
+                history = histories.get(sight.finding.key or ()) if _can_be_told(sight) else None
+                yield sight if history is None else replace(sight, history=history)
+
+    def _histories(
+        self, witness: Witness, replica: Replica, copy: Projected, told: Sequence[Sight]
+    ) -> Mapping[KeyText, History]:
+        held = {sight.finding.key: sight.replica for sight in told if sight.finding.key is not None}
+        owned, copied = (_spelled(self.cursor, self.contract, side, held) for side in (witness.owner, copy))
+        keys = {key: ((key, owned.get(key, ())), (key, copied.get(key, ())), held[key]) for key in held}
+        try:
+            return witness.testify(replica, copy, keys)
+        except FeedError as error:
+            self.failed = error.message
+            return {}
+
+    def _feed(self, owner: Projected) -> Opened | None:
+        if isinstance(owner.opened.snapshot, Remembering):
+            return owner.opened
+        if self.reader is None or isinstance(self.reader, AuditorError) or self.failed:
+            return None
+        if self.opened is None:
+            table = f"{self.prefix}witness"
+            try:
+                self.opened = open_side(self.reader, self.workspace, lambda _: owner_items(self.contract), table, None)
+            except StoreError as error:
+                self.failed = error.message
+                return None
+            self.stack.callback(self.opened.close)
+        return self.opened
+
+
+def _can_be_told(sight: Sight) -> bool:
+    finding = sight.finding
+    alone = finding.divergence in OWNER_ONLY or finding.divergence.value == "duplicate"
+    return finding.key is not None and not alone and not sight.doubt
+
+
+def _spelled(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, side: Projected, keys: Iterable[KeyText]
+) -> dict[KeyText, tuple[str | None, ...]]:
+    """Keys as a side spells them, where their canonical form does not determine it."""
+    spellings = side.projection.spellings
+    if not spellings:
+        return {}
+    import pyarrow as pa
+
+    names = [f"t{i}" for i in range(len(contract.key))]
+    texts = [[text for _, text in key] for key in keys]
+    wanted = pa.table([pa.array([row[i] for row in texts], pa.string()) for i in range(len(names))], names)
+    cursor.register("asked_keys", wanted)
+    try:
+        found = cursor.execute(
+            f'SELECT {", ".join([*key_texts(contract), *spellings])} FROM "{side.table}" '
+            f"WHERE ({', '.join(key_texts(contract))}) IN (SELECT ({', '.join(names)}) FROM asked_keys)"
+        ).fetchall()
+    finally:
+        cursor.unregister("asked_keys")
+    parts = len(contract.key)
+    return {key_text(contract, row[:parts]): row[parts:] for row in found}

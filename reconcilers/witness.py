@@ -1,0 +1,226 @@
+"""What an owner's change stream says of suspects: every version that the owner held, and which of them a replica holds.
+
+A replica's row is held against each remembered version with the contract's own equality, field by field, so that a mask
+or a tolerance counts as everywhere.  The age of a version is never estimated too high: it is what has passed on our own
+clock since it was read, or what the owner's own clock says between it and something later; a second is taken off for
+clocks that tell whole seconds.
+
+It says nothing where it might mislead: where a value of a version is unknown, or where the stream has not come as far
+as the owner's row that was read beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from contracts.errors import FeedError
+from reconcilers.fetch import FETCH_KEYS_MAX, fetch_side
+from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
+from reconcilers.projection import compared_fields, compile_side, condition_sql, gone_sql, live_filter
+from reconcilers.recheck import ABSENT, History, Version
+from reconcilers.row_keys import key_text, key_texts
+from reconcilers.row_stage import Fetched, row_stage, same_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import duckdb
+
+    from contracts.contract import Contract, Replica
+    from reconcilers.fetch import SpelledKey
+    from reconcilers.finding import KeyText
+    from reconcilers.opened import Opened, Projected
+    from reconcilers.projection import Item
+
+CLOCK_GRAIN_SECONDS = 1.0
+"""What a clock that tells whole seconds may be off by between two of its times."""
+
+_DELETED = 1
+"""The kind of a version that is a delete; see `reconcilers.streams.table.Kind`."""
+_DOUBT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When the replica was read: on the auditor's monotonic clock, on its wall clock, and on the owner's own."""
+
+    monotonic: float
+    wall: datetime
+    owner: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The owner's feed, opened beside the two sides.
+
+    Attributes:
+        cursor: Of the workspace.
+        contract: The entity's.
+        feed: The feed's side; the owner's own where it is known by nothing else.
+        owner: The owner's side.
+    """
+
+    cursor: duckdb.DuckDBPyConnection
+    contract: Contract
+    feed: Opened
+    owner: Projected
+
+    def testify(
+        self, replica: Replica, copy: Projected, suspects: Mapping[KeyText, tuple[SpelledKey, SpelledKey, str]]
+    ) -> dict[KeyText, History]:
+        """The owner's versions of the suspects' keys.
+
+        Args:
+            replica: Whose copy it is.
+            copy: Its side.
+            suspects: Of each key: as the owner and as the replica spell it, and the digest of what the replica holds.
+
+        Returns:
+            The history of each key of which something can be said.
+        """
+        if not isinstance(self.feed.snapshot, Remembering):
+            return {}
+        found: dict[KeyText, History] = {}
+        keys = list(suspects)
+        for start in range(0, len(keys), FETCH_KEYS_MAX):
+            some = keys[start : start + FETCH_KEYS_MAX]
+            try:
+                rows = self._rows(replica, copy, self.feed.snapshot, [suspects[key] for key in some])
+            except FeedError:  # the feed lacks a column: it is no witness of this replica
+                return {}
+            mark = copy.opened.snapshot.watermark
+            at = Moment(mark.monotonic, mark.read_at, self.owner.opened.snapshot.watermark.store_time)
+            clock = self.feed.snapshot.owner_clock()
+            whole = self.feed.snapshot.whole_history()
+            for key in some:
+                history = _history(rows.get(key, ()), suspects[key][2], at, clock, whole=whole)
+                if history is not None:
+                    found[key] = history
+        return found
+
+    def _rows(
+        self,
+        replica: Replica,
+        copy: Projected,
+        feed: Remembering,
+        spelled: Sequence[tuple[SpelledKey, SpelledKey, str]],
+    ) -> dict[KeyText, list[dict[str, Any]]]:
+        """Every version of some keys, each with whether the replica holds it."""
+        names = [compared.name for compared in compared_fields(self.contract, replica)]
+        versions = self._versions(replica, feed, names, [owner[0] for owner, _, _ in spelled], copy.table)
+        held = self._fetched(copy, replica, names, [one for _, one, _ in spelled], f"{copy.table}_held")
+        same = [
+            f"CASE WHEN o.u{i} OR r.u{i} THEN NULL ELSE {same_sql(i, compared, versions.side, held.side, {})} END"
+            for i, compared in enumerate(compared_fields(self.contract, replica))
+            if compared.equality.mode == "compared"
+        ]
+        joined = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(self.contract.key)))
+        current = self._current(names, [one for one, _, _ in spelled], copy.table)
+        rows = self.cursor.execute(
+            f"SELECT {', '.join(f'o.{name}' for name in (*VERSION_COLUMNS, 'held', 'gone'))}, "
+            f"CASE WHEN r.k0 IS NULL THEN false ELSE {' AND '.join(same) or 'true'} END AS same, "
+            f"{current} AS current, {', '.join(key_texts(self.contract, 'o.'))} "
+            f'FROM "{versions.table}" o LEFT JOIN "{held.table}" r ON {joined} '
+            "ORDER BY o.epoch, o.p0, o.p1, o.p2, o.seq"
+        ).fetchall()
+        columns = (*VERSION_COLUMNS, "held", "gone", "same", "current")
+        found: dict[KeyText, list[dict[str, Any]]] = {}
+        for row in rows:
+            key = key_text(self.contract, row[len(columns) :])
+            found.setdefault(key, []).append(dict(zip(columns, row[: len(columns)], strict=True)))
+        return found
+
+    def _versions(
+        self, replica: Replica, feed: Remembering, names: Sequence[str], keys: Sequence[KeyText], prefix: str
+    ) -> Fetched:
+        """The versions of some keys, as a table of the workspace."""
+        items = self._items(replica, names)
+        columns = tuple(item.wanted for item in self.feed.key_items(self.contract))
+        wanted = Keys(columns, [tuple((text or "",) for _, text in key) for key in keys])
+        side = compile_side(items, feed.versions([item.wanted for item in items], wanted))
+        scope = "true" if replica.where is None else condition_sql(replica.where, side)
+        soft = self.contract.owner.soft_delete
+        extra = [*VERSION_COLUMNS, f"{scope} AS held", f"{gone_sql(side, soft.field if soft else None)} AS gone"]
+        table = f"{prefix}_versions"
+        self.feed.bring(row_stage(self.contract, side, names, extra=extra), table)
+        return Fetched(table, side)
+
+    def _items(self, replica: Replica, names: Iterable[str]) -> list[Item]:
+        """What is read of each version: no more than this replica needs, for the feed may lack the rest."""
+        needed = {*self.contract.key, *names, *(replica.where.names if replica.where is not None else ())}
+        return [item for item in self.feed.items if item.name in needed or item.logical is None]
+
+    def _fetched(
+        self, side: Projected, replica: Replica | None, names: Sequence[str], keys: Sequence[SpelledKey], table: str
+    ) -> Fetched:
+        fetched = fetch_side(self.contract, side.opened, keys)
+        where = live_filter(self.contract, replica, fetched)
+        side.opened.bring(row_stage(self.contract, fetched, names, where), table)
+        return Fetched(table, fetched)
+
+    def _current(self, names: Sequence[str], keys: Sequence[SpelledKey], prefix: str) -> str:
+        """SQL condition on a version: the owner's row, as it was read, is what this version says."""
+        if self.owner.opened is self.feed:
+            return "true"
+        owner = self._fetched(self.owner, None, names, keys, f"{prefix}_owned")
+        joined = " AND ".join(f"w.k{i} = o.k{i}" for i in range(len(self.contract.key)))
+        alike = [
+            f"(w.t{i} IS NOT DISTINCT FROM o.t{i} OR (o.e{i} AND w.t{i} IS NULL))" for i in range(len(names))
+        ]  # unknown values are told elsewhere
+        there = f'EXISTS (SELECT 1 FROM "{owner.table}" w WHERE {" AND ".join([joined, *alike])})'
+        absent = f'NOT EXISTS (SELECT 1 FROM "{owner.table}" w WHERE {joined})'
+        return f"CASE WHEN o.kind = {_DELETED} OR o.gone THEN {absent} ELSE {there} END"
+
+
+def _history(
+    versions: Sequence[Mapping[str, Any]],
+    replica: str,
+    at: Moment,
+    clock: tuple[datetime, datetime] | None,
+    *,
+    whole: bool,
+) -> History | None:
+    """The versions of one key; None where they may mislead."""
+    if not versions:
+        return History((Version(ABSENT, float("-inf")),), complete=True) if whole else None
+    if not versions[-1]["current"] or any(one["kind"] == _DOUBT or one["same"] is None for one in versions):
+        return None
+    known = [Version(ABSENT, float("-inf"))] if whole else []
+    known += [Version(_digest(one, replica), at.monotonic - _age(one, at, clock), _change(one)) for one in versions]
+    return History(tuple(known), complete=whole)
+
+
+def _digest(version: Mapping[str, Any], replica: str) -> str:
+    if version["kind"] == _DELETED or version["gone"] or not version["held"]:
+        return ABSENT
+    return replica if version["same"] else f"version {version['seq']}"
+
+
+def _age(version: Mapping[str, Any], at: Moment, clock: tuple[datetime, datetime] | None) -> float:
+    """Seconds that a version is old at least."""
+    seen: datetime = version["seen"].replace(tzinfo=UTC)
+    ages = [0.0, (at.wall - seen).total_seconds()]
+    if version["committed"] is not None:
+        committed: datetime = version["committed"].replace(tzinfo=UTC)
+        if at.owner is not None:
+            ages.append((at.owner - committed).total_seconds() - CLOCK_GRAIN_SECONDS)
+        if clock is not None:
+            told, read = clock
+            since = max((at.wall - read).total_seconds(), 0.0)
+            ages.append((told - committed).total_seconds() - CLOCK_GRAIN_SECONDS + since)
+    return max(ages)
+
+
+def _change(version: Mapping[str, Any]) -> dict[str, str | None]:
+    """A version's change, as evidence shows it."""
+    committed: datetime | None = version["committed"]
+    return {
+        "change": "delete" if version["kind"] == _DELETED else "write",
+        "partition": str(version["part"]),
+        "offset": str(version["off"]),
+        "position": version["place"] or None,
+        "transaction": version["tx"] or None,
+        "committed_at": None if committed is None else f"{committed.isoformat(timespec='microseconds')}Z",
+    }

@@ -71,10 +71,11 @@ COMMANDS = {
     "init": Entry("init", "Write settings and a contract to start from.", START_PANEL),
     "contracts": Entry("contracts", "Check, infer, compare and list contracts.", START_PANEL),
     "doctor": Entry("doctor", "Check connections, privileges and this installation.", START_PANEL),
+    "feed": Entry("feed", "Record change streams, for support and tests.", START_PANEL),
     "ledger": Entry("ledger", "Show, upgrade or prune the ledger.", START_PANEL),
 }
 
-COMING = ("monitor", "feed")
+COMING = ("monitor",)
 """Commands of the interface that this version does not have yet."""
 
 

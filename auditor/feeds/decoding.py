@@ -37,11 +37,17 @@ def decoder_of(
         SettingsError: A certificate cannot be read.
         FeedError: The file of schemas cannot be read.
     """
-    wire, schemas = _schemas(name, feed, directory)
+    wire, schemas = schemas_of(name, feed, directory)
     return Decoder(_options(feed, wire), schemas, hints)
 
 
-def _schemas(name: str, feed: KafkaFeed | RecordedFeed, directory: Path) -> tuple[Format | None, SchemaSource | None]:
+def schemas_of(name: str, feed: KafkaFeed | RecordedFeed, directory: Path) -> tuple[Format | None, SchemaSource | None]:
+    """How a feed's records name their schemas, and who knows these; twice None for a feed that names no registry.
+
+    Raises:
+        SettingsError: A certificate cannot be read.
+        FeedError: The file of schemas cannot be read.
+    """
     if isinstance(feed, RecordedFeed):
         return (feed.format, RecordedSchemas.read(feed.schemas)) if feed.schemas else (None, None)
     settings = feed.schema_registry

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _SEQUENCE = re.compile(r'\[(?:null|"(\d{1,20})"),\s*(?:null|"(\d{1,20})")\]\Z')
 _FILE = re.compile(r"(.*?)\.?(\d+)\Z")
 _SQLSERVER_LSN = re.compile(r"([0-9a-fA-F]{8}):([0-9a-fA-F]{8}):([0-9a-fA-F]{4})\Z")
+_LSN_BITS, _EVENT_BITS, _PART_BITS = 80, 29, 63
+"""SQL Server's positions are two numbers of 80 bits and a small one; in three parts of 63 they fit into databases."""
+_PART_MAX, _EVENT_MAX = 2**_PART_BITS - 1, 2**_EVENT_BITS - 1
+
 _POSITION_BITS = 40
 """Bits of a place in a binary log beside the file's number."""
 
@@ -85,7 +89,11 @@ def _sqlserver(source: Mapping[str, Any]) -> Position | None:
     if commit is None:
         return None
     change, event = _sqlserver_lsn(source.get("change_lsn")) or 0, _integer(source, "event_serial_no") or 0
-    return Position(f"sqlserver/{source.get('name')}", (commit, change, event), commit, str(source.get("commit_lsn")))
+    if event > _EVENT_MAX:
+        raise BadValueError("source.event_serial_no is no position")
+    whole = (commit << _LSN_BITS | change) << _EVENT_BITS | event
+    row = (whole >> 2 * _PART_BITS, whole >> _PART_BITS & _PART_MAX, whole & _PART_MAX)
+    return Position(f"sqlserver/{source.get('name')}", row, commit, str(source.get("commit_lsn")))
 
 
 def _sqlserver_lsn(text: object) -> int | None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from auditor.feeds.shape import BadValueError
-from auditor.feeds.wire import Naming, SchemaName
 from contracts.errors import FeedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from auditor.feeds.wire import SchemaName
 
 
 class UnknownSchemaError(BadValueError):
@@ -75,7 +76,7 @@ class RecordedSchemas:
 
     def schema(self, name: SchemaName) -> WriterSchema:
         """The schema of that name."""
-        definition = self._definitions.get(name.text) if name.naming is not Naming.GUID else None
+        definition = self._definitions.get(name.text)
         if definition is None:
             raise UnknownSchemaError(f"the recorded schemas have none with {name}")
         if isinstance(definition, str):  # an Avro schema may be kept as the text that a registry answers with

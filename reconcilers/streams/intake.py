@@ -85,7 +85,8 @@ class Intake:
              epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text,
              _naive(self.seen))
         )  # fmt: skip
-        lacking = Lack.KEPT if change.kind is ChangeKind.DELETE and other is not None else Lack.ABSENT
+        is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
+        lacking = Lack.KEPT if is_partial else Lack.ABSENT
         self._cells({**change.row, **key}, lacking)
 
     def doubt(self, seq: int, key: Mapping[str, object], place: tuple[int, int], stamp: int) -> None:

@@ -44,7 +44,8 @@ def _sections() -> dict[str, str]:
 
 def _options(command: Any) -> set[str]:
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
-    return {option for parameter in shown for option in parameter.opts if option.startswith("--")} - COMMON - {"--help"}
+    every = {option for parameter in shown for option in (*parameter.opts, *parameter.secondary_opts)}
+    return {option for option in every if option.startswith("--")} - COMMON - {"--help"}
 
 
 def test_every_command_has_a_section_and_no_other_has() -> None:

@@ -25,7 +25,8 @@ EXAMPLES = [
     for file in sorted((ROOT / "examples").rglob("*.yaml"))
     if "nightly" not in file.parts  # those are other programs'
 ]
-VARIABLES = dict.fromkeys(("ORDERS_PASSWORD", "AUDITOR_HASH_KEY", "SALT", "SHOP_URL", "REPORTING_URL"), "x")
+SECRETS = ("ORDERS_PASSWORD", "KAFKA_PASSWORD", "REGISTRY_PASSWORD", "AUDITOR_HASH_KEY", "SALT")
+VARIABLES = dict.fromkeys((*SECRETS, "SHOP_URL", "REPORTING_URL"), "x")
 
 
 def _place(block: Block) -> str:

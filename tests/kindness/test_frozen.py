@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +108,10 @@ def test_a_run_that_waits_for_a_frozen_server_can_be_ended(
 def _waits_for(process: int, port: int) -> bool:
     """Whether a process has a connection to a port of this machine."""
     lines = Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]
-    own = {str(file.readlink()) for file in Path(f"/proc/{process}/fd").iterdir() if file.is_symlink()}
+    own = set()
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            own.add(str(file.readlink()))
     return any(
         int(words[2].split(":")[1], 16) == port and f"socket:[{words[9]}]" in own for words in map(str.split, lines)
     )

@@ -25,7 +25,7 @@ def test_every_error_is_told_at_once_with_its_line(settings_file: SettingsFile) 
         "    url: 'postgresql://h:54x2/d'\n"
         "    pasword: secret\n"
         "    timezone: Mars/Olympus\n"
-        "    limits: {connections: 0, statement_timeout: 10, windows: ['1:00']}\n"
+        "    limits: {connections: 0, statement_timeout: 10, windows: ['1:00'], segment_rows: 0}\n"
         "  b: {url: 'postgress://h/d', password: '${NOPE}'}\n"
         "  c: {}\n"
         "feeds:\n"
@@ -41,6 +41,7 @@ def test_every_error_is_told_at_once_with_its_line(settings_file: SettingsFile) 
         ("auditor.yaml:6: connections.a.pasword: unknown setting", "did you mean `password`?"),
         ("auditor.yaml:7: connections.a.timezone: unknown time zone", "found 'Mars/Olympus'"),
         ("auditor.yaml:8: connections.a.limits.connections: ", "at least 1, found '0'"),
+        ("auditor.yaml:8: connections.a.limits.segment_rows: ", "at least 1, found '0'"),
         ("auditor.yaml:8: connections.a.limits.statement_timeout: ", "such as 30s or 5m, found '10'"),
         ("auditor.yaml:8: connections.a.limits.windows[0]: ", "found '1:00'"),
         ("auditor.yaml:9: connections.b.password: ", "the environment variable NOPE is not set"),

@@ -40,7 +40,8 @@ def test_sql_servers_snapshot_has_no_change_lsn() -> None:
     told = change(record({"id": 1}, sqlserver("r", {"id": 1}, change_lsn=None, snapshot="true")), HINTS)
     assert told.kind is ChangeKind.BACKFILL
     assert told.position is not None
-    assert told.position.row[1:] == (0, 1)
+    assert told.position.row[2] % 2**29 == 1
+    assert all(0 <= part < 2**63 for part in told.position.row)
 
 
 def mongodb(operation: str, after: str | None, **more: Any) -> dict[str, Any]:

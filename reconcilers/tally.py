@@ -21,12 +21,14 @@ class Coverage:
         skipped: Every field or part that was left out, by name.
         notes: Why, one sentence each.
         read_again: What broke off and was read again from a new snapshot, so that nothing is missing for it.
+        remarks: How it was read otherwise, as in segments; nothing is missing for it either.
     """
 
     complete: bool = True
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     read_again: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

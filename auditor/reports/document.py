@@ -98,6 +98,7 @@ class CoverageDocument(TypedDict):
     skipped: list[str]
     notes: NotRequired[list[str]]
     read_again: NotRequired[list[str]]
+    remarks: NotRequired[list[str]]
     """What broke off and was read again from a new snapshot; nothing is missing for that."""
 
 
@@ -396,6 +397,8 @@ def _coverage(coverage: Coverage) -> CoverageDocument:
         document["notes"] = list(coverage.notes)
     if coverage.read_again:
         document["read_again"] = list(coverage.read_again)
+    if coverage.remarks:
+        document["remarks"] = list(coverage.remarks)
     return document
 
 

@@ -309,10 +309,11 @@ def skipped(run: RunDocument) -> list[tuple[str, str, bool]]:
 
 
 def read_again(run: RunDocument) -> list[tuple[str, str]]:
-    """What broke off and was read again: where, and what happened."""
+    """What was read in segments, and what broke off and was read again: where, and what happened."""
     again: list[tuple[str, str]] = []
     for entity in run["entities"]:
-        owner = entity["owner"].get("coverage", {}).get("read_again", ())
+        coverage: CoverageDocument = entity["owner"].get("coverage") or {"complete": True, "skipped": []}
+        owner = (*coverage.get("remarks", ()), *coverage.get("read_again", ()))
         again += [(f"{entity['entity']} ({OWNER})", why) for why in owner]
         for replica in entity["replicas"]:
             again += [

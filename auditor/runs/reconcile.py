@@ -528,7 +528,8 @@ def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> Ent
         return tally
     tally.owner_rows = run.first.owner_rows
     tally.owner_verdicts = told.of(None)
-    tally.coverage = Coverage(not run.first.notes, (), (*run.first.notes, *run.first.remarks), tuple(run.first.again))
+    first = run.first
+    tally.coverage = Coverage(not first.notes, (), tuple(first.notes), tuple(first.again), tuple(first.remarks))
     empty = "empty_owner" in run.reasons
     tally.replicas = [
         _replica_tally(replica, run.first, run.first.replicas[replica.name], told, request, empty=empty)
@@ -570,7 +571,7 @@ def _replica_tally(
         verdicts=told.of(replica.name),
         owner_watermark=_watermark(look.watermark, look.until),
         replica_watermark=_watermark(seen.watermark, seen.until),
-        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped, *look.remarks), tuple(seen.again)),
+        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped), tuple(seen.again)),
         lag_bound_seconds=_lag_bound(replica, request),
         fields_differing={field: count for (name, field), count in told.fields.items() if name == replica.name},
     )

@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import files, servers, startup
+from benchmarks import files, findings, rate_limit, servers, startup
 from tests.services import MariaDB, PostgreSQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "startup")
+NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup")
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -64,6 +64,12 @@ class Bench:
             "memory": lambda: servers.memory(self.postgresql, work, rows=5_000_000 // self.divisor),
             "segments": lambda: servers.segments(
                 self.postgresql, work, rows=20_000_000 // self.divisor, rounds=self.rounds
+            ),
+            "findings": lambda: findings.measure(
+                self.postgresql, work, rows=1_000_000 // self.divisor, rounds=min(self.rounds, 1)
+            ),
+            "rate-limit": lambda: rate_limit.measure(
+                self.postgresql, work, rows=2_000_000 // self.divisor, rounds=self.rounds
             ),
             "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
         }  # fmt: skip

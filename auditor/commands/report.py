@@ -9,7 +9,9 @@ import typer
 from auditor.commands.invocation import Invocation
 
 if TYPE_CHECKING:
-    from auditor.reports.document import ReportDocument
+    from collections.abc import Iterator
+
+    from auditor.reports.document import FindingDocument, RunDocument
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +33,9 @@ def report(
     invocation = Invocation.of(context)
     form = format_named(invocation.format_of(NAMES))
     with Wiring(invocation.settings()).ledger(read_only=True) as ledger:
-        document = cast("ReportDocument", ledger.report(run))
-    with invocation.result() as stream:
-        form.write(document, document["findings"], stream, limit=limit_findings)
+        found = ledger.run(run).run_id
+        document = cast("RunDocument", ledger.report_head(found))
+        findings = cast("Iterator[FindingDocument]", ledger.report_findings(found))
+        with invocation.result() as stream:
+            form.write(document, findings, stream, limit=limit_findings)
     return 0

@@ -188,12 +188,20 @@ class Ledger:
         Raises:
             UsageError: There is no such run.
         """
+        found = self.run(reference).run_id
+        return self.report_head(found) | {"findings": list(self.report_findings(found))}
+
+    def report_head(self, reference: str = LAST) -> Document:
+        """The report of a run without its findings.
+
+        Raises:
+            UsageError: There is no such run.
+        """
         run = self.run(reference)
         require_whole(run)
         with self._database.reading("read a report of") as connection:
             text = connection.execute(select(RUNS.c.document).where(RUNS.c.number == run.number)).scalar_one()
             document: Document = decode(text)
-            document["findings"] = list(_reported(connection, run))
         return document
 
     def report_findings(self, reference: str = LAST) -> Iterator[Document]:

@@ -10,8 +10,10 @@ one of them.
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, TextIO
 from xml.sax.saxutils import escape
 
 from auditor.reports import words
@@ -32,7 +34,38 @@ if TYPE_CHECKING:
 LISTED = ("persistent", "suspect", "undecided")
 """Verdicts whose findings make a failure; the others are remarks."""
 
+BLOCKS_BYTES_MAX = 1024 * 1024
+"""Text of the findings of one test case that is held in memory."""
+
 _ATTRIBUTE = {'"': "&quot;"}
+
+
+class _Blocks:
+    """Blocks of text, as they will be written; in memory up to BLOCKS_BYTES_MAX, then in a file without a name."""
+
+    def __init__(self) -> None:
+        self._file: IO[str] | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self._file is not None
+
+    def add(self, block: str) -> None:
+        """One more."""
+        if self._file is None:
+            self._file = SpooledTemporaryFile(  # noqa: SIM115 - closed when it is handed over
+                BLOCKS_BYTES_MAX, "w+", encoding="utf-8", errors="surrogatepass", newline=""
+            )
+        self._file.write(f"{_text(block)}\n")
+
+    def hand_over(self, file: TextIO) -> None:
+        """Write them, and forget them."""
+        if self._file is not None:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, file)
+            self._file.close()
+            self._file = None
 
 
 @dataclass(slots=True)
@@ -42,8 +75,10 @@ class _Case:
     name: str
     failure: str = ""
     errors: list[str] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    findings: _Blocks = field(default_factory=_Blocks)
+    lesser: _Blocks = field(default_factory=_Blocks)
+    """Findings that are remarks."""
 
     @property
     def outcome(self) -> str:
@@ -134,8 +169,8 @@ def _cover(case: _Case, coverage: CoverageDocument | None, reasons: list[str]) -
 def _add(finding: FindingDocument, cases: dict[tuple[str, str], _Case], span: words.Span) -> None:
     case = cases.get((finding["entity"], words.place(finding)))
     if case is not None:
-        told = case.findings if finding["verdict"] in LISTED else case.remarks
-        told.append("\n".join(_finding_lines(finding, span)))
+        told = case.findings if finding["verdict"] in LISTED else case.lesser
+        told.add("\n".join(_finding_lines(finding, span)))
 
 
 def _finding_lines(finding: FindingDocument, span: words.Span) -> list[str]:
@@ -181,18 +216,19 @@ def _write_suite(run: RunDocument, suite: _Suite, file: TextIO) -> None:
 
 def _write_case(suite: _Suite, case: _Case, file: TextIO) -> None:
     file.write(f'    <testcase classname="{_attribute(suite.name)}" name="{_attribute(case.name)}" time="0">\n')
-    told = [*case.errors, *case.findings]
     if case.outcome:
         message = _attribute("; ".join([part for part in (case.failure, *case.errors) if part]))
         kind = "drift" if case.failure else "trouble"
         file.write(f'      <{case.outcome} message="{message}" type="{kind}">')
-        file.writelines(f"{_text(block)}\n" for block in told)
+        file.writelines(f"{_text(block)}\n" for block in case.errors)
+        case.findings.hand_over(file)
         file.write(f"</{case.outcome}>\n")
-    elif case.findings:
-        case.remarks += case.findings
-    if case.remarks:
+    if case.remarks or case.lesser.any or (case.findings.any and not case.outcome):
         file.write("      <system-out>")
         file.writelines(f"{_text(block)}\n" for block in case.remarks)
+        case.lesser.hand_over(file)
+        if not case.outcome:
+            case.findings.hand_over(file)
         file.write("</system-out>\n")
     file.write("    </testcase>\n")
 

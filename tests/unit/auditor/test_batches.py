@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import io
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor.masking import Masker
+from auditor.reports import junit_report
 from auditor.reports.document import finding_document, finding_documents, finding_order, run_document
 from auditor.reports.formats import FORMATS
 from auditor.reports.ordering import InOrder
@@ -19,6 +21,7 @@ from auditor.runs.run_findings import RunFindings
 from reconcilers.finding import Finding, Verdict
 from reconcilers.spill import Overflow
 from reconcilers.workspace import Workspace
+from tests.unit.ledger.documents import finding, report
 from tests.unit.ledger.test_recording import FINDINGS
 from tests.unit.reconcilers.test_suspicion import THING, Time, at, fallen_behind, lines
 from tests.worlds.small_world import SmallWorld
@@ -26,6 +29,7 @@ from tests.worlds.small_world import SmallWorld
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from auditor.reports.document import FindingDocument, RunDocument
     from reconcilers.tally import RunResult
 
 MASKER = Masker(b"key", {"thing": frozenset({"name"})})
@@ -171,3 +175,17 @@ def test_of_many_findings_few_are_in_memory(tmp_path: Path) -> None:
             if number % 500 == 0:
                 assert alive(Finding) - before <= 3 * FEW
         assert number == len(result.findings) == rows
+
+
+def test_a_junit_report_of_more_than_memory_holds_tells_every_finding_in_order() -> None:
+    """A test case may hold a million of them; beyond a megabyte they pass through a file."""
+    found = [finding(f"{number:05}", value="y" * 1000) for number in range(1500)]
+    run = report("a")
+    run["entities"][0]["replicas"][0]["persistent"] = len(found)
+    file = io.StringIO()
+    junit_report.write(cast("RunDocument", run), cast("list[FindingDocument]", found), file)
+    text = file.getvalue()
+    assert len(text) > junit_report.BLOCKS_BYTES_MAX
+    places = [text.index(each["id"]) for each in found]
+    assert places == sorted(places)
+    ET.fromstring(text)  # noqa: S314 - of our own making

@@ -1,7 +1,7 @@
 """Looks at everything that a run will need, changes nothing, and says what is wrong with it.
 
 Connections are tried with a SELECT of their own, or by looking at their directory.  Servers also tell what our user may
-do there: a user who may write is a warning, since the auditor never does.
+do there: a user who may write is a warning, since the auditor never does.  Of feeds, topics and registry are looked at.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from auditor.examined import ERROR, OK, WARNING, Examined
 from auditor.grants import named_connections
 from auditor.reports.words import counted
 from auditor.wiring import Wiring, unserved_settings
@@ -24,22 +24,6 @@ if TYPE_CHECKING:
 
     from auditor.settings import Connection, Settings
     from reconcilers.workspace import Workspace
-
-OK, WARNING, ERROR = "ok", "warning", "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """One thing that was looked at.
-
-    Attributes:
-        status: `ok`, `warning` or `error`.
-    """
-
-    subject: str
-    status: str
-    message: str
-
 
 # What our user may do, as one row: as whom it is there, whether it may write anything, and the store's time in seconds
 # since 1970.
@@ -90,7 +74,7 @@ def examine(settings: Settings, now: Callable[[], float] = time.time) -> list[Ex
                 found += _connection(settings.connection(name), wiring, workspace, now)
     except AuditorError:
         found.append(Examined("connections", ERROR, "not tried: there is no workspace to read into"))
-    return found
+    return [*found, *_feeds(wiring)]
 
 
 def _installation() -> Iterator[Examined]:
@@ -137,6 +121,18 @@ def _contracts(wiring: Wiring) -> Iterator[Examined]:
         yield Examined(
             "contracts", WARNING, f"{counted(len(catalog.warnings), 'warning')}; `audit contracts check` lists them"
         )
+
+
+def _feeds(wiring: Wiring) -> Iterator[Examined]:
+    if not wiring.settings.feeds:
+        return
+    from auditor.feeds.examination import examine_feeds
+
+    try:
+        contracts = tuple(wiring.catalog().contracts.values())
+    except ContractError:
+        contracts = ()  # told already
+    yield from examine_feeds(wiring.settings, contracts)
 
 
 def _ledger(wiring: Wiring) -> Examined:

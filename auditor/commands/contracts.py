@@ -61,7 +61,13 @@ def _live(settings: Settings, catalog: Catalog) -> list[Problem]:
         written = settings.connections[connection]
         return Facts("timezone" in written.model_fields_set, keeps_keys=written.url.dialect != "file")
 
-    return check_live(catalog.contracts.values(), Wiring(settings).reader, facts)
+    contracts = tuple(catalog.contracts.values())
+    found = check_live(contracts, Wiring(settings).reader, facts)
+    if settings.feeds:
+        from auditor.feeds.examination import topic_problems
+
+        found += topic_problems(settings, contracts)
+    return found
 
 
 def _checked_text(problems: Sequence[Problem], count: int) -> str:

@@ -15,7 +15,7 @@ from auditor.commands.invocation import JSON, TERMINAL, Invocation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditor.doctor import Examined
+    from auditor.examined import Examined
 
 app = typer.Typer(add_completion=False)
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import kafka
+import kafka.errors as kafka_errors
 
 from auditor.feeds.kafka.consumer import open_client
 from auditor.feeds.kafka.failure import failures_told
+from auditor.feeds.kafka.limits import COORDINATOR_PAUSE_SECONDS, COORDINATOR_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from auditor.feeds.kafka.broker import Broker
     from auditor.feeds.ports import Partition
+
+_NOT_YET = (
+    kafka_errors.CoordinatorNotAvailableError,
+    kafka_errors.CoordinatorLoadInProgressError,
+    kafka_errors.NotCoordinatorError,
+)
 
 
 def committed_offsets(broker: Broker, group_id: str) -> Mapping[Partition, int]:
@@ -25,7 +35,7 @@ def committed_offsets(broker: Broker, group_id: str) -> Mapping[Partition, int]:
     admin = open_client(kafka.KafkaAdminClient, broker)
     try:
         with failures_told(broker, f"looking how far the group {group_id} has come"):
-            found = admin.list_group_offsets(group_id)
+            found = _asked(admin, group_id)
     finally:
         admin.close()
     return {
@@ -33,3 +43,17 @@ def committed_offsets(broker: Broker, group_id: str) -> Mapping[Partition, int]:
         for place, noted in found.get(group_id, {}).items()
         if noted.offset >= 0
     }
+
+
+def _asked(admin: Any, group_id: str) -> Mapping[str, Mapping[Any, Any]]:
+    """The broker's answer; one that has just begun to look after groups is given the time to find them."""
+    end = time.monotonic() + COORDINATOR_SECONDS
+    while True:
+        try:
+            found: Mapping[str, Mapping[Any, Any]] = admin.list_group_offsets(group_id)
+        except _NOT_YET:
+            if time.monotonic() >= end:
+                raise
+            threading.Event().wait(COORDINATOR_PAUSE_SECONDS)
+        else:
+            return found

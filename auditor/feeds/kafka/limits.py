@@ -14,6 +14,12 @@ BOOTSTRAP_SECONDS = 15.0
 REQUEST_SECONDS = 30.0
 """For the answer to one request: kafka-python's own, and the brokers' idea of a member that is alive is 45 s."""
 
+COORDINATOR_SECONDS = 15.0
+"""For a cluster to find who looks after a group: a new one first makes the topic for it."""
+
+COORDINATOR_PAUSE_SECONDS = 0.2
+"""Between two questions for that."""
+
 SILENCE_SECONDS = 30.0
 """Without a record for so long, the broker is asked for something: a quiet topic and a dead broker look the same."""
 

@@ -17,10 +17,10 @@ from auditor.feeds.decoded import Aside, AsideKind, Decoded, Poison
 from auditor.feeds.keys import Key, Keys
 from auditor.feeds.messages import Messages
 from auditor.feeds.placeholder import placeholder
-from auditor.feeds.shape import BadValueError
+from auditor.feeds.shape import BadRowError, BadValueError
 from auditor.feeds.values import Values
 from auditor.feeds.wire import header
-from reconcilers.change import Place
+from reconcilers.change import Change, Lack, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,9 +96,11 @@ class Decoder:
                 return _event(value, told, headers)
             plan = self._values.plan(record, schema, value, key.raw)
             self._know_form(plan.form, record.topic)
-            return plan.read(value, told)
+            return _identified(plan.read(value, told))
+        except BadRowError as error:
+            return Poison(record, str(error), error.key)
         except BadValueError as error:
-            return Poison(record, str(error), row)
+            return Poison(record, str(error), None if row and Lack.UNREADABLE in row.values() else row)
 
     def _know_form(self, form: str, topic: str) -> None:
         """Remember what a topic's records are: it decides what one without a value means.
@@ -137,6 +139,22 @@ class Decoder:
             if record.topic in unknown and record.value is not None:
                 self._decoded(record)
                 unknown.discard(record.topic)
+
+
+def _identified(decoded: Decoded) -> Decoded:
+    """A change whose key is known: an unreadable one would be taken for every other unreadable one.
+
+    Raises:
+        BadValueError: A column of the key cannot be read.
+    """
+    if isinstance(decoded, Change):
+        for name, cell in decoded.key.items():
+            if cell.__class__ is Lack:
+                raise BadValueError(
+                    f"column {name} of the key is unreadable: its type is not told, or lost (see `schemaless` in the "
+                    "settings of feeds)"
+                )
+    return decoded
 
 
 def _telling(headers: Headers) -> Headers:

@@ -36,6 +36,14 @@ class BadValueError(ValueError):
     """A value is none of its type; the message names the type and what is wrong, never the value."""
 
 
+class BadRowError(BadValueError):
+    """What a record says of a row cannot be understood, but its key can."""
+
+    def __init__(self, message: str, key: Mapping[str, Cell]) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One value's type, in the words of Kafka Connect.

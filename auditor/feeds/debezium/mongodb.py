@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import strict_json
 from auditor.feeds.debezium import envelope
-from auditor.feeds.shape import BadValueError
+from auditor.feeds.shape import BadRowError, BadValueError
 from auditor.feeds.temporal import timestamp_ms_text
 from reconcilers.change import Change, ChangeKind, Lack
 from reconcilers.value_text import dump_json
@@ -33,12 +33,15 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
     has gone meanwhile.  Then what `updateDescription` tells is a part of the row; else the row is not known.
 
     Raises:
-        BadValueError: It tells no change.
+        BadRowError: It tells no change.
     """
     keyed = replace(told, key=_key(told))
-    if value.get("after") is None and value.get("op") == "u":
-        return _partial(value, keyed)
-    return envelope.change(value, keyed, _row, None)
+    try:
+        if value.get("after") is None and value.get("op") == "u":
+            return _partial(value, keyed)
+        return envelope.change(value, keyed, _row, None)
+    except BadValueError as error:
+        raise BadRowError(str(error), keyed.key) from None
 
 
 def _key(told: Told) -> Row:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds.decoded import Aside, AsideKind, Decoded
 from auditor.feeds.decoder import Decoder
+from auditor.feeds.hints import ColumnHint
 from auditor.feeds.options import DecodingOptions
 from auditor.feeds.record import Record
+from contracts.logical_types import Kind, LogicalType
 from reconcilers.change import Change
 from tests.fixtures.debezium_sets import DebeziumSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from auditor.feeds.hints import ColumnHint
     from auditor.feeds.wire import Headers
 
 
@@ -48,9 +49,10 @@ def _json(value: object) -> bytes | None:
 def decode(
     records: Record | Sequence[Record], hints: Mapping[str, ColumnHint] | None = None, **options: Any
 ) -> list[Decoded]:
-    """Records of the topic `t`, decoded."""
+    """Records of the topic `t`, whose `id` is known to be an integer, decoded."""
     several = [records] if isinstance(records, Record) else records
-    return Decoder(DecodingOptions(**options), None, {"t": hints or {}}).decode(several)
+    known = {"id": ColumnHint(LogicalType(Kind.INT)), **(hints or {})}
+    return Decoder(DecodingOptions(**options), None, {"t": known}).decode(several)
 
 
 def change(one: Record, hints: Mapping[str, ColumnHint] | None = None, **options: Any) -> Change:

@@ -87,7 +87,15 @@ def test_mongodbs_update_without_a_document_is_no_delete() -> None:
 def test_mongodbs_update_that_tells_nothing_leaves_its_key_undecided() -> None:
     (entry,) = decode(record({"id": "1"}, mongodb("u", None)))
     assert isinstance(entry, Poison)
-    assert entry.key is not None
+    assert entry.key == {"_id": "1"}
+
+
+def test_a_key_that_is_unreadable_is_poison_and_is_taken_for_no_other() -> None:
+    one = record({"at": 1709212455123}, {"at": 1709212455123, "v": "a"})
+    (entry,) = decode(one, HINTS)
+    assert isinstance(entry, Poison)
+    assert "column at of the key is unreadable" in entry.error
+    assert entry.key is None
 
 
 def test_a_mongodb_delete_has_no_row() -> None:

@@ -16,7 +16,7 @@ from tests.fixtures.debezium_sets import NAMES, DebeziumSet
 @pytest.mark.parametrize("name", NAMES)
 def test_every_record_of_a_real_connector_is_understood(name: str) -> None:
     recorded = DebeziumSet(name)
-    decoded = Decoder(DecodingOptions(wire="confluent"), recorded.schemas).decode(recorded.records)
+    decoded = Decoder(DecodingOptions(wire="confluent"), recorded.schemas, recorded.hints()).decode(recorded.records)
     assert [entry.error for entry in decoded if isinstance(entry, Poison)] == []
     assert len(decoded) == len(recorded.records)
     assert all(
@@ -29,7 +29,7 @@ def test_every_record_of_a_real_connector_is_understood(name: str) -> None:
 def test_what_stands_beside_the_changes_is_told_apart() -> None:
     """Heartbeats, transaction marks and messages are recognised by their schemas, not by their topics."""
     recorded = DebeziumSet("pg-txn-avro")
-    decoded = Decoder(DecodingOptions(wire="confluent"), recorded.schemas).decode(recorded.records)
+    decoded = Decoder(DecodingOptions(wire="confluent"), recorded.schemas, recorded.hints()).decode(recorded.records)
     kinds = Counter(entry.kind.value for entry in decoded if isinstance(entry, Aside))
     assert kinds == {"heartbeat": 19, "transaction": 16, "message": 2}
     operations = Counter(entry.operation for entry in decoded if isinstance(entry, Change))

@@ -5,14 +5,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from auditor.commands.invocation import JSON, TERMINAL, Invocation
-
-if TYPE_CHECKING:
-    from auditor.reports.document import FindingDocument
 
 app = typer.Typer(add_completion=False)
 
@@ -25,12 +22,14 @@ def findings(
 ) -> int:
     """List what was found, as last reported, and what has become of it since."""
     from auditor.wiring import Wiring
+    from reconcilers.spill import Overflow
 
     invocation = Invocation.of(context)
     form = invocation.format_of((TERMINAL, JSON))
     wiring = Wiring(invocation.settings())
     with wiring.ledger(read_only=True) as ledger:
-        found = cast("list[FindingDocument]", ledger.findings(open_only=open_only, entity=entity))
+        overflow = Overflow(wiring.settings.workspace.directory)
+        found = ledger.listed(overflow, open_only=open_only, entity=entity)
         if entity is not None and not found and not ledger.knows(entity):
             wiring.catalog().contract(entity)  # else it is a mistyped name
     with invocation.result() as stream:

@@ -39,9 +39,11 @@ from auditor.ledger.schema import found_version, upgrade
 from auditor.ledger.tables import ACCEPTED, FINDINGS, LEASES, LEDGER_METADATA, OBSERVATIONS, RUNS
 from auditor.ledger.version import HASH_KEY, SCHEMA_VERSION
 from auditor.reports.document import finding_order, instant_text
+from auditor.reports.ordering import InOrder
 from auditor.secrets import remember
 from auditor.store_url import SQLALCHEMY_SCHEMES, parse_store_url
 from contracts.errors import LedgerError, OlderLedgerError
+from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -222,6 +224,17 @@ class Ledger:
             open_only: Leave out what has healed or gone.
             entity: Only this entity's.
         """
+        found = self.listed(Overflow(None), open_only=open_only, entity=entity)
+        return [cast("Document", finding) for finding in found]
+
+    def listed(self, overflow: Overflow, *, open_only: bool = False, entity: str | None = None) -> InOrder:
+        """The same, to be gone through, for lists that need not be held.
+
+        Args:
+            overflow: Where they are kept.
+            open_only: Leave out what has healed or gone.
+            entity: Only this entity's.
+        """
         wanted = _latest_documents(instant_text(datetime.now(UTC)))
         if open_only:
             wanted = wanted.where(FINDINGS.c.is_open)
@@ -229,8 +242,11 @@ class Ledger:
             wanted = wanted.where(FINDINGS.c.entity == entity)
         with self._database.reading("read the findings of") as connection:
             rows = connection.execute(wanted.execution_options(yield_per=1000))
-            found = [_listed(row) for row in rows]
-        return sorted(found, key=lambda finding: finding_order(cast("FindingDocument", finding)))
+            found = InOrder(overflow)
+            for row in rows:
+                finding = cast("FindingDocument", _listed(row))
+                found.add(finding_order(finding), finding)
+        return found
 
     def knows(self, entity: str) -> bool:
         """Whether anything was ever found about the entity."""

@@ -318,10 +318,14 @@ def _decimal(shape: Shape, make: Callable[[object], bytes]) -> CellReader:
     return reader
 
 
+_BITS_DIGITS = 6
+"""Digits of a column's number of bits; more would fill the memory."""
+
+
 def _bits(shape: Shape, context: CellContext, make: Callable[[object], bytes]) -> CellReader:
     """Bits come with the lowest first; MySQL shows them as a number, PostgreSQL as ones and zeros."""
     length = shape.parameters.get("length", "")
-    most = int(length) if length.isdecimal() else 0
+    most = int(length) if length.isdecimal() and len(length) <= _BITS_DIGITS else 0
     is_number = context.connector in MYSQL
 
     def reader(value: object) -> Cell:
@@ -416,7 +420,7 @@ def _point(context: CellContext) -> Callable[[dict[str, Any]], Cell]:
         coordinates = [value.get("x"), value.get("y")]
         if not all(isinstance(number, float | int | Decimal) for number in coordinates):
             raise BadValueError("expected a point")
-        return form.format(*(float_text(float(number)).removesuffix(".0") for number in coordinates))  # type: ignore[arg-type]
+        return form.format(*(float_text(_double(number)).removesuffix(".0") for number in coordinates))  # type: ignore[arg-type]
 
     return reader
 

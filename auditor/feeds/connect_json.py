@@ -26,9 +26,9 @@ def shape_of(schema: Any, depth: int = 0) -> Shape:
     Raises:
         BadValueError: It is none.
     """
-    if not isinstance(schema, dict) or schema.get("type") not in _KINDS or depth > _DEPTH_MAX:
+    if not isinstance(schema, dict) or str(schema.get("type")) not in _KINDS or depth > _DEPTH_MAX:
         raise BadValueError("its JSON schema is none of Kafka Connect's")
-    kind, optional = _KINDS[schema["type"]], schema.get("optional") is True
+    kind, optional = _KINDS[str(schema["type"])], schema.get("optional") is True
     parameters = schema.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise BadValueError("its JSON schema is none of Kafka Connect's")

@@ -97,6 +97,8 @@ class Decoder:
             plan = self._values.plan(record, schema, value, key.raw)
             self._know_form(plan.form, record.topic)
             return _identified(plan.read(value, told))
+        except RecursionError:
+            return Poison(record, "nested too deeply", row)
         except BadRowError as error:
             return Poison(record, str(error), error.key)
         except BadValueError as error:

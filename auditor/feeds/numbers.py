@@ -41,8 +41,11 @@ def float32_text(number: float) -> str:
     """Shortest text that reads back as the same 32-bit float."""
     if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
         return float_text(number)
-    for digits in range(6, 10):
-        text = f"{number:.{digits}g}"
-        if struct.unpack("f", struct.pack("f", float(text)))[0] == number:
-            break
+    try:
+        for digits in range(6, 10):
+            text = f"{number:.{digits}g}"
+            if struct.unpack("f", struct.pack("f", float(text)))[0] == number:
+                break
+    except OverflowError:
+        raise BadValueError("expected a number that a float of 32 bits holds") from None
     return float_text(float(text))

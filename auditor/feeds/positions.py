@@ -23,8 +23,8 @@ from reconcilers.change import Position
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_SEQUENCE = re.compile(r'\[(?:null|"(\d{1,20})"),\s*(?:null|"(\d{1,20})")\]\Z')
-_FILE = re.compile(r"(.*?)\.?(\d+)\Z")
+_SEQUENCE = re.compile(r'\[(?:null|"(\d{1,18})"),\s*(?:null|"(\d{1,18})")\]\Z')
+_FILE = re.compile(r"(.{0,200}?)\.?(\d{1,9})\Z")
 _SQLSERVER_LSN = re.compile(r"([0-9a-fA-F]{8}):([0-9a-fA-F]{8}):([0-9a-fA-F]{4})\Z")
 _LSN_BITS, _EVENT_BITS, _PART_BITS = 80, 29, 63
 """SQL Server's positions are two numbers of 80 bits and a small one; in three parts of 63 they fit into databases."""
@@ -45,6 +45,7 @@ def position(source: Mapping[str, Any]) -> Position | None:
 
 
 def _integer(source: Mapping[str, Any], name: str) -> int | None:
+    """A number that a database's integers hold."""
     value = source.get(name)
     if value is None:
         return None
@@ -79,6 +80,8 @@ def _mysql(source: Mapping[str, Any]) -> Position | None:
     if place is None or match is None:
         return None
     number, gtid = int(match[2]), source.get("gtid")
+    if not isinstance(gtid, str | None):
+        raise BadValueError("source.gtid is no text")
     server = _integer(source, "server_id")
     stream = f"{source.get('connector')}/{source.get('name')}/{server}/{match[1]}"
     return Position(stream, (number, place, row), (number << _POSITION_BITS) | place, f"{file}:{place}", gtid or "")
@@ -145,9 +148,9 @@ def _compare_gtids(one: str, other: str) -> int | None:
 
 def _origin(gtid: str) -> tuple[str, int] | None:
     """What a transaction's number counts within (a domain, or a server and tag), and the number."""
-    if match := re.match(r"(\d+)-\d+-(\d+)\Z", gtid):  # MariaDB: the server is no part of the count
+    if match := re.match(r"(\d{1,10})-\d{1,10}-(\d{1,20})\Z", gtid):  # MariaDB: the server is no part of the count
         return match[1], int(match[2])
-    if match := re.match(r"(.+):(\d+)\Z", gtid):
+    if match := re.match(r"(.+):(\d{1,20})\Z", gtid):
         return match[1], int(match[2])
     return None
 

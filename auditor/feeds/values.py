@@ -64,6 +64,8 @@ class Values:
         """How to read a value."""
         if schema.shape is None:
             return self._by_form(record, value, key)
+        if schema.shape.kind == "struct" and not isinstance(value, dict):
+            raise BadValueError("expected a struct")
         plan = self._plans.get((record.topic, schema))
         if plan is None:
             if len(self._plans) >= _PLANS_MAX:
@@ -160,7 +162,7 @@ class Values:
         is_whole = connector in MYSQL or record.topic in self._options.whole_before
 
         def read(value: Any, told: Told) -> Decoded:
-            if is_signal(value.get("after") or {}):
+            if is_signal(value.get("after")):
                 return _signal(envelope.change(value, told, lambda row: row, None), told)
             return envelope.change(value, told, reader.row, reader.row if is_whole else None)
 

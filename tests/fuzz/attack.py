@@ -150,8 +150,8 @@ def _independent(target: _Target, victim: Record, role: Role, payload: bytes) ->
     value = json.loads(
         encoded.body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_never, parse_float=Decimal
     )
-    is_with_schema = isinstance(value, dict) and value.keys() == {"schema", "payload"}
-    return value["payload"] if is_with_schema else value
+    is_pair = isinstance(value, dict) and value.keys() == {"schema", "payload"}
+    return value["payload"] if is_pair and isinstance(value["schema"], dict | None) else value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from random import Random
@@ -18,16 +19,51 @@ _NASTY = (
 )  # fmt: skip
 
 
+_DEEP: Any = json.loads("[" * 400 + "]" * 400)
+_NODES: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 10**4000, 1.5, -0.0, 1e39, 1e300, "", "x", "1", "true", "BEGIN",
+    "c", "r", "mongodb", "mysql", "sqlserver", "binlog." + "9" * 5000, "9" * 5000, "AAAA", "\u0000", [], [1], [None],
+    ["a"], [[1]], {}, {"a": 1}, {"type": "int32"}, {"type": ["int32"]}, {"id": 1}, _DEEP,
+    {"$numberLong": "abc"}, {"$date": {"$numberLong": "x"}}, '{"_id": {"$date": {"$numberLong": "x"}}}',
+    '["1","' + "9" * 30 + '"]', '{"a": {"$numberLong": 5}}',
+)  # fmt: skip
+
+
 def mutated(record: Record, other: Record, random: Random) -> Record:
     """A record with its key, its value or its headers changed; another record may lend bytes."""
     part = random.choices(("value", "key", "headers"), (8, 3, 2))[0]
     if part == "headers":
         return replace(record, headers=_headers(record, other, random))
     bytes_of = record.value if part == "value" else record.key
+    if random.random() < 0.3 and (rebuilt := _rebuilt(bytes_of or b"", random)) is not None:
+        return replace(record, value=rebuilt) if part == "value" else replace(record, key=rebuilt)
     lent = (other.value if random.random() < 0.5 else other.key) or b""
     for _ in range(random.choices((1, 2, 3, 6), (6, 3, 2, 1))[0]):
         bytes_of = _changed(bytes_of or b"", lent, random)
     return replace(record, value=bytes_of) if part == "value" else replace(record, key=bytes_of)
+
+
+def _rebuilt(content: bytes, random: Random) -> bytes | None:
+    """JSON with a member of another type, another name, or gone; None where it is no JSON."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return None
+    for _ in range(random.choice((1, 1, 2))):
+        document = _with_other_node(document, random)
+    return json.dumps(document, ensure_ascii=random.random() < 0.5, separators=(",", ":")).encode()
+
+
+def _with_other_node(node: Any, random: Random) -> Any:
+    if isinstance(node, dict) and node and random.random() < 0.85:
+        name = random.choice(list(node))
+        if random.random() < 0.1:
+            return {other: inner for other, inner in node.items() if other != name}
+        return {**node, name: _with_other_node(node[name], random)}
+    if isinstance(node, list) and node and random.random() < 0.8:
+        at = random.randrange(len(node))
+        return [*node[:at], _with_other_node(node[at], random), *node[at + 1 :]]
+    return random.choice(_NODES)
 
 
 def _headers(record: Record, other: Record, random: Random) -> tuple[tuple[str, bytes | None], ...]:

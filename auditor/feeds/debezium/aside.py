@@ -55,9 +55,9 @@ def kind_by_form(value: Any, key: Any) -> AsideKind | None:
     return next((kind for kind, wanted in _BY_FORM if wanted <= members), None)
 
 
-def is_signal(row: Mapping[str, Any]) -> bool:
+def is_signal(row: Any) -> bool:
     """Whether a row is one of the table through which connectors are told what to do."""
-    return row.keys() == _SIGNAL_COLUMNS and row.get("type") in _SIGNAL_TYPES
+    return isinstance(row, dict) and row.keys() == _SIGNAL_COLUMNS and str(row["type"]) in _SIGNAL_TYPES
 
 
 def aside(kind: AsideKind, value: Mapping[str, Any], place: Place) -> Aside:
@@ -87,11 +87,18 @@ def _transaction(value: Mapping[str, Any], place: Place) -> Aside:
     facts = {"status": str(status), "id": name, "transaction": _bare(name)}
     if count is not None:
         facts["event_count"] = str(count)
-    for collection in value.get("data_collections") or ():
+    for collection in _listed(value, "data_collections"):
         if not isinstance(collection, dict):
             raise BadValueError("a transaction mark counts no collection")
         facts[f"event_count {collection.get('data_collection')}"] = str(collection.get("event_count"))
     return Aside(place, AsideKind.TRANSACTION, happened_at=instant(_millis(value) * 1000), facts=facts)
+
+
+def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
+    items = value.get(name) or []
+    if not isinstance(items, list):
+        raise BadValueError(f"{name} is no list")
+    return items
 
 
 def _bare(name: str) -> str:
@@ -103,8 +110,7 @@ def _schema_change(value: Mapping[str, Any], place: Place) -> Aside:
     source = value.get("source")
     if not isinstance(source, dict):
         raise BadValueError("a schema change has no source")
-    changes = value.get("tableChanges") or ()
-    tables = [str(entry.get("id")) for entry in changes if isinstance(entry, dict)]
+    tables = [str(entry.get("id")) for entry in _listed(value, "tableChanges") if isinstance(entry, dict)]
     facts = {
         "database": str(value.get("databaseName") or ""),
         "ddl": str(value.get("ddl") or "")[:_DDL_CHARACTERS],

@@ -42,13 +42,13 @@ def change(meta: Mapping[str, Any], row: Row, told: Told, connector: str) -> Cha
     Raises:
         BadValueError: The added fields are not what they should be.
     """
-    operation = meta.get("op") or ""
+    operation = str(meta.get("op") or "")
     kind = ChangeKind.DELETE if meta.get("deleted") in _DELETED else _KINDS.get(operation, ChangeKind.WRITE)
     micros = _micros(meta)
     return Change(
         told.place,
         kind,
-        str(operation),
+        operation,
         told.key,
         {} if kind is ChangeKind.DELETE else row,
         position=_position(meta, connector),
@@ -86,7 +86,7 @@ def _position(meta: Mapping[str, Any], connector: str) -> Position | None:
     lsn = meta.get("lsn", meta.get("source_lsn"))
     if lsn is None or connector not in ("", "postgresql"):
         return None
-    if lsn.__class__ is not int or lsn < 0:
+    if lsn.__class__ is not int or not 0 <= lsn < 2**63:
         raise BadValueError("the added field lsn is no position")
     commit = last_commit(meta.get("sequence", meta.get("source_sequence")))
     return Position("postgresql/", (lsn,), commit, f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}")

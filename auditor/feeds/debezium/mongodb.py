@@ -5,6 +5,7 @@ Written from the connector's documentation, never run against a real one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +71,10 @@ def _partial(value: Mapping[str, Any], told: Told) -> Change:
     for path, member in (_document(updated) if updated else {}).items():
         top, _, rest = str(path).partition(".")
         row[top] = Lack.UNREADABLE if rest else _cell(member)
-    for path in description.get("removedFields") or ():
+    for path in _listed(description, "removedFields"):
         top, _, rest = str(path).partition(".")
         row[top] = Lack.UNREADABLE if rest else None
-    for entry in description.get("truncatedArrays") or ():
+    for entry in _listed(description, "truncatedArrays"):
         if isinstance(entry, dict):
             row[str(entry.get("field")).partition(".")[0]] = Lack.UNREADABLE
     whole = envelope.change({**value, "after": _ABSENT}, told, lambda _: row, None)
@@ -81,6 +82,13 @@ def _partial(value: Mapping[str, Any], told: Told) -> Change:
         whole.place, ChangeKind.WRITE, whole.operation, whole.key, row, {}, whole.position, whole.transaction,
         whole.committed_at, whole.snapshot, whole.other_key, whole.relation, whole.source, partial=True,
     )  # fmt: skip
+
+
+def _listed(description: dict[str, Any], name: str) -> list[Any]:
+    items = description.get(name) or []
+    if not isinstance(items, list):
+        raise BadValueError(f"{name} is no list")
+    return items
 
 
 def _cell(member: Any) -> Cell:
@@ -114,9 +122,15 @@ def _plain(member: Any) -> Any:
     return {name: _plain(inner) for name, inner in member.items()}
 
 
+def _long(text: Any) -> int:
+    if not isinstance(text, str) or not re.fullmatch(r"-?\d{1,19}", text):
+        raise BadValueError("a date is no number of milliseconds")
+    return int(text)
+
+
 def _date(inner: Any) -> Any:
     if isinstance(inner, dict) and "$numberLong" in inner:
-        inner = int(str(inner["$numberLong"]))
+        inner = _long(inner["$numberLong"])
     if isinstance(inner, int):
         return f"{timestamp_ms_text(inner)}Z"
     return inner

@@ -191,3 +191,33 @@ def test_an_operation_that_is_not_known_is_poison(operation: Any) -> None:
 def test_a_delete_with_a_row_after_it_is_poison() -> None:
     (told,) = decode(record({"id": 1}, sqlserver("d", {"id": 1})), HINTS)
     assert isinstance(told, Poison)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"connector": "postgresql", "lsn": 2**63},
+        {"connector": "mysql", "file": "binlog." + "9" * 5000, "pos": 4},
+        {"connector": "mysql", "file": "binlog.1", "pos": 4, "gtid": ["x"]},
+        {"connector": ["postgresql"], "snapshot": {"a": 1}, "ts_us": "x"},
+        {"connector": "postgresql", "ts_us": 10**30},
+        "x",
+        [1],
+    ],
+)
+def test_a_source_of_strange_types_is_poison_or_no_position_and_never_an_error(source: Any) -> None:
+    envelope = {"before": None, "after": {"id": 1}, "source": source, "op": "c"}
+    (told,) = decode(record({"id": 1}, envelope), HINTS)
+    assert isinstance(told, Poison) or told.position is None
+
+
+@pytest.mark.parametrize("after", ["x", 5, [1], True, {"id": {"a": 1}}])
+def test_a_row_of_strange_types_is_poison_or_unreadable(after: Any) -> None:
+    (told,) = decode(record({"id": 1}, sqlserver("c", after)), HINTS)
+    assert isinstance(told, Poison) or (isinstance(told, Change) and told.row["id"] is Lack.UNREADABLE)
+
+
+def test_a_document_without_end_is_poison() -> None:
+    deep = b'{"a":' * 5000 + b"1" + b"}" * 5000
+    (told,) = decode(record({"id": 1}, deep), HINTS)
+    assert isinstance(told, Poison)

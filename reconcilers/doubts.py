@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from reconcilers.flaws import Flaw, excuse, flaws_by_field, may_be_wrapped
 from reconcilers.ports import PartlyKnown
 from reconcilers.projection import compile_side
 from reconcilers.row_keys import key_text
+from reconcilers.row_stage import UNKNOWN_VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
-    from contracts.contract import Contract
-    from reconcilers.finding import KeyText
+    from contracts.contract import Contract, Replica
+    from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.opened import Opened
 
 KEY_IN_DOUBT = "a record about it could not be understood, so it is not known whether there is a row, and which"
@@ -28,29 +30,58 @@ class Doubts:
     Attributes:
         absence: Why a row that one of them does not show may be there all the same; empty where it is not.
         keys: Keys of which nothing is known, each with why.
+        owner: What the owner's feed cannot carry of fields, where it is known by one.
+        replica: The same of the replica's.
     """
 
     absence: str
     keys: Mapping[KeyText, str]
+    owner: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
+    replica: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
 
     def of(self, key: KeyText | None) -> str:
         """Why nothing is known of a key; empty where something is."""
         return self.keys.get(key or (), "")
 
     def of_absence(self, key: KeyText | None) -> str:
-        """Why a key that one side lacks may be there; empty where it is not."""
-        return self.keys.get(key or (), "") or self.absence
+        """Why a key that one side lacks may be there, perhaps under another name; empty where it is not."""
+        found = self.keys.get(key or (), "") or self.absence
+        return found or next((why for name, text in key or () if (why := self._of_key(name, text))), "")
+
+    def _of_key(self, name: str, text: str | None) -> str:
+        flaws = {**self.owner.get(name, {}), **self.replica.get(name, {})}
+        return flaws.get(Flaw.WRAPS, "") if may_be_wrapped(text) else ""
+
+    def excused(self, contract: Contract, difference: FieldDifference) -> FieldDifference:
+        """A difference that is of a feed's own making, marked as such; any other as it is."""
+        logical = contract.fields[difference.name].type
+        for flaws, told, other in (
+            (self.owner, difference.owner, difference.replica),
+            (self.replica, difference.replica, difference.owner),
+        ):
+            why = excuse(flaws.get(difference.name, {}), logical, told, other)
+            if why:
+                return replace(difference, note=f"{UNKNOWN_VALUE}: {why}")
+        return difference
 
 
-def doubts(cursor: duckdb.DuckDBPyConnection, contract: Contract, sides: Iterable[Opened]) -> Doubts:
+def doubts(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica, owner: Opened, copy: Opened
+) -> Doubts:
     """Ask both sides; one that reads a store itself leaves nothing open."""
     absence = ""
     keys: dict[KeyText, str] = {}
-    for side in sides:
+    for side in (owner, copy):
         if isinstance(side.snapshot, PartlyKnown):
             absence = absence or side.snapshot.absence_unknown()
             keys |= dict.fromkeys(_doubted(cursor, contract, side, side.snapshot), KEY_IN_DOUBT)
-    return Doubts(absence, keys)
+    own = [(name, name) for name in contract.fields]
+    paths = [(one.field, one.path) for one in (*replica.key, *replica.fields)]
+    return Doubts(absence, keys, _flaws(owner, own), _flaws(copy, paths))
+
+
+def _flaws(side: Opened, columns: Sequence[tuple[str, str]]) -> Mapping[str, Mapping[Flaw, str]]:
+    return flaws_by_field(columns, side.snapshot.flaws()) if isinstance(side.snapshot, PartlyKnown) else {}
 
 
 def _doubted(

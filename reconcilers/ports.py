@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     from contracts.logical_types import LogicalType
+    from reconcilers.flaws import Flaw
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -222,6 +223,10 @@ class PartlyKnown(Protocol):
 
     def absence_unknown(self) -> str:
         """Why a row that is not shown may be there all the same; empty where what is not shown is not there."""
+        ...
+
+    def flaws(self) -> Mapping[str, Mapping[Flaw, str]]:
+        """What the values shown may lack of what is there, by column (`*`: all), each flaw with its sentence."""
         ...
 
     def doubted(self, keys: Sequence[Wanted]) -> RawRelation | None:

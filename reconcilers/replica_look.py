@@ -70,9 +70,9 @@ class PairLook:
             StoreError: Rows could not be fetched.
         """
         seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
-        open_questions = doubts(self.cursor, self.contract, (self.owner.opened, self.copy.opened))
+        open_questions = doubts(self.cursor, self.contract, self.replica, self.owner.opened, self.copy.opened)
         differing = self._differing(seen)
-        certain = _in_doubt(differing, open_questions)
+        certain = _in_doubt(self.contract, differing, open_questions)
         seen.sights += self.witness.about(self.replica, self.owner, self.copy, certain)
         known = {sight.finding.key for sight in seen.sights} if open_questions.keys else set()
         seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
@@ -205,16 +205,18 @@ class PairLook:
         return Finding(entity, replica, key, divergence, Verdict.SUSPECT, cause=cause, fields=fields)
 
 
-def _in_doubt(sights: Iterable[Sight], open_questions: Doubts) -> Iterator[Sight]:
+def _in_doubt(contract: Contract, sights: Iterable[Sight], open_questions: Doubts) -> Iterator[Sight]:
     """The same divergences, with those named of which it is not known whether there is one."""
     for sight in sights:
         finding = sight.finding
         if finding.divergence is Divergence.MISMATCH:
-            unknown = all(difference.note == UNKNOWN_VALUE for difference in finding.fields)
-            doubt = open_questions.of(finding.key) or (UNKNOWN_VALUE if unknown else "")
+            fields = tuple(open_questions.excused(contract, one) for one in finding.fields)
+            unknown = all(one.note.startswith(UNKNOWN_VALUE) for one in fields)
+            doubt = open_questions.of(finding.key) or (fields[0].note if unknown and fields else "")
+            finding = finding if fields == finding.fields else replace(finding, fields=fields)
         else:
             doubt = open_questions.of_absence(finding.key)
-        yield replace(sight, doubt=doubt) if doubt else sight
+        yield sight if not doubt and finding is sight.finding else replace(sight, finding=finding, doubt=doubt)
 
 
 def _digest(row_hash: str, tolerated: tuple[str | None, ...] | None) -> str:

@@ -28,32 +28,32 @@ _DEBEZIUM_TIME, _DEBEZIUM, _CONNECT = "io.debezium.time.", "io.debezium.data.", 
 _INT_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _FLOAT_WORDS = {"NaN": "NaN", "Infinity": "infinity", "-Infinity": "-infinity"}
 
-_TRUNCATED = "truncated to milliseconds by the connector (time.precision.mode=connect)"
-_WRAPS = "a bigint unsigned above 9223372036854775807 arrives negative; say its type in `schemaless.columns`"
-_NAN = "NULL may be NaN, which the connector cannot write"
-_OUT_OF_DAY = "NULL may be a time before 00:00 or after 24:00, which the connector cannot write"
+TRUNCATED = "truncated to milliseconds by the connector (time.precision.mode=connect)"
+WRAPS = "a bigint unsigned above 9223372036854775807 arrives negative; say its type in `schemaless.columns`"
+NAN = "NULL may be NaN, which the connector cannot write"
+OUT_OF_DAY = "NULL may be a time before 00:00 or after 24:00, which the connector cannot write"
 _NOTES = {
     f"{_DEBEZIUM_TIME}MicroDuration": "unreadable: an interval in microseconds has lost its months and days "
     "(set interval.handling.mode=string)",
     f"{_DEBEZIUM_TIME}NanoDuration": "unreadable: an interval in nanoseconds has lost its months and days "
     "(set interval.handling.mode=string)",
-    f"{_CONNECT}Time": _TRUNCATED,
-    f"{_CONNECT}Timestamp": _TRUNCATED,
+    f"{_CONNECT}Time": TRUNCATED,
+    f"{_CONNECT}Timestamp": TRUNCATED,
     f"{_DEBEZIUM_TIME}ZonedTime": "unreadable: the connector turns it to UTC, and the offset that the database holds "
     "is lost",
     ROUNDED: "digits beyond the 15th may be lost by the connector (decimal.handling.mode=double)",
     BASE64_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL too",
     BASE64_URL_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL "
     "too",
-    f"{_DEBEZIUM}VariableScaleDecimal": _NAN,
+    f"{_DEBEZIUM}VariableScaleDecimal": NAN,
 }
 
 
 _NOTES_BY_DATABASE = {
-    **{(connector, "int64"): _WRAPS for connector in MYSQL},
-    **{(connector, f"{_CONNECT}Time"): f"{_OUT_OF_DAY}; {_TRUNCATED}" for connector in MYSQL},
-    **{(connector, f"{_DEBEZIUM_TIME}IsoTime"): _OUT_OF_DAY for connector in MYSQL},
-    ("postgresql", f"{_CONNECT}Decimal"): _NAN,
+    **{(connector, "int64"): WRAPS for connector in MYSQL},
+    **{(connector, f"{_CONNECT}Time"): f"{OUT_OF_DAY}; {TRUNCATED}" for connector in MYSQL},
+    **{(connector, f"{_DEBEZIUM_TIME}IsoTime"): OUT_OF_DAY for connector in MYSQL},
+    ("postgresql", f"{_CONNECT}Decimal"): NAN,
 }
 
 

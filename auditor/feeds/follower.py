@@ -117,6 +117,9 @@ class Follower:
             check()
             self.step(POLL_SECONDS)
         self.settle()
+        for topic, notes in self.decoder.notes().items():
+            if topic in self.state.tables:
+                self.state.note(topic, notes)
         return ends
 
     def step(self, seconds: float) -> int:

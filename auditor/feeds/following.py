@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from auditor.feeds.flaws import flaws_of
 from contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from auditor.feeds.follower import Follower
     from auditor.feeds.ports import Partition
+    from reconcilers.flaws import Flaw
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
 
@@ -120,6 +122,10 @@ class Following:
     def owner_clock(self, topic: str) -> tuple[datetime, datetime] | None:
         """The latest time that a change of the topic was committed at, and when it was read."""
         return self._follower_now.state.clock(topic)
+
+    def flaws(self, topic: str) -> Mapping[str, Mapping[Flaw, str]]:
+        """What the feed cannot carry of the values of a topic's columns."""
+        return flaws_of(self._follower_now.state.notes(topic))
 
     def incomplete(self, topic: str) -> str:
         """What of a topic could not be read, in one sentence; empty where all of it was."""

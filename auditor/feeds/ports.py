@@ -66,6 +66,10 @@ class RecordDecoder(Protocol):
         """
         ...
 
+    def notes(self) -> Mapping[str, Mapping[str, str]]:
+        """What is to be known of columns' values, by topic and column, as far as records were seen."""
+        ...
+
 
 class SharedSource(RecordSource, Protocol):
     """Reads those partitions that are ours among all who follow the same feed as one group.

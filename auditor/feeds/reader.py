@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from auditor.feeds.following import Following
     from contracts.contract import FeedRef
+    from reconcilers.flaws import Flaw
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
 
@@ -152,6 +153,10 @@ class FeedSnapshot(StreamingSnapshot):
     def absence_unknown(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""
         return self._following.absence_unknown(self._table.topic)
+
+    def flaws(self) -> Mapping[str, Mapping[Flaw, str]]:
+        """See `reconcilers.ports.PartlyKnown`."""
+        return self._following.flaws(self._table.topic)
 
     def doubted(self, keys: Sequence[Wanted]) -> RawRelation | None:
         """See `reconcilers.ports.PartlyKnown`."""

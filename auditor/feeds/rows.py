@@ -39,7 +39,7 @@ NOTHING_KNOWN = Known()
 EVERY_COLUMN = "*"
 """Stands for all columns of a topic in notes."""
 
-_DEFAULTS_UNTOLD = "NULL may arrive as a column's default, which JSON without a schema does not tell"
+DEFAULTS_UNTOLD = "NULL may arrive as a column's default, which JSON without a schema does not tell"
 
 
 class StructReader:
@@ -116,7 +116,7 @@ class SchemalessReader:
     def __init__(self, context: CellContext, known: Known) -> None:
         self._context, self._known = context, known
         self._readers: dict[tuple[str, type, object], CellReader] = {}
-        self.notes: dict[str, str] = {} if context.nulls_kept else {EVERY_COLUMN: _DEFAULTS_UNTOLD}
+        self.notes: dict[str, str] = {} if context.nulls_kept else {EVERY_COLUMN: DEFAULTS_UNTOLD}
 
     def row(self, struct: Any) -> Row:
         """The cells of an object, by member.

@@ -27,7 +27,7 @@ _CONNECTOR_HEADER = "__debezium.context.connectorName"
 _SOURCE = "io.debezium.connector."
 _CLOUD_EVENT = "specversion"
 _CAME_OR_WENT = "not in every version of the schema: rows that were not written since lack it"
-_RETYPED = "its type changed: rows that were not written since have a value of the older column"
+RETYPED = "its type changed: rows that were not written since have a value of the older column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Values:
         if seen:
             notes = dict.fromkeys(seen.keys() ^ members.keys(), _CAME_OR_WENT)
             retyped = [name for name in seen.keys() & members.keys() if not _is_alike(seen[name], members[name])]
-            notes.update(dict.fromkeys(retyped, _RETYPED))
+            notes.update(dict.fromkeys(retyped, RETYPED))
         seen.update(members)
         return notes
 

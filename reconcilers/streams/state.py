@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS truncations (
 CREATE TABLE IF NOT EXISTS passes (topic VARCHAR, number INTEGER, began BIGINT, ended BIGINT);
 CREATE TABLE IF NOT EXISTS dead_letters (
     topic VARCHAR, part INTEGER, off BIGINT, key BLOB, value BLOB, headers VARCHAR, error VARCHAR, id VARCHAR);
+CREATE TABLE IF NOT EXISTS notes (topic VARCHAR, name VARCHAR, note VARCHAR);
 CREATE TABLE IF NOT EXISTS gaps (topic VARCHAR, part INTEGER, first BIGINT, last BIGINT, what VARCHAR);
 """
 
@@ -235,6 +236,21 @@ class FeedState:
         ).fetchone()
         return (int(row[0]), int(row[1])) if row is not None else (0, 0)
 
+    def notes(self, topic: str) -> dict[str, str]:
+        """What is to be known of the values of columns, by column; `*` stands for all."""
+        return dict(self._db.execute("SELECT name, note FROM notes WHERE topic = ?", [topic]).fetchall())
+
+    def note(self, topic: str, notes: Mapping[str, str]) -> None:
+        """Keep what is to be known of the values of columns; what was kept before stays."""
+        known = self.notes(topic)
+        fresh = {name: note for name, note in notes.items() if note not in known.get(name, "")}
+        if fresh:
+            with self._transaction():
+                for name, note in fresh.items():
+                    self._db.execute("DELETE FROM notes WHERE topic = ? AND name = ?", [topic, name])
+                    whole = "; ".join([known[name], note] if name in known else [note])
+                    self._db.execute("INSERT INTO notes VALUES (?, ?, ?)", [topic, name, whole])
+
     def gaps(self, topic: str) -> list[str]:
         """What was lost of a topic before it could be read, one sentence each."""
         rows = self._db.execute(
@@ -280,7 +296,7 @@ class FeedState:
         self._db.execute(f"DROP TABLE {table.head}")
         self._db.execute(f"DROP TABLE {table.images}")
         self._db.execute(f"DROP TABLE {table.history}")
-        for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps"):
+        for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps", "notes"):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
         self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
         self._written_epochs &= set(self.epochs)

@@ -1,0 +1,87 @@
+"""What a feed cannot carry of a value, and whether that explains a difference.
+
+A connector may cut times to milliseconds, wrap what is unsigned, write a default or nothing in the place of NULL or NaN.
+A difference that is exactly of that make is no difference that could be known: the field is undecided, and says why.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from contracts.logical_types import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from contracts.logical_types import LogicalType
+
+_WORD = 2**64
+_LONG_MAX = 2**63 - 1
+_MILLIS_DIGITS = 3
+
+
+class Flaw(Enum):
+    """A way in which a feed's value may differ from the row's."""
+
+    TRUNCATED = "truncated"
+    WRAPS = "wraps"
+    NULL_IS_DEFAULT = "null is default"
+    NAN_IS_NULL = "nan is null"
+    TIME_IS_NULL = "time is null"
+    RETYPED = "retyped"
+
+
+def excuse(flaws: Mapping[Flaw, str], logical: LogicalType, told: str | None, other: str | None) -> str:
+    """Why a difference may be of the feed's own making; empty where it is none of its flaws.
+
+    Args:
+        flaws: Of the column.
+        logical: The field's type.
+        told: What the feed tells, in canonical text.
+        other: What the other side holds.
+    """
+    for flaw, sentence in flaws.items():
+        if _explains(flaw, logical, told, other):
+            return sentence
+    return ""
+
+
+def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | None) -> bool:
+    if flaw is Flaw.RETYPED:
+        return True
+    if other is None:
+        return flaw is Flaw.NULL_IS_DEFAULT and told is not None
+    if told is None:
+        return (flaw is Flaw.NAN_IS_NULL and other == "NaN") or flaw is Flaw.TIME_IS_NULL
+    if flaw is Flaw.WRAPS:
+        return logical.kind is Kind.INT and wrapped(told) == other
+    return flaw is Flaw.TRUNCATED and told == _cut(other)
+
+
+def wrapped(told: str) -> str:
+    """What a negative number may have been before a connector wrapped it; itself where it is not negative."""
+    return str(int(told) + _WORD) if told.startswith("-") and told[1:].isdigit() else told
+
+
+def may_be_wrapped(text: str | None) -> bool:
+    """Whether a key's part is of those that a wrapping connector tells apart from their rows."""
+    if text is None or not text.lstrip("-").isdigit():
+        return False
+    return not 0 <= int(text) <= _LONG_MAX
+
+
+def _cut(text: str) -> str:
+    """A canonical time, cut to milliseconds."""
+    whole, point, fraction = text.partition(".")
+    if not point:
+        return text
+    digits = fraction.rstrip("Z")
+    return f"{whole}.{digits[:_MILLIS_DIGITS]}{'0' * (len(digits) - _MILLIS_DIGITS)}{fraction[len(digits) :]}"
+
+
+def flaws_by_field(
+    columns: Sequence[tuple[str, str]], known: Mapping[str, Mapping[Flaw, str]]
+) -> dict[str, Mapping[Flaw, str]]:
+    """The flaws of fields, of pairs of a field and its column; what holds of every column stands under `*`."""
+    return {field: {**known.get("*", {}), **known.get(column, {})} for field, column in columns}

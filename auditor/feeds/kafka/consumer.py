@@ -12,10 +12,10 @@ from auditor.feeds.kafka.failure import failures_told, unreachable
 from auditor.feeds.kafka.history import client_history
 from auditor.feeds.kafka.knock import knock
 from auditor.feeds.kafka.limits import (
+    CHUNK_RECORDS,
     FETCH_MAX_BYTES,
     FETCH_WAIT_SECONDS,
     PARTITION_FETCH_MAX_BYTES,
-    POLL_MAX_RECORDS,
     REQUEST_SECONDS,
 )
 from auditor.readers.suggestion import did_you_mean
@@ -45,7 +45,7 @@ def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = N
         enable_auto_commit=False,
         auto_offset_reset="none",
         allow_auto_create_topics=False,
-        max_poll_records=POLL_MAX_RECORDS,
+        max_poll_records=CHUNK_RECORDS,
         fetch_max_bytes=FETCH_MAX_BYTES,
         max_partition_fetch_bytes=PARTITION_FETCH_MAX_BYTES,
         fetch_max_wait_ms=int(FETCH_WAIT_SECONDS * 1000),

@@ -29,8 +29,14 @@ PROBE_SECONDS = 10.0
 SLICE_SECONDS = 0.2
 """Longest uninterrupted wait of a group member: so long a new assignment waits for its offsets at most."""
 
+CLOSE_SECONDS = 5.0
+"""For leaving a group, whose coordinator may be gone."""
+
 POLL_MAX_RECORDS = 5_000
-"""Records a poll: enough for the work on a batch to outweigh what each batch costs."""
+"""After so many records a poll looks for no more: enough for the work on a batch to outweigh what each batch costs."""
+
+CHUNK_RECORDS = 500
+"""Records that the client hands over at once: longer lists cost Python's garbage collector more than they save."""
 
 FETCH_MAX_BYTES = 16 * 1024 * 1024
 """Of one answer of one broker; what is fetched ahead is held in memory, uncompressed again when it is read."""

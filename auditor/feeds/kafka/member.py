@@ -18,7 +18,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from auditor.feeds.kafka.consumer import beginning_of, end_of, open_consumer, partitions_of
 from auditor.feeds.kafka.failure import failures_told
-from auditor.feeds.kafka.limits import REQUEST_SECONDS, SLICE_SECONDS
+from auditor.feeds.kafka.limits import CLOSE_SECONDS, REQUEST_SECONDS, SLICE_SECONDS
 from auditor.feeds.kafka.source import Contact, poll_once, position_of
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class KafkaMember:
 
     def close(self) -> None:
         """Leave the group; nothing is committed."""
-        self._consumer.close(autocommit=False)
+        self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
     def _poll_slice(self, seconds: float) -> list[Record]:
         found = poll_once(self._consumer, self._broker, seconds)

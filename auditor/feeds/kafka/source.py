@@ -11,9 +11,10 @@ from kafka.structs import TopicPartition
 from auditor.feeds.gap import partition_text, retention_gap
 from auditor.feeds.kafka.consumer import beginning_of, end_of, open_consumer, partitions_of
 from auditor.feeds.kafka.failure import failures_told
-from auditor.feeds.kafka.limits import PROBE_SECONDS, REQUEST_SECONDS, SILENCE_SECONDS
+from auditor.feeds.kafka.limits import CLOSE_SECONDS, POLL_MAX_RECORDS, PROBE_SECONDS, REQUEST_SECONDS, SILENCE_SECONDS
+from auditor.feeds.kafka.topics import topic_names
 from auditor.feeds.record import Record
-from contracts.errors import PausedFeedError
+from contracts.errors import FeedError, PausedFeedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +90,7 @@ class KafkaSource:
 
     def close(self) -> None:
         """Let go of the connection; nothing is committed."""
-        self._consumer.close(autocommit=False)
+        self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
 
 class Contact:
@@ -108,45 +109,73 @@ class Contact:
 
         Raises:
             PausedFeedError: There is no answer.
+            FeedError: A topic is gone.
         """
         if not found and partitions:
             silence = time.monotonic() - self._heard
             if silence < SILENCE_SECONDS:
                 return
             try:
-                end_of(consumer, self._broker, partitions[:1], PROBE_SECONDS)
+                end_of(consumer, self._broker, partitions, PROBE_SECONDS)
             except PausedFeedError as error:
+                self._require_topics(partitions)
                 raise PausedFeedError(f"{error.message}; silent for {silence:.0f} s", hint=error.hint) from error
         self._heard = time.monotonic()
 
+    def _require_topics(self, partitions: Sequence[Partition]) -> None:
+        """Make sure that it is not a topic that is silent; a client waits for ever for one that was deleted."""
+        try:
+            there = topic_names(self._broker)
+        except FeedError:
+            return  # the broker it is
+        for topic in sorted({topic for topic, _ in partitions}):
+            if topic not in there:
+                raise FeedError(
+                    f"reading {self._broker}: the topic {topic} is gone, or we may not see it any more",
+                    hint="if it was made anew, read its datasets anew; its offsets mean nothing any more",
+                )
+
 
 def poll_once(consumer: Any, broker: Broker, seconds: float) -> list[Record]:
-    """What comes within the time, in our form.
+    """What comes within the time, and what is there already behind it, in our form.
 
     Raises:
         RetentionGapError: The offset to read is no longer, or not yet, there.
     """
+    found: list[Record] = []
+    wait = seconds
     with failures_told(broker, "reading"):
-        try:
-            polled = consumer.poll(timeout_ms=int(seconds * 1000))
-        except kafka_errors.OffsetOutOfRangeError as error:
-            raise _out_of_range(consumer, broker, error) from error
-        except kafka_errors.LogTruncationError as error:
-            raise _truncated(consumer, broker, error) from error
-    return [
-        Record(
-            one.topic,
-            one.partition,
-            one.offset,
-            one.timestamp,
-            one.key,
-            one.value,
-            tuple(one.headers),
-            one.leader_epoch,
-        )
-        for records in polled.values()
-        for one in records
-    ]
+        while len(found) < POLL_MAX_RECORDS:
+            try:
+                polled = consumer.poll(timeout_ms=int(wait * 1000))
+            except kafka_errors.KafkaError as error:
+                if found:
+                    break  # they are ours, and the error comes again
+                raise _explained(consumer, broker, error) from error
+            if not polled:
+                break
+            for records in polled.values():
+                found += map(_record, records)
+            wait = 0
+    return found
+
+
+def _record(one: Any) -> Record:
+    return Record(
+        one.topic, one.partition, one.offset, one.timestamp, one.key, one.value, tuple(one.headers), one.leader_epoch
+    )
+
+
+def _explained(consumer: Any, broker: Broker, error: Exception) -> Exception:
+    """What an error of the client means, where it is about offsets; else the error itself."""
+    if isinstance(error, kafka_errors.OffsetOutOfRangeError):
+        ((place, wanted),) = error.args[0].items()
+        return _gap(consumer, broker, (place.topic, place.partition), wanted)
+    if isinstance(error, kafka_errors.LogTruncationError):  # a new leader lacks what an earlier one had given us
+        place = min(error.divergent_offsets)
+        partition = (place.topic, place.partition)
+        return _gap(consumer, broker, partition, position_of(consumer, broker, partition))
+    return error
 
 
 def position_of(consumer: Any, broker: Broker, partition: Partition) -> int:
@@ -154,17 +183,6 @@ def position_of(consumer: Any, broker: Broker, partition: Partition) -> int:
     with failures_told(broker, f"looking for our place in {partition_text(partition)}"):
         found = consumer.position(TopicPartition(*partition), timeout_ms=int(REQUEST_SECONDS * 1000))
     return int(found)  # every partition was sought, so it has one
-
-
-def _out_of_range(consumer: Any, broker: Broker, error: Exception) -> Exception:
-    ((place, wanted),) = error.args[0].items()
-    return _gap(consumer, broker, (place.topic, place.partition), wanted)
-
-
-def _truncated(consumer: Any, broker: Broker, error: Any) -> Exception:
-    """A leader that lacks records which an earlier one had given us."""
-    place = min(error.divergent_offsets)
-    return _gap(consumer, broker, (place.topic, place.partition), position_of(consumer, broker, tuple(place)))
 
 
 def _gap(consumer: Any, broker: Broker, partition: Partition, wanted: int) -> Exception:

@@ -1,6 +1,6 @@
 """What a feed cannot carry of a value, and whether that explains a difference.
 
-A connector may cut times to milliseconds, wrap what is unsigned, write a default or nothing in the place of NULL or NaN.
+A connector may cut times to milliseconds, wrap what is unsigned, write a default for NULL, or NULL for NaN.
 A difference that is exactly of that make is no difference that could be known: the field is undecided, and says why.
 """
 

@@ -38,6 +38,7 @@ TYPES = {
     "integer": "int", "int": "int", "int(11)": "int", "bigint": "int", "bigint(20)": "int", "text": "text",
     "character varying(20)": "text", "varchar(20)": "text", "numeric(12,2)": "decimal(12,2)",
     "decimal(12,2)": "decimal(12,2)", "boolean": "bool", "timestamp with time zone": "timestamp",
+    "bigint(20) unsigned": "int",
     "double precision": "float", "date": "date",
 }  # fmt: skip
 
@@ -208,3 +209,22 @@ def test_a_copy_that_holds_what_the_owner_never_held_is_a_phantom_write(world: W
     outcome = world.reconcile()
     (finding,) = outcome.json["findings"]
     assert (finding["verdict"], finding["cause"]) == ("persistent", "phantom_write")
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "says"),
+    [
+        ("pg-nulldef-json", "app.nulldef", "NULL may arrive as a column's default"),
+        ("my-types-avro", "m1.types_all", "arrives negative"),
+    ],
+)
+def test_what_a_connector_cannot_carry_is_undecided_and_says_why(
+    world: World, name: str, table: str, says: str
+) -> None:
+    """A difference that the connector itself makes is no drift, and no equality either."""
+    world.copy(world.settle(name, table))
+    outcome = world.reconcile()
+    assert outcome.code == 2
+    verdicts = {one["verdict"] for one in outcome.json["findings"]}
+    assert verdicts == {"undecided"}
+    assert any(says in one["evidence"]["note"] for one in outcome.json["findings"])

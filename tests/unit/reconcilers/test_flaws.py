@@ -1,0 +1,50 @@
+"""Which differences a feed may have made itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.feeds.cells import TRUNCATED, WRAPS
+from auditor.feeds.flaws import flaws_of
+from auditor.feeds.rows import DEFAULTS_UNTOLD
+from contracts.logical_types import parse_logical_type
+from reconcilers.flaws import Flaw, excuse, may_be_wrapped
+
+WHY = "the connector does it"
+
+
+@pytest.mark.parametrize(
+    ("flaw", "kind", "told", "other", "excused"),
+    [
+        (Flaw.WRAPS, "int", "-1", "18446744073709551615", True),
+        (Flaw.WRAPS, "int", "-1", "18446744073709551614", False),
+        (Flaw.TRUNCATED, "timestamp", "2026-01-31T12:00:00.123000Z", "2026-01-31T12:00:00.123456Z", True),
+        (Flaw.TRUNCATED, "timestamp", "2026-01-31T12:00:00.124000Z", "2026-01-31T12:00:00.123456Z", False),
+        (Flaw.TRUNCATED, "time", "12:00:00.123000", "12:00:00.123999", True),
+        (Flaw.NULL_IS_DEFAULT, "text", "new", None, True),
+        (Flaw.NULL_IS_DEFAULT, "text", "new", "old", False),
+        (Flaw.NULL_IS_DEFAULT, "text", None, "old", False),
+        (Flaw.NAN_IS_NULL, "decimal(10,2)", None, "NaN", True),
+        (Flaw.NAN_IS_NULL, "decimal(10,2)", None, "1.00", False),
+    ],
+)
+def test_only_a_difference_of_exactly_its_make_is_excused(
+    flaw: Flaw, kind: str, told: str | None, other: str | None, *, excused: bool
+) -> None:
+    """A flaw is no licence: any other difference in the same column is drift."""
+    assert (excuse({flaw: WHY}, parse_logical_type(kind), told, other) == WHY) is excused
+
+
+def test_a_key_beyond_a_long_may_stand_under_another_name() -> None:
+    """Negative, or too large to be told: either may be the other half of one row."""
+    texts = ("-1", "9223372036854775808", "5", "abc", None)
+    assert [may_be_wrapped(text) for text in texts] == [True, True, False, False, False]
+
+
+def test_what_a_decoder_notes_is_known_as_a_flaw() -> None:
+    """The sentences of the decoder and the flaws of the comparison belong together."""
+    noted = flaws_of({"a": f"{WRAPS}; {TRUNCATED}", "*": DEFAULTS_UNTOLD, "b": "something else"})
+    assert {column: set(flaws) for column, flaws in noted.items()} == {
+        "a": {Flaw.WRAPS, Flaw.TRUNCATED},
+        "*": {Flaw.NULL_IS_DEFAULT},
+    }

@@ -30,6 +30,14 @@ class Flaw(Enum):
     NAN_IS_NULL = "nan is null"
     TIME_IS_NULL = "time is null"
     RETYPED = "retyped"
+    PADDED = "padded"
+
+
+PADDING = (
+    "blanks at the end may be what a char(n) is padded with, which the feed does not tell; "
+    "say the column's type in `schemaless.columns`, or compare it `trimmed`"
+)
+"""Holds of every text that a feed tells, whatever its connector."""
 
 
 def excuse(flaws: Mapping[Flaw, str], logical: LogicalType, told: str | None, other: str | None) -> str:
@@ -54,6 +62,8 @@ def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | N
         return flaw is Flaw.NULL_IS_DEFAULT and told is not None
     if told is None:
         return (flaw is Flaw.NAN_IS_NULL and other == "NaN") or flaw is Flaw.TIME_IS_NULL
+    if flaw is Flaw.PADDED:
+        return logical.kind is Kind.TEXT and told.rstrip(" ") == other.rstrip(" ")
     if flaw is Flaw.WRAPS:
         return logical.kind is Kind.INT and wrapped(told) == other
     return flaw is Flaw.TRUNCATED and told == _cut(other)
@@ -84,4 +94,5 @@ def flaws_by_field(
     columns: Sequence[tuple[str, str]], known: Mapping[str, Mapping[Flaw, str]]
 ) -> dict[str, Mapping[Flaw, str]]:
     """The flaws of fields, of pairs of a field and its column; what holds of every column stands under `*`."""
-    return {field: {**known.get("*", {}), **known.get(column, {})} for field, column in columns}
+    always = {Flaw.PADDED: PADDING, **known.get("*", {})}
+    return {field: {**always, **known.get(column, {})} for field, column in columns}

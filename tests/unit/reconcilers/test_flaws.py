@@ -26,6 +26,8 @@ WHY = "the connector does it"
         (Flaw.NULL_IS_DEFAULT, "text", None, "old", False),
         (Flaw.NAN_IS_NULL, "decimal(10,2)", None, "NaN", True),
         (Flaw.NAN_IS_NULL, "decimal(10,2)", None, "1.00", False),
+        (Flaw.PADDED, "text", "ab   ", "ab", True),
+        (Flaw.PADDED, "text", " ab", "ab", False),
     ],
 )
 def test_only_a_difference_of_exactly_its_make_is_excused(

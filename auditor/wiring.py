@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from auditor.settings import Connection, Limits, Settings
     from contracts.catalog import Catalog
     from contracts.configured import Configured
-    from contracts.contract import Contract, Reference
+    from contracts.contract import AppliedBy, Contract, Reference
     from reconcilers.ports import Load, Reader
     from reconcilers.segments import SegmentLimits
     from reconcilers.workspace import Workspace
@@ -146,6 +146,23 @@ class Wiring:
         if self._feeds is None:
             self._feeds = Feeds(self.settings)
         return self._feeds
+
+    def applied(self, group: AppliedBy, feed: FeedRef) -> Mapping[int, int]:
+        """How far a consumer group has come in each partition of a topic; a recorded feed has no groups.
+
+        Raises:
+            FeedError: The broker cannot be asked.
+        """
+        from auditor.settings import KafkaFeed
+
+        settings = self.settings.feed(group.feed)
+        if not isinstance(settings, KafkaFeed):
+            return {}
+        from auditor.feeds.kafka.broker import Broker
+        from auditor.feeds.kafka.groups import committed_offsets
+
+        committed = committed_offsets(Broker.of(group.feed, settings), group.group_id)
+        return {part: offset for (topic, part), offset in committed.items() if topic == feed.topic}
 
     def scanned_connection(self, reference: Reference) -> str:
         """The name of the connection at which a dataset is scanned, as loads have it; of a feed: its own."""

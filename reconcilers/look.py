@@ -77,6 +77,7 @@ class Readers:
             is why its keys cannot be asked for.
         confirming: Who looks at suspects again, where that is somebody else: scans may be read on a standby.
         witness: Of the owner's change stream, where it has one beside its dataset.
+        applied: By replica, asks how far whoever fills it has come in each partition of the owner's topic.
     """
 
     owner: Reader
@@ -84,6 +85,7 @@ class Readers:
     referenced: Mapping[str, tuple[Contract, Reader] | AuditorError] = field(default_factory=dict)
     confirming: Readers | None = None
     witness: Reader | AuditorError | None = None
+    applied: Mapping[str, Callable[[], Mapping[int, int]]] = field(default_factory=dict)
 
 
 class Looker:
@@ -177,6 +179,7 @@ class Looker:
         with workspace_errors(f"comparing {self._contract.entity}", self._workspace.halt), ExitStack() as stack:
             readers = self._readers_for(suspects)
             owner, copies = self._readings(stack, readers, segment)
+            applied = {name: ask() for name, ask in readers.applied.items() if name in copies}  # before they are read
             if suspects is None:
                 self._open([owner, *copies.values()])
                 if limits is not None and (division := self._divided(owner, copies, limits)).bounds:
@@ -184,7 +187,9 @@ class Looker:
             else:  # an owner that is read after its replicas, and is as it was, was so when they were read
                 self._open([*copies.values()])
                 self._open([owner])
-            witness = Testimony(self._workspace, self._cursor, self._contract, readers.witness, stack, self._prefix)
+            witness = Testimony(
+                self._workspace, self._cursor, self._contract, readers.witness, stack, self._prefix, applied
+            )
             task = _Task(owner, copies, readers.referenced, keys, segment, narrow, witness)
             result = self._compared(task)
         result.read_until = monotonic()

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from reconcilers.finding import Cause, Divergence, Evidence, FieldDifference, Finding, Read, Verdict
-from reconcilers.recheck import History, Version
+from reconcilers.recheck import History, Passed, Version
 from reconcilers.sight import Sight
 
 Packed = tuple[Any, ...]
@@ -102,12 +102,14 @@ def packed_history(history: History | None) -> Packed | None:
     """The owner's versions as plain values."""
     if history is None:
         return None
-    return history.complete, [(one.digest, one.since, dict(one.change)) for one in history.versions]
+    passed = None if history.passed is None else (history.passed.proof, history.passed.moment)
+    return history.complete, passed, [(one.digest, one.since, dict(one.change)) for one in history.versions]
 
 
 def history_of(packed: Packed | None) -> History | None:
     """The way back."""
     if packed is None:
         return None
-    complete, versions = packed
-    return History(tuple([Version(*one) for one in versions]), complete)
+    complete, passed, versions = packed
+    proof = None if passed is None else Passed(*passed)
+    return History(tuple([Version(*one) for one in versions]), complete, proof)

@@ -174,10 +174,12 @@ class History:
 
     Attributes:
         complete: From the key's first version on; else only since the first that is listed.
+        passed: What whoever fills the replica had consumed before the replica was read.
     """
 
     versions: tuple[Version, ...] = ()
     complete: bool = False
+    passed: Passed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Testimony:
         reader: Of the owner's feed; None where there is none, or where it is what the owner is read from.
         stack: Closes what is opened here, at the end of the look.
         prefix: Makes table names unique in the workspace.
+        applied: By replica, how far whoever fills it had come in each partition, before the replica was read.
         opened: The feed's side, once it was needed: it must not be older than the rows that it is to explain.
     """
 
@@ -50,6 +51,7 @@ class Testimony:
     reader: Reader | AuditorError | None
     stack: ExitStack
     prefix: str
+    applied: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     opened: Opened | None = None
     failed: str = field(default="")
 
@@ -63,7 +65,8 @@ class Testimony:
                 yield from batch
                 continue
             asked += len(told)
-            histories = self._histories(Witness(self.cursor, self.contract, feed, owner), replica, copy, told)
+            witness = Witness(self.cursor, self.contract, feed, owner, self.applied.get(replica.name, {}))
+            histories = self._histories(witness, replica, copy, told)
             for sight in batch:
                 history = histories.get(sight.finding.key or ()) if _can_be_told(sight) else None
                 yield sight if history is None else replace(sight, history=history)

@@ -11,7 +11,7 @@ as the owner's row that was read beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from contracts.errors import FeedError
 from reconcilers.fetch import FETCH_KEYS_MAX, fetch_side
 from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
 from reconcilers.projection import compared_fields, compile_side, condition_sql, gone_sql, live_filter
-from reconcilers.recheck import ABSENT, History, Version
+from reconcilers.recheck import ABSENT, History, Passed, Version
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import Fetched, row_stage, same_sql
 
@@ -60,12 +60,14 @@ class Witness:
         contract: The entity's.
         feed: The feed's side; the owner's own where it is known by nothing else.
         owner: The owner's side.
+        applied: Of each partition of the feed's topic, how far whoever fills the replica had come before it was read.
     """
 
     cursor: duckdb.DuckDBPyConnection
     contract: Contract
     feed: Opened
     owner: Projected
+    applied: Mapping[int, int] = field(default_factory=dict)
 
     def testify(
         self, replica: Replica, copy: Projected, suspects: Mapping[KeyText, tuple[SpelledKey, SpelledKey, str]]
@@ -97,7 +99,7 @@ class Witness:
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, clock, whole=whole)
                 if history is not None:
-                    found[key] = history
+                    found[key] = replace(history, passed=_passed(history, self.applied))
         return found
 
     def _rows(
@@ -190,6 +192,16 @@ def _history(
     known = [Version(ABSENT, float("-inf"))] if whole else []
     known += [Version(_digest(one, replica), at.monotonic - _age(one, at, clock), _change(one)) for one in versions]
     return History(tuple(known), complete=whole)
+
+
+def _passed(history: History, applied: Mapping[int, int]) -> Passed | None:
+    """What had been applied of a key's versions, all of which stand in one partition, in order."""
+    moment = None
+    for version in history.versions:
+        place = version.change
+        if place and int(place["offset"] or 0) < applied.get(int(place["partition"] or 0), 0):
+            moment = version.since
+    return None if moment is None else Passed("applied", moment)
 
 
 def _digest(version: Mapping[str, Any], replica: str) -> str:

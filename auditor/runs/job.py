@@ -183,6 +183,7 @@ def _surroundings(
         clock,
         listener.say,
         confirmer=wiring.confirmer,
+        applied=wiring.applied,
         loads=wiring.loads,
         windows=wiring.windows,
         segments=wiring.segments,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from auditor.runs.first_look import FirstLook
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from auditor.quantities import Window
     from auditor.runs.checkpoints import Checkpoints
     from auditor.runs.recollection import Recollection
-    from contracts.contract import Contract, Reference, Replica
+    from contracts.contract import AppliedBy, Contract, FeedRef, Reference, Replica
     from contracts.expression import Expression
     from reconcilers.finding import Finding
     from reconcilers.ports import Load, Reader
@@ -88,6 +89,7 @@ class Surroundings:
         confirmer: Makes the reader for looking again at suspects, where that may be another one; None: the same.
         loads: What was asked of each connection so far, by its name.
         windows: When a connection may be read, by its name; empty: always.
+        applied: How far a consumer group has come in each partition of a topic.
         recall: What earlier runs left in flight of an entity.
         checkpoints: Where finished looks are kept, and found by a run that goes on; None: nowhere.
         segments: How much is read at a time of an entity whose datasets these connections have.
@@ -103,6 +105,7 @@ class Surroundings:
     confirmer: Callable[[Reference], Reader] | None = None
     loads: Callable[[], Mapping[str, Load]] = dict
     windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
+    applied: Callable[[AppliedBy, FeedRef], Mapping[int, int]] = lambda _group, _feed: {}
     recall: Callable[[str], Recollection | None] = lambda _entity: None
     checkpoints: Checkpoints | None = None
     segments: Callable[[Collection[str]], SegmentLimits] = lambda _connections: SegmentLimits()
@@ -296,7 +299,28 @@ def _readers(contract: Contract, reference: Reference, around: Surroundings, mak
     referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
     for entity in set(contract.references().values()):
         referenced[entity] = _referenced(entity, around, make)
-    return Readers(make(reference), replicas, referenced, witness=_witness(contract, make))
+    return Readers(
+        make(reference), replicas, referenced, witness=_witness(contract, make), applied=_applied(contract, around)
+    )
+
+
+def _applied(contract: Contract, around: Surroundings) -> dict[str, Callable[[], Mapping[int, int]]]:
+    """Asks for each replica that a consumer group fills how far the group has come in the owner's topic."""
+    feed = contract.owner.feed
+    return {
+        replica.name: partial(_asked, around, replica.name, replica.applied_by, feed)
+        for replica in contract.replicas
+        if feed is not None and replica.applied_by is not None
+    }
+
+
+def _asked(around: Surroundings, name: str, group: AppliedBy, feed: FeedRef) -> Mapping[int, int]:
+    """How far a group has come; a broker that does not tell leaves the elapsed time as the only proof."""
+    try:
+        return around.applied(group, feed)
+    except AuditorError as error:
+        around.say(f"{name}: how far {group.group_id} has come is not known: {error.message}")
+        return {}
 
 
 def _witness(contract: Contract, make: MakeReader) -> Reader | AuditorError | None:

@@ -274,7 +274,7 @@ def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "")
     return Look(
         moments.first, wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments.last,
         mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
-        history=sight.history,
+        history=sight.history, passed=sight.history.passed if sight.history is not None else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from auditor.feeds.gap import partition_text
 from auditor.feeds.record_text import record_line
 from auditor.feeds.schemas import UnknownSchemaError
 from auditor.feeds.shape import BadValueError
+from auditor.feeds.whole_schema import whole_schema
 from auditor.feeds.wire import Naming, split
 from contracts.errors import FeedError
 
@@ -94,10 +95,10 @@ class SchemaCollector:
         except UnknownSchemaError as error:
             self.notes.append(str(error))
             return
-        if schema.references or schema.language != "AVRO" or name.naming is Naming.GUID:
-            self.notes.append(f"the schema with {name} is left out: a recording holds Avro schemas by id, each whole")
+        if schema.language != "AVRO" or name.naming is Naming.GUID:
+            self.notes.append(f"the schema with {name} is left out: a recording holds Avro schemas, by id")
             return
-        self.definitions[name.text] = schema.definition
+        self.definitions[name.text] = whole_schema(schema)
 
 
 def record_feed(

@@ -129,6 +129,23 @@ def test_members_that_come_and_go_lose_nothing_and_double_nothing(
     assert effects.refused == 0
 
 
+def test_a_broker_that_dies_under_a_member_costs_no_record_and_doubles_none(
+    kafka: Kafka, topic: str, producing: Callable[[int], None]
+) -> None:
+    effects = Effects()
+    producing(3000)
+    worker = Worker(
+        lambda: KafkaMember(Broker("shop", (kafka.url,)), [topic], group_id="crashed", stored=effects.stored), effects
+    )
+    wait_until(lambda: len(effects.applied) >= 500, seconds=30, what="the first records")
+    kafka.kill()
+    kafka.launch()
+    producing(3000)
+    wait_until(lambda: len(effects.applied) >= 6000, seconds=60, what="all records")
+    worker.stop()
+    assert sorted(map(int, effects.applied)) == list(range(6000))
+
+
 def test_where_to_begin_is_what_the_caller_stored_and_not_what_the_broker_was_told(
     kafka: Kafka, topic: str, producing: Callable[[int], None]
 ) -> None:

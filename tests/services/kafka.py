@@ -47,6 +47,8 @@ _SETTINGS = {
     "log.retention.check.interval.ms": "1000",
     "log.initial.task.delay.ms": "500",
     "controlled.shutdown.enable": "false",
+    "broker.session.timeout.ms": "3000",  # so long one that was killed is kept from coming back
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "2",
     # Whoever comes without a name may do everything, and everybody what nothing forbids.

@@ -9,6 +9,7 @@ import pytest
 
 from auditor.feeds.kafka.broker import Broker
 from auditor.feeds.kafka.source import KafkaSource
+from auditor.feeds.lag import lag
 from auditor.feeds.record import Record
 from auditor.feeds.record_text import record_line
 from auditor.feeds.recorded import RecordedSource
@@ -126,6 +127,17 @@ def test_reading_begins_at_the_first_offset_and_ends_behind_the_last(opens: Open
         assert source.position((items, 0)) == 0
         read_to_end(source)
         assert source.position((items, 0)) == RECORDS // 2
+
+
+def test_the_lag_is_what_is_left_to_read(opens: Opens, names: tuple[str, str]) -> None:
+    orders, items = names
+    with closing(opens(orders, items)) as source:
+        whole = {(orders, 0): 10, (orders, 1): 10, (orders, 2): 10, (items, 0): 30}
+        assert lag(source) == whole
+        source.seek((items, 0), 28)
+        assert lag(source) == whole | {(items, 0): 2}
+        read_to_end(source)
+        assert set(lag(source).values()) == {0}
 
 
 def test_seeking_reads_on_from_there_and_again(opens: Opens, names: tuple[str, str]) -> None:

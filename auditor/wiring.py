@@ -110,6 +110,8 @@ class Wiring:
         self.settings = settings
         self._accounts: dict[str, Account] = {}
         self._feeds: Feeds | None = None
+        self.say: Callable[[str], None] = lambda _text: None
+        """Told one sentence for people when something about a feed is worth knowing."""
         self._at_once: Counter[str] = Counter()
 
     def scanner(self, reference: Reference) -> Reader:
@@ -144,8 +146,11 @@ class Wiring:
         from auditor.feeds.feeds import Feeds
 
         if self._feeds is None:
-            self._feeds = Feeds(self.settings)
+            self._feeds = Feeds(self.settings, self._tell)
         return self._feeds
+
+    def _tell(self, text: str) -> None:
+        self.say(text)
 
     def applied(self, group: AppliedBy, feed: FeedRef) -> Mapping[int, int]:
         """How far a consumer group has come in each partition of a topic; a recorded feed has no groups.

@@ -10,6 +10,7 @@ AuditorError                what stopped us, in one message a person can act on
 │   ├── InterruptedReadError     it broke off for a reason that passes: reading again may succeed
 │   └── FeedError                a change stream could not be reached, read or understood
 │       ├── PausedFeedError          it cannot go on for a reason that passes: nothing is skipped meanwhile
+│       ├── RemadeTopicError         it is not the log any more that was read before
 │       └── RetentionGapError        the record to read next is no longer, or not yet, there
 ├── DeadlineError           the time that the run was given is over
 ├── WorkspaceError          our own scratch space failed (disk, memory, permissions)
@@ -74,6 +75,18 @@ class FeedError(StoreError):
 
 class PausedFeedError(FeedError):
     """A feed cannot go on for a reason that passes (a registry does not answer); nothing is skipped meanwhile."""
+
+
+class RemadeTopicError(FeedError):
+    """A topic is not the log any more that was read before.
+
+    Attributes:
+        topic: Which.
+    """
+
+    def __init__(self, message: str, *, topic: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.topic = topic
 
 
 class RetentionGapError(FeedError):

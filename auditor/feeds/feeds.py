@@ -80,8 +80,13 @@ class Feeds:
         self._settings.feed(reference.name)
         if reference.name not in self._followed:
             topics = {topic: tuple(one.columns) for topic, one in self._wanted.get(reference.name, {}).items()}
-            self._followed[reference.name] = Following(reference.name, topics, partial(self._follower, reference.name))
+            self._followed[reference.name] = Following(
+                reference.name, topics, partial(self._follower, reference.name), self._tell
+            )
         return FeedReader(reference, self._followed[reference.name])
+
+    def _tell(self, text: str) -> None:
+        self.say(text)
 
     def _follower(self, name: str) -> Follower:
         wanted = self._wanted.get(name, {})

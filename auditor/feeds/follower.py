@@ -8,14 +8,14 @@ topic is then no longer known to be all.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from auditor.feeds.continuity import LastRead, is_same_log, record_digest
 from auditor.feeds.decoded import Aside, Poison
-from contracts.errors import FeedError
+from contracts.errors import FeedError, RemadeTopicError
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
 from reconcilers.streams.state import FOLD_ROWS, DeadLetter, FeedState, Offset, Step
@@ -88,15 +88,15 @@ class Follower:
         """Where to read on; what was lost meanwhile is noted."""
         topic, part = partition
         if offset.following > end:
-            what = f"the topic ends at {end}, before what was read of it: it was made anew or cut off"
-            self.state.lose(topic, part, (end, offset.following - 1), what)
-            raise FeedError(
-                f"reading {self.feed}, {topic}/{part} from offset {offset.following}: {what}",
-                hint="what is kept of the topic is not what it says now: let it be forgotten and read again",
-            )
+            raise _remade(self.feed, partition, f"it ends at {end}, before the {offset.following} that was read up to")
+        if offset.last is not None and offset.last_stamp is not None:
+            last = LastRead(offset.last, offset.last_stamp, offset.last_digest)
+            if is_same_log(self.source, partition, last) is False:
+                raise _remade(self.feed, partition, f"at {offset.last} stands another record than was read there")
         if offset.following < first:
-            self.state.lose(topic, part, (offset.following, first - 1), "records were removed before they were read")
-            return Offset(offset.first, first, offset.last_stamp, offset.last_digest)
+            what = "records were removed before they were read"
+            self.state.lose(topic, part, (offset.following, first - 1), what, datetime.now(UTC))
+            return replace(offset, following=first)
         return offset
 
     def catch_up(self, check: Callable[[], None]) -> Mapping[Partition, int]:
@@ -135,7 +135,7 @@ class Follower:
         for partition, offset in self._offsets.items():
             position = self.source.position(partition)
             if position > offset.following:
-                moved = Offset(offset.first, position, offset.last_stamp, offset.last_digest)
+                moved = replace(offset, following=position)
                 moves[partition] = (offset.following, moved)
         if moves:
             self.state.apply(Step((), moves))
@@ -163,6 +163,11 @@ class Follower:
                 f"could not be understood, this one because {letter.error}",
                 hint="check the feed's wire format and its schema registry in the settings",
             )
+
+    def close(self) -> None:
+        """Let go of the feed and of what is kept."""
+        self.source.close()
+        self.state.close()
 
     def offset(self, partition: Partition) -> Offset:
         """How far a partition was read."""
@@ -224,7 +229,7 @@ class _Collected:
         moves = {}
         for partition, record in self._last.items():
             before = self._follower.offset(partition)
-            moved = Offset(before.first, record.offset + 1, record.timestamp, _digest(record))
+            moved = Offset(before.first, record.offset + 1, record.offset, record.timestamp, record_digest(record))
             moves[partition] = (before.following, moved)
         passes = [one for topic in self._intakes for one in self._follower.passes(topic).changed.values()]
         for topic in self._intakes:
@@ -232,7 +237,10 @@ class _Collected:
         return Step(tuple(self._intakes.values()), moves, self._dead, passes, self._seqs)
 
 
-def _digest(record: Record) -> str:
-    """Tells a record from another that may stand at the same place of a topic that was made anew."""
-    content = b"\0".join(part or b"-" for part in (record.key, record.value))
-    return hashlib.sha256(content).hexdigest()[:16]
+def _remade(feed: str, partition: Partition, what: str) -> RemadeTopicError:
+    topic, part = partition
+    return RemadeTopicError(
+        f"reading {feed}, {topic}/{part}: the topic was made anew or cut off: {what}",
+        hint="what was kept of the topic is not what it says now: it is to be read again from its beginning",
+        topic=topic,
+    )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
-from contracts.errors import UsageError
+from contracts.errors import RemadeTopicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,9 +29,17 @@ class Following:
         feed: The feed's name.
         topics: The columns that contracts name, by topic.
         make: Opens the feed; called when it is first read.
+        say: Told one sentence for people when something is worth knowing.
     """
 
-    def __init__(self, feed: str, topics: Mapping[str, Sequence[str]], make: Callable[[], Follower]) -> None:
+    def __init__(
+        self,
+        feed: str,
+        topics: Mapping[str, Sequence[str]],
+        make: Callable[[], Follower],
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._say = say
         self.feed = feed
         self._topics = topics
         self._make = make
@@ -75,12 +83,29 @@ class Following:
 
     def _catch_up(self, workspace: Workspace) -> None:
         if self._follower is None:
-            self._follower = self._make()
-            workspace.closing.append(self.close)
-            self._follower.begin()
+            self._follower = self._opened(workspace)
         self._ends = self._follower.catch_up(workspace.halt.check)
         for topic in self._follower.state.tables:
             self._follower.state.fold(topic)
+
+    def _opened(self, workspace: Workspace) -> Follower:
+        """Open the feed; a topic that was made anew is read again from its beginning."""
+        workspace.closing.append(self.close)
+        follower = self._make()
+        try:
+            while True:
+                try:
+                    follower.begin()
+                except RemadeTopicError as error:
+                    self._say(f"{error.message}; it is read again from its beginning")
+                    follower.state.forget(error.topic)
+                    follower.close()
+                    follower = self._make()
+                else:
+                    return follower
+        except BaseException:
+            follower.close()
+            raise
 
     @property
     def _follower_now(self) -> Follower:
@@ -140,6 +165,5 @@ class Following:
     def close(self) -> None:
         """Let go of the feed."""
         if self._follower is not None:
-            self._follower.source.close()
-            self._follower.state.close()
+            self._follower.close()
             self._follower = None

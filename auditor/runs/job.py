@@ -103,6 +103,7 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
         AuditorError: Nothing could be run: an unknown entity, no workspace, no ledger, another run at work.
     """
     scope = in_scope(request.reconcile, catalog.contracts)  # a mistyped name is told before a workspace is made
+    wiring.say = listener.say
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     _begin_importing("auditor.ledger.ledger")

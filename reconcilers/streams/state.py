@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS topics (
     number INTEGER, topic VARCHAR, columns VARCHAR, key VARCHAR, next_seq BIGINT, forgotten TIMESTAMP);
 CREATE TABLE IF NOT EXISTS offsets (
     topic VARCHAR, part INTEGER, first_offset BIGINT, next_offset BIGINT, leader_epoch INTEGER,
-    last_stamp BIGINT, last_digest VARCHAR);
+    last_offset BIGINT, last_stamp BIGINT, last_digest VARCHAR);
 CREATE TABLE IF NOT EXISTS epochs (topic VARCHAR, stream VARCHAR, number INTEGER);
 CREATE TABLE IF NOT EXISTS truncations (
     topic VARCHAR, epoch INTEGER, p0 BIGINT, p1 BIGINT, p2 BIGINT, stamp BIGINT, committed TIMESTAMP);
@@ -60,7 +60,8 @@ CREATE TABLE IF NOT EXISTS passes (topic VARCHAR, number INTEGER, began BIGINT, 
 CREATE TABLE IF NOT EXISTS dead_letters (
     topic VARCHAR, part INTEGER, off BIGINT, key BLOB, value BLOB, headers VARCHAR, error VARCHAR, id VARCHAR);
 CREATE TABLE IF NOT EXISTS notes (topic VARCHAR, name VARCHAR, note VARCHAR);
-CREATE TABLE IF NOT EXISTS gaps (topic VARCHAR, part INTEGER, first BIGINT, last BIGINT, what VARCHAR);
+CREATE TABLE IF NOT EXISTS gaps (
+    topic VARCHAR, part INTEGER, first BIGINT, last BIGINT, what VARCHAR, noted BIGINT);
 """
 
 
@@ -71,12 +72,14 @@ class Offset:
     Attributes:
         first: The offset that reading began at.
         following: The next to read.
-        last_stamp: The time of the last record that was read; None before any.
+        last: The offset of the last record that was read; None before any.
+        last_stamp: Its time.
         last_digest: A digest of it, to tell a topic that was made anew from the one that was read.
     """
 
     first: int
     following: int
+    last: int | None = None
     last_stamp: int | None = None
     last_digest: str = ""
 
@@ -213,7 +216,7 @@ class FeedState:
     def offsets(self) -> dict[Partition, Offset]:
         """How far each partition was read."""
         rows = self._db.execute(
-            "SELECT topic, part, first_offset, next_offset, last_stamp, last_digest FROM offsets"
+            "SELECT topic, part, first_offset, next_offset, last_offset, last_stamp, last_digest FROM offsets"
         ).fetchall()
         return {(topic, part): Offset(*rest) for topic, part, *rest in rows}
 
@@ -252,9 +255,14 @@ class FeedState:
                     self._db.execute("INSERT INTO notes VALUES (?, ?, ?)", [topic, name, whole])
 
     def gaps(self, topic: str) -> list[str]:
-        """What was lost of a topic before it could be read, one sentence each."""
+        """What was lost of a topic before it could be read, one sentence each.
+
+        A snapshot that began afterwards and was finished tells all that there is, so that nothing is lacking any more.
+        """
         rows = self._db.execute(
-            "SELECT part, first, last, what FROM gaps WHERE topic = ? ORDER BY part, first", [topic]
+            "SELECT part, first, last, what FROM gaps g WHERE topic = ? AND NOT EXISTS (SELECT 1 FROM passes p "
+            "WHERE p.topic = g.topic AND p.ended IS NOT NULL AND p.began > g.noted) ORDER BY part, first",
+            [topic],
         ).fetchall()
         return [f"{topic}/{part}: {what} (offsets {first} to {last})" for part, first, last, what in rows]
 
@@ -306,14 +314,16 @@ class FeedState:
         with self._transaction():
             for (topic, part), offset in starts.items():
                 self._db.execute(
-                    "INSERT INTO offsets VALUES (?, ?, ?, ?, NULL, NULL, '')",
+                    "INSERT INTO offsets VALUES (?, ?, ?, ?, NULL, NULL, NULL, '')",
                     [topic, part, offset.first, offset.following],
                 )
 
-    def lose(self, topic: str, part: int, lost: tuple[int, int], what: str) -> None:
+    def lose(self, topic: str, part: int, lost: tuple[int, int], what: str, at: datetime) -> None:
         """Note that records were lost before they could be read, and read on behind them."""
         with self._transaction():
-            self._db.execute("INSERT INTO gaps VALUES (?, ?, ?, ?, ?)", [topic, part, *lost, what])
+            self._db.execute(
+                "INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?)", [topic, part, *lost, what, int(at.timestamp() * 1000)]
+            )
             self._db.execute(
                 "UPDATE offsets SET next_offset = ? WHERE topic = ? AND part = ?", [lost[1] + 1, topic, part]
             )
@@ -353,9 +363,9 @@ class FeedState:
     def _fence(self, moves: Mapping[Partition, tuple[int, Offset]]) -> None:
         for (topic, part), (expected, offset) in moves.items():
             moved = self._db.execute(
-                "UPDATE offsets SET next_offset = ?, last_stamp = ?, last_digest = ? "
+                "UPDATE offsets SET next_offset = ?, last_offset = ?, last_stamp = ?, last_digest = ? "
                 "WHERE topic = ? AND part = ? AND next_offset = ? RETURNING part",
-                [offset.following, offset.last_stamp, offset.last_digest, topic, part, expected],
+                [offset.following, offset.last, offset.last_stamp, offset.last_digest, topic, part, expected],
             ).fetchall()
             if len(moved) != 1:
                 raise FeedError(

@@ -133,3 +133,22 @@ def test_records_that_were_dropped_unread_leave_the_coverage_incomplete(
     assert (code, report["exit_reasons"]) == (2, ["incomplete"])
     (note, *_) = report["entities"][0]["replicas"][0]["coverage"]["notes"]
     assert "records of the feed were lost" in note
+
+
+def test_a_topic_that_was_made_anew_is_read_again_from_its_beginning(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was kept of the old log is not what the new one says; a longer one does not hide it."""
+    world.write((1, "new"), (2, "new"))
+    world.copy([(1, "new"), (2, "new")])
+    assert world.reconcile(capsys)[0] == 0
+    with closing(world.kafka.admin()) as admin:
+        admin.delete_topics([world.topic])
+    world.kafka.create_topic(world.topic)
+    world.write((1, "paid"), (3, "new"), (3, "paid"), first=5_000)
+    world.copy([(1, "paid"), (3, "paid")])
+    code, report = world.reconcile(capsys)
+    assert code == 0
+    assert {(one["key"]["id"], one["divergence"], one["verdict"]) for one in report["findings"]} == {
+        ("2", "orphan", "in_flight")
+    }

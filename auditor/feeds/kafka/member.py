@@ -80,6 +80,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         with self._lock:
             return sorted(self._held)
 
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Read on from this offset, if the partition is being read."""
+        with self._lock:
+            if partition in self._reading:
+                self._consumer.seek(TopicPartition(*partition), offset)
+
     def begin(self, offsets: Mapping[Partition, int]) -> None:
         """Read partitions from these offsets, as far as they are still held."""
         with self._lock:
@@ -154,8 +160,7 @@ class KafkaMember:
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Read on from this offset; nothing happens to a partition that is ours no more."""
-        if partition in self._assignment.reading():
-            self._consumer.seek(TopicPartition(*partition), offset)
+        self._assignment.seek(partition, offset)
 
     def position(self, partition: Partition) -> int:
         """The next offset that will be read, of a partition that is ours."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconcilers.ports import Keys
+from reconcilers.ports import Keys, PartlyKnown
 from reconcilers.projection import compared_fields, compile_side, gone_sql, scope_sql, select_filter
 from reconcilers.row_stage import Fetched, differences, row_stage
 
@@ -37,6 +37,7 @@ class OneRow:
         count: How many live rows have this key.
         gone: There are rows, and each is flagged as deleted.
         scopes: Of the owner's row: replica name to whether that replica is to hold it.
+        absence: Why a row that is not shown may be there all the same; empty where it is not.
     """
 
     side: Side
@@ -46,6 +47,7 @@ class OneRow:
     count: int
     gone: bool
     scopes: Mapping[str, bool]
+    absence: str = ""
 
     @property
     def live(self) -> bool:
@@ -121,8 +123,9 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
     in_scope = rows[0][1 + len(fields) :] if rows else ()
     names = [replica.name for replica in replicas] if rows else []
     return OneRow(
-        side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True))
-    )
+        side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True)),
+        snapshot.absence_unknown() if isinstance(snapshot, PartlyKnown) else "",
+    )  # fmt: skip
 
 
 def _matching(subject: Subject, side: Side) -> str:
@@ -158,7 +161,7 @@ def _aligned(cursor: duckdb.DuckDBPyConnection, contract: Contract, owner: OneRo
     place = {name: i for i, name in enumerate(owner.fields)}
     columns = [f"k{i}" for i in range(len(contract.key))]
     for i, name in enumerate(copy.fields):
-        columns += [f"{kind}{place[name]} AS {kind}{i}" for kind in "vtob"]
+        columns += [f"{kind}{place[name]} AS {kind}{i}" for kind in "vtobue"]
     view = f"{copy.table}_owner"
     cursor.execute(f'CREATE OR REPLACE VIEW "{view}" AS SELECT {", ".join(columns)} FROM "{owner.table}"')
     return view

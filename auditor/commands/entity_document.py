@@ -47,7 +47,7 @@ class Documents:
             "key": dict(self._key),
             "owner": self._owner(sight),
             "replicas": [self._replica(sight, replica) for replica in sight.replicas],
-            "changes": [],
+            "changes": [self._masker.row(self._contract.entity, change) for change in sight.feed.changes],
             "suggestions": list(suggestions(sight)),
             "read_at": instant_text(sight.read_at),
         }

@@ -13,15 +13,18 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
+from auditor.runs.recent_changes import recent_changes
 from contracts.errors import AuditorError, StoreError
 from reconcilers.one_row import OneRow, Subject, compare_rows, fetch
 from reconcilers.ports import Shape
 from reconcilers.projection import owner_items, replica_items
+from reconcilers.row_stage import UNKNOWN_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from auditor.clock import Clock
+    from auditor.runs.recent_changes import ChangeDocument
     from auditor.runs.reconcile import Surroundings
     from contracts.contract import Contract, Reference, Replica
     from reconcilers.finding import FieldDifference, KeyText
@@ -39,11 +42,13 @@ class Answer:
     Attributes:
         row: None where it could not be read.
         error: Why not, else empty.
+        changes: Of a feed: what happened to the key, oldest first.
     """
 
     row: OneRow | None = None
     watermark: Watermark | None = None
     error: str = ""
+    changes: tuple[ChangeDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class EntitySight:
     owner_state: str
     replicas: list[ReplicaSight] = field(default_factory=list)
     read_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    feed: Answer = Answer()
 
     @property
     def known_somewhere(self) -> bool:
@@ -127,15 +133,15 @@ def look_at_entity(
     reference = contract.owner.reference
     if reference is None:
         raise StoreError(
-            f"{contract.entity}: the owner is known only by its feed, which cannot be asked for a row",
+            f"{contract.entity}: its owner names no place to read",
             hint="give the owner a dataset",
         )
     around.workspace.know_functions()
     read_at = around.clock.now()
     answers = _answers(_questions(contract, key, reference, around), around.clock, seconds)
-    owner = answers[0]
-    sight = EntitySight(contract, key, owner, _owner_state(owner), read_at=read_at)
-    for replica, answer in zip(contract.replicas, answers[1:], strict=True):
+    owner, *copies, feed = answers
+    sight = EntitySight(contract, key, owner, _owner_state(owner), read_at=read_at, feed=feed)
+    for replica, answer in zip(contract.replicas, copies, strict=True):
         sight.replicas.append(_judged(sight, replica, answer, around))
     return sight
 
@@ -143,12 +149,24 @@ def look_at_entity(
 def _questions(
     contract: Contract, key: KeyText, reference: Reference, around: Surroundings
 ) -> list[Callable[[], Answer]]:
-    """What to ask each store, the owner first."""
+    """What to ask each store, the owner first, its feed last."""
     subject = Subject(contract, owner_items(contract), key, "owner_row")
     questions = [lambda: _asked(around, reference, lambda _reader: subject)]
     for number, replica in enumerate(contract.replicas):
         questions.append(_replica_question(contract, key, replica, f"replica_{number}", around))
-    return questions
+    return [*questions, lambda: _told(contract, key, around)]
+
+
+def _told(contract: Contract, key: KeyText, around: Surroundings) -> Answer:
+    """What the owner's feed tells of the key; nothing where there is none."""
+    feed = contract.owner.feed
+    if feed is None:
+        return Answer()
+    try:
+        with around.reader(feed).snapshot(around.workspace) as snapshot:
+            return Answer(changes=recent_changes(snapshot, around.workspace, contract, key))
+    except AuditorError as error:
+        return Answer(error=str(error))
 
 
 def _replica_question(
@@ -241,11 +259,16 @@ def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, aro
     if not copy.live:
         if replica.completeness == "partial":
             return ReplicaSight(replica, answer, "lawfully_absent", note="need not hold every row")
+        if copy.absence:
+            return ReplicaSight(replica, answer, "undecided", note=copy.absence)
         note = "flagged as deleted, though the owner's row is live" if copy.gone else ""
         return ReplicaSight(replica, answer, "absent", "missing", note=note)
     differing = compare_rows(around.workspace, sight.contract, replica, owner, copy)
     if not differing:
         return ReplicaSight(replica, answer, "consistent")
+    unknown = all(difference.note.startswith(UNKNOWN_VALUE) for difference in differing)
+    if unknown:
+        return ReplicaSight(replica, answer, "undecided", differences=differing, note=differing[0].note)
     return ReplicaSight(replica, answer, "divergent", "mismatch", differing)
 
 
@@ -260,6 +283,8 @@ def _without_owner(owner: OneRow, replica: Replica, answer: Answer) -> ReplicaSi
         return ReplicaSight(
             replica, answer, "consistent", note="kept, though the owner no longer has it for this replica"
         )
+    if owner.absence and not outside:
+        return ReplicaSight(replica, answer, "undecided", note=owner.absence)
     note = "`where` excludes it, so it is not to be here" if outside else "the owner does not have it"
     return ReplicaSight(replica, answer, "divergent", "orphan", note=note)
 

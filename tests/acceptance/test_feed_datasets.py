@@ -228,3 +228,22 @@ def test_what_a_connector_cannot_carry_is_undecided_and_says_why(
     verdicts = {one["verdict"] for one in outcome.json["findings"]}
     assert verdicts == {"undecided"}
     assert any(says in one["evidence"]["note"] for one in outcome.json["findings"])
+
+
+def test_the_entity_command_shows_what_happened_to_a_key(world: World) -> None:
+    """Who is on the phone sees the owner's latest changes, each once, however often the connector sent it."""
+    world.copy(world.settle("pg-crash-dups-json", "app.dup"))
+    outcome = world.audit("entity", "thing", "1", "--format", "json")
+    assert outcome.code == 0, outcome.err
+    assert [(change["change"], change["v"]) for change in outcome.json["changes"]] == [
+        ("snapshot", "0"), ("write", "1"), ("write", "2"), ("write", "3"), ("write", "4"), ("write", "104")
+    ]  # fmt: skip
+    assert outcome.json["replicas"][0]["state"] == "consistent"
+
+
+def test_the_entity_command_decides_nothing_that_the_feed_does_not_tell(world: World) -> None:
+    """A value that no record tells is neither equal nor different."""
+    world.copy(world.settle("pg-nulldef-json", "app.nulldef"))
+    outcome = world.audit("entity", "thing", "3", "--format", "json")
+    (replica,) = outcome.json["replicas"]
+    assert (outcome.code, replica["state"]) == (2, "undecided"), outcome.out

@@ -1,0 +1,68 @@
+"""The latest changes of one key, as the owner's feed tells them: what somebody on the phone asks first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
+from reconcilers.projection import compile_side, owner_items
+from reconcilers.row_stage import row_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from contracts.contract import Contract
+    from reconcilers.finding import KeyText
+    from reconcilers.ports import Snapshot
+    from reconcilers.workspace import Workspace
+
+CHANGES_MAX = 10
+"""Changes that are shown of a key, the latest: what a screen holds beside the rows."""
+
+_KINDS = {0: "write", 1: "delete", 2: "snapshot", 3: "not understood"}
+
+ChangeDocument = dict[str, str | None]
+
+
+def recent_changes(
+    snapshot: Snapshot, workspace: Workspace, contract: Contract, key: KeyText
+) -> tuple[ChangeDocument, ...]:
+    """What happened to a key, oldest first: when, where in the log and the feed, and which fields it changed.
+
+    Raises:
+        StoreError: The feed could not be read.
+    """
+    if not isinstance(snapshot, Remembering):
+        return ()
+    items = owner_items(contract)
+    wanted = {item.name: item.wanted for item in items}
+    keys = Keys(tuple(wanted[name] for name, _ in key), [tuple((text or "",) for _, text in key)])
+    side = compile_side(items, snapshot.versions([item.wanted for item in items], keys))
+    fields = [name for name in contract.fields if name not in contract.key]
+    table = "recent_changes"
+    snapshot.load(row_stage(contract, side, fields, extra=VERSION_COLUMNS), table)
+    columns = [*VERSION_COLUMNS, *(f"t{i}" for i in range(len(fields)))]
+    rows = workspace.cursor().execute(f'SELECT {", ".join(columns)} FROM "{table}" ORDER BY epoch, p0, p1, p2, seq')
+    told = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+    return tuple(_documents(told, fields))[-CHANGES_MAX:]
+
+
+def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[ChangeDocument]:
+    before: dict[str, str | None] = {}
+    for row in rows:
+        committed: datetime | None = row["committed"]
+        document: ChangeDocument = {
+            "change": _KINDS.get(row["kind"], "write"),
+            "committed_at": None if committed is None else f"{committed.isoformat(timespec='microseconds')}Z",
+            "position": row["place"] or None,
+            "partition": str(row["part"]),
+            "offset": str(row["off"]),
+        }
+        texts = {name: row[f"t{i}"] for i, name in enumerate(fields)}
+        if row["kind"] in (0, 2):
+            document |= {name: text for name, text in texts.items() if name not in before or before[name] != text}
+            before = texts
+        else:
+            before = {}
+        yield document

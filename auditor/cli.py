@@ -23,7 +23,7 @@ import typer.core
 import typer.main
 
 from auditor.commands.invocation import Invocation, common_options, tell
-from contracts.errors import AuditorError, UsageError
+from contracts.errors import AuditorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +59,7 @@ class Entry:
 
 COMMANDS = {
     "reconcile": Entry("reconcile", "Compare owners with their replicas, recheck, record and report.", AUDIT_PANEL),
+    "monitor": Entry("monitor", "Follow the change streams, and say what copies owe their owners.", AUDIT_PANEL),
     "entity": Entry("entity", "Show exactly one entity, everywhere, now.", AUDIT_PANEL),
     "findings": Entry("findings", "List what was found.", LEDGER_PANEL),
     "explain": Entry("explain", "Show one finding with all its evidence.", LEDGER_PANEL),
@@ -75,17 +76,12 @@ COMMANDS = {
     "ledger": Entry("ledger", "Show, upgrade or prune the ledger.", START_PANEL),
 }
 
-COMING = ("monitor",)
-"""Commands of the interface that this version does not have yet."""
-
 
 class AuditGroup(typer.core.TyperGroup):
     """All commands; the one that is called is imported, the others are names with a line of help."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the arguments call, with its common options."""
-        if args and args[0] in COMING:
-            raise UsageError(f"this version has no `audit {args[0]}` yet", hint="see `audit --help` for what it has")
         name, _, rest = super().resolve_command(ctx, args)
         command = None if name is None else load_command(name)
         return name, command, rest

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditor.feeds.feeds import Feeds
+    from auditor.feeds.monitored import MonitoredFeeds
     from auditor.ledger.ledger import Ledger
     from auditor.quantities import Window
     from auditor.readers.connection import ConnectionParts
@@ -168,6 +169,18 @@ class Wiring:
 
         committed = committed_offsets(Broker.of(group.feed, settings), group.group_id)
         return {part: offset for (topic, part), offset in committed.items() if topic == feed.topic}
+
+    def monitor(self, contracts: Iterable[Contract], scope: Iterable[Contract]) -> MonitoredFeeds:
+        """Have the feeds of some contracts followed by a monitor from now on; returns them.
+
+        Args:
+            contracts: Every contract.
+            scope: Those that are monitored.
+        """
+        from auditor.feeds.monitored import MonitoredFeeds
+
+        self._feeds = monitored = MonitoredFeeds(self.settings, contracts, scope)
+        return monitored
 
     def scanned_connection(self, reference: Reference) -> str:
         """The name of the connection at which a dataset is scanned, as loads have it; of a feed: its own."""

@@ -127,7 +127,7 @@ class RowsByKey:
         contract, replica = self._contract, self._replica
         soft = contract.owner.soft_delete
         extra = [f'{gone_sql(side, soft.field if soft else None)} AS "gone"']
-        extra += [f'{side.of(name).text} AS "e{i}"' for i, name in enumerate(contract.fields)]
+        extra += [f'{side.of(name).text} AS "w{i}"' for i, name in enumerate(contract.fields)]
         maps = _written_maps(replica)
         extra += [f'{_written_sql(contract, side, field_map)} AS "m{i}"' for i, field_map in enumerate(maps)]
         extra.append(f'{scope_sql(replica.where, side)} AS "inside"')
@@ -143,7 +143,7 @@ class RowsByKey:
             side = self._side(snapshot, items)
             extra = [f'{gone_sql(side, replica.deletes.column)} AS "gone"']
             names = [compared.name for compared in compared_fields(contract, replica)]
-            extra += [f'{side.of(name).text} AS "e{i}"' for i, name in enumerate(names)]
+            extra += [f'{side.of(name).text} AS "w{i}"' for i, name in enumerate(names)]
             extra += [f'CAST({side.columns[name].sql} AS VARCHAR) AS "s{i}"' for i, name in enumerate(contract.key)]
             self._load(snapshot, side, "copy", extra)
         copies: dict[KeyText, CopyRow] = {}
@@ -195,7 +195,7 @@ class RowsByKey:
     def _rows(self, name: str, texts: int, further: Sequence[str]) -> list[tuple[KeyText, tuple[Any, ...]]]:
         """The loaded rows by key: whether flagged, the texts, then further columns; live ones first."""
         keys = key_texts(self._contract)
-        columns = ["gone", *(f"e{i}" for i in range(texts)), *further]
+        columns = ["gone", *(f"w{i}" for i in range(texts)), *further]
         found = self._cursor.execute(
             f'SELECT {", ".join([*keys, *columns])} FROM "{self._name}_{name}" ORDER BY gone'
         ).fetchall()

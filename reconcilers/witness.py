@@ -187,7 +187,7 @@ def _history(
     """The versions of one key; None where they may mislead."""
     if not versions:
         return History((Version(ABSENT, float("-inf")),), complete=True) if whole else None
-    if not versions[-1]["current"] or any(one["kind"] == _DOUBT or one["same"] is None for one in versions):
+    if not versions[-1]["current"] or any(one["kind"] == _DOUBT or _is_unknown(one) for one in versions):
         return None
     known = [Version(ABSENT, float("-inf"))] if whole else []
     known += [Version(_digest(one, replica), at.monotonic - _age(one, at, clock), _change(one)) for one in versions]
@@ -202,6 +202,11 @@ def _passed(history: History, applied: Mapping[int, int]) -> Passed | None:
         if place and int(place["offset"] or 0) < applied.get(int(place["partition"] or 0), 0):
             moment = version.since
     return None if moment is None else Passed("applied", moment)
+
+
+def _is_unknown(version: Mapping[str, Any]) -> bool:
+    """Whether it is not known if the replica holds it; what a delete took away matters to nobody."""
+    return version["same"] is None and version["kind"] != _DELETED
 
 
 def _digest(version: Mapping[str, Any], replica: str) -> str:

@@ -80,7 +80,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
         where=_condition(where),
         deadline=duration("--deadline", deadline),
     )
-    wiring, catalog = _opened(invocation)
+    wiring, catalog = opened(invocation)
     wanted = replace(wanted, undecided_tolerated=wiring.settings.tolerate.undecided)
     if dry_run:
         from auditor.commands.dry_run import show_plan
@@ -99,7 +99,8 @@ def _condition(where: str | None) -> Expression | None:
     return parse_expression(where, Place("--where"))
 
 
-def _opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
+def opened(invocation: Invocation) -> tuple[Wiring, Catalog]:
+    """The wiring and the contracts, with their warnings told."""
     from auditor.wiring import Wiring, unserved_settings
 
     wiring = Wiring(invocation.settings())

@@ -77,19 +77,29 @@ class Feeds:
         Raises:
             UsageError: There is no such feed.
         """
-        self._settings.feed(reference.name)
-        if reference.name not in self._followed:
-            topics = {topic: tuple(one.columns) for topic, one in self._wanted.get(reference.name, {}).items()}
-            self._followed[reference.name] = Following(
-                reference.name, topics, partial(self._follower, reference.name), self._tell
-            )
-        return FeedReader(reference, self._followed[reference.name])
+        return FeedReader(reference, self.following(reference.name))
+
+    def following(self, name: str) -> Following:
+        """Who follows a feed; nothing is opened.
+
+        Raises:
+            UsageError: There is no such feed.
+        """
+        self._settings.feed(name)
+        if name not in self._followed:
+            topics = {topic: tuple(one.columns) for topic, one in self.wanted_of(name).items()}
+            self._followed[name] = Following(name, topics, partial(self._follower, name), self._tell)
+        return self._followed[name]
+
+    def wanted_of(self, name: str) -> Mapping[str, WantedTopic]:
+        """What is to be kept of a feed, by topic."""
+        return self._wanted.get(name, {})
 
     def _tell(self, text: str) -> None:
         self.say(text)
 
     def _follower(self, name: str) -> Follower:
-        wanted = self._wanted.get(name, {})
+        wanted = self.wanted_of(name)
         if not wanted:
             raise FeedError(f"reading the feed {name}: no contract names a topic of it", hint="name one in a contract")
         state = self._state(name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from auditor.feeds.follower import Follower
     from auditor.feeds.ports import Partition
     from reconcilers.flaws import Flaw
+    from reconcilers.streams.state import FeedState
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
 
@@ -80,6 +81,26 @@ class Following:
         finally:
             with self._lock:
                 self._open -= 1
+
+    def read_on(self, workspace: Workspace) -> None:
+        """Read on to the end of the feed, unless a snapshot is open.
+
+        Raises:
+            FeedError: The feed cannot be read.
+        """
+        with self._lock:
+            if self._open == 0:
+                self._catch_up(workspace)
+
+    @property
+    def state(self) -> FeedState:
+        """What is kept; the feed has been opened."""
+        return self._follower_now.state
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Those that contracts name."""
+        return list(self._topics)
 
     def _catch_up(self, workspace: Workspace) -> None:
         if self._follower is None:

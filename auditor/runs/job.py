@@ -114,7 +114,7 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
         with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
             entities = [contract.entity for contract in scope]
             ledger = held.enter_context(ledger_for_run(wiring, entities, run_id, listener.say))
-            books = _Books(wiring, catalog, ledger)
+            books = books_for(wiring, catalog, ledger)
             if request.resume is not None:
                 _refuse_ended(checkpoints, ledger)
             around = replace(
@@ -128,6 +128,18 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
         if not _compared(document):
             return Job(document, (), document["exit_code"])
         return _recorded(request, result, document, books, overflow)
+
+
+def books_for(wiring: Wiring, catalog: Catalog, ledger: Ledger) -> _Books:
+    """What results are written down with."""
+    return _Books(wiring, catalog, ledger)
+
+
+def record_job(
+    request: ReconcileRequest, result: RunResult, document: RunDocument, books: _Books, overflow: Overflow
+) -> Job:
+    """Mask and record what some run found that has looked at single keys only."""
+    return _recorded(JobRequest(request), result, document, books, overflow)
 
 
 def _checkpoints(request: JobRequest, wiring: Wiring, scope: Sequence[Contract], clock: Clock) -> Checkpoints:
@@ -278,7 +290,8 @@ def _record(job: Job, findings: RunFindings, request: JobRequest, result: RunRes
     if known is not None:
         findings.know(known)
         forgive(job.document, known)
-    whole = frozenset[tuple[str, str | None]]() if request.reconcile.where is not None else None
+    narrowed = request.reconcile.where is not None or request.reconcile.kind != "reconcile"
+    whole = frozenset[tuple[str, str | None]]() if narrowed else None
     digest = books.wiring.settings.digest
     with collector_paused():
         times = ledger.record(job.document, findings, whole=whole, auditor_version=version(), settings_digest=digest)

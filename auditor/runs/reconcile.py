@@ -65,6 +65,7 @@ class ReconcileRequest:
         where: Only these owner rows, in contract names, or None.
         undecided_tolerated: Undecided keys that are not yet trouble.
         deadline: When the whole run is to be over, from its start on; None: whenever it is.
+        kind: What the run is called in reports and in the ledger.
     """
 
     entities: tuple[str, ...] = ()
@@ -75,6 +76,7 @@ class ReconcileRequest:
     undecided_tolerated: int = 0
     where: Expression | None = None
     deadline: timedelta | None = None
+    kind: str = "reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,11 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
             _keep(run, around, more=request.recheck or number + 1 < len(runs))
         if request.recheck:
             _recheck(runs, request, around, time)
-            _tell_late(runs, around)
+            tell_late(runs, around)
         else:
             for watch in _watches(runs):
                 watch.suspicion.leave()
-    return _result(runs, request, around, run_id, started)
+    return run_result(runs, request, around, run_id, started)
 
 
 def in_scope(request: ReconcileRequest, contracts: Mapping[str, Contract]) -> list[Contract]:
@@ -374,14 +376,19 @@ def _recheck(runs: Sequence[EntityRun], request: ReconcileRequest, around: Surro
     clock, watches = around.clock, _watches(runs)
     deadline = min(clock.monotonic() + request.max_wait.total_seconds(), time.ends)
     try:
-        _look_again(watches, deadline, around)
+        look_again(watches, deadline, around)
     except DeadlineError as error:
         around.say(f"what was to be looked at again is left to the next run: {error.message}")
     for watch in watches:
         watch.suspicion.give_up(clock.now())
 
 
-def _look_again(watches: Sequence[Watch], deadline: float, around: Surroundings) -> None:
+def look_again(watches: Sequence[Watch], deadline: float, around: Surroundings) -> None:
+    """Look again at what entities have under suspicion, until all of it is settled or would be later than that.
+
+    Raises:
+        DeadlineError: The run's time is over.
+    """
     clock = around.clock
     told = None
     while (settled := _earliest(watches, Suspicion.settled_in, clock.monotonic())) is not None:
@@ -410,7 +417,7 @@ def _tell(watches: Sequence[Watch], wait: float, told: int | None, around: Surro
     return count
 
 
-def _tell_late(runs: Sequence[EntityRun], around: Surroundings) -> None:
+def tell_late(runs: Sequence[EntityRun], around: Surroundings) -> None:
     """Tell a replica that has fallen behind as a whole from rows that are wrong."""
     for run in runs:
         if run.watch is not None:
@@ -420,16 +427,17 @@ def _tell_late(runs: Sequence[EntityRun], around: Surroundings) -> None:
 # -- counting ----------------------------------------------------------------------------------------------------------
 
 
-def _result(
+def run_result(
     runs: Sequence[EntityRun], request: ReconcileRequest, around: Surroundings, run_id: str, started: datetime
 ) -> RunResult:
+    """Count what a run that is over has found, and decide its exit code."""
     told = [_told(run) for run in runs]
     entities = [_entity_tally(run, seen, request) for run, seen in zip(runs, told, strict=True)]
     verdicts = sum((seen.verdicts for seen in told), Counter[tuple[str | None, Verdict]]())
     reasons = exit_reasons(runs, verdicts, request.undecided_tolerated)
     return RunResult(
         run_id=run_id,
-        kind="reconcile",
+        kind=request.kind,
         started_at=started,
         finished_at=around.clock.now(),
         exit_code=exit_code(reasons),

@@ -29,16 +29,19 @@ from reconcilers.streams.fold import (
     swept_sql,
     truncated_sql,
 )
+from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
+from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.table import StreamTable
 from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
     from reconcilers.streams.intake import Intake, Truncation
+    from reconcilers.streams.obligations import Drifting, Duty, Owed
 
 SCHEMA_VERSION = 1
 FOLD_ROWS = 400_000
@@ -161,9 +164,11 @@ class FeedState:
             self._db = duckdb.connect(":memory:" if path is None else str(path), config=config)
             self._db.execute("SET TimeZone = 'UTC'")
             self._prepare()
+            self._db.execute(OBLIGATIONS_DDL)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         self.tables: dict[str, StreamTable] = self._read_tables()
+        self.obligations = Obligations(self._db)
         self.epochs: dict[tuple[str, str], int] = {
             (topic, stream): number
             for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
@@ -304,6 +309,7 @@ class FeedState:
         self._db.execute(f"DROP TABLE {table.head}")
         self._db.execute(f"DROP TABLE {table.images}")
         self._db.execute(f"DROP TABLE {table.history}")
+        self.obligations.forget(table.topic)
         for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps", "notes"):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
         self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
@@ -378,6 +384,7 @@ class FeedState:
         if len(intake):
             self._db.register("incoming", intake.arrow())
             self._db.execute(f"INSERT INTO {intake.table.versions} SELECT * FROM incoming")
+            self.obligations.owe(intake.table, "incoming")
             self._db.unregister("incoming")
         if intake.kept:
             self._kept.add(intake.table.topic)
@@ -409,6 +416,18 @@ class FeedState:
     def _number(self, seqs: Mapping[str, int]) -> None:
         for topic, following in dict(seqs).items():
             self._db.execute("UPDATE topics SET next_seq = ? WHERE topic = ?", [following, topic])
+
+    # -- obligations ---------------------------------------------------------------------------------------------------
+
+    def take_on(self, duties: Iterable[Duty]) -> None:
+        """Say what obliges whom; see `Obligations.take_on`."""
+        with self._transaction():
+            self.obligations.take_on(duties, self.tables)
+
+    def settle(self, met: Sequence[Owed], found: Iterable[Drifting], gone: Iterable[Drifting], now: datetime) -> None:
+        """Let go of what was looked at; see `Obligations.settle`."""
+        with self._transaction():
+            self.obligations.settle(met, found, gone, now.astimezone(UTC).replace(tzinfo=None))
 
     def remember(self, topic: str, since: datetime) -> None:
         """Let go of the versions that were read before some moment."""
@@ -446,8 +465,16 @@ class FeedState:
         with self._transaction():
             if tail:
                 self._fold_tail(table)
-            self._db.execute(truncated_sql(table, quoted(topic)))
-            self._db.execute(swept_sql(table, quoted(topic)))
+            self._take_away(table, truncated_sql(table, quoted(topic)))
+            self._take_away(table, swept_sql(table, quoted(topic)))
+
+    def _take_away(self, table: StreamTable, deletion: str) -> None:
+        """Delete head rows; each is owed, as with a delete of its own."""
+        gone = self._db.execute(f"{deletion} RETURNING {table.head}.*").to_arrow_table()
+        if gone.num_rows:
+            self._db.register("gone", gone)
+            self.obligations.owe(table, "gone")
+            self._db.unregister("gone")
 
     def _fold_tail(self, table: StreamTable) -> None:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditor.cli import COMING, COMMANDS, load_command
+from auditor.cli import COMMANDS, load_command
 from auditor.commands.invocation import common_options
 from tests.docs.pages import DOCS
 
@@ -68,8 +68,3 @@ def test_every_command_and_option_has_a_line_of_help(name: str) -> None:
 def test_common_options_are_described_once() -> None:
     text = PAGE.read_text("utf-8")
     assert set(_OPTION.findall(text[: _SECTION.search(text).start()])) >= COMMON  # type: ignore[union-attr]
-
-
-def test_what_is_coming_is_named() -> None:
-    text = PAGE.read_text("utf-8")
-    assert all(f"`audit {name}`" in text.partition("## Not yet")[2] for name in COMING)

@@ -1,0 +1,227 @@
+"""`audit monitor`: follow the change streams, and say what the copies owe their owners.
+
+Reading a feed obliges the replicas (`reconcilers.streams.obligations`).  What they owe is looked at, suspects are
+rechecked as in the nightly job, and what is found is recorded in the ledger under the same identities, so that both
+speak of the same drift.  The ledger is written first and the obligations are let go of then: killed in between, a
+monitor finds the same again and records it as what it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from auditor.interruption import interruptible
+from auditor.reports.collector import collector_paused
+from auditor.reports.document import run_document
+from auditor.run_id import new_run_id
+from auditor.runs.job import Job, books_for, record_job
+from auditor.runs.lease import ledger_for_run
+from auditor.runs.monitored import MonitoredEntity
+from auditor.runs.reconcile import (
+    EntityRun,
+    ReconcileRequest,
+    Surroundings,
+    Watch,
+    in_scope,
+    look_again,
+    looker,
+    run_result,
+    tell_late,
+)
+from auditor.runs.run_time import RunTime
+from auditor.runs.shared_time import shared_clock
+from auditor.runs.suspicion import Suspicion
+from contracts.errors import AuditorError, DeadlineError, UsageError
+from reconcilers.rows import Counts
+from reconcilers.sight import EntityLook, ReplicaLook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from auditor.clock import Clock
+    from auditor.feeds.following import Following
+    from auditor.runs.job import Listener
+    from auditor.wiring import Wiring
+    from contracts.catalog import Catalog
+    from contracts.contract import Contract
+    from reconcilers.finding import Finding
+    from reconcilers.tally import RunResult
+
+KIND = "monitor"
+
+
+@dataclass(slots=True)
+class Monitor:
+    """The entities that are monitored, with what they are looked at with.
+
+    Attributes:
+        request: What is monitored, and how long is waited.
+        around: What looks are had with.
+        followed: The feeds, by name.
+        entities: Those that can be looked at.
+        runs: All in scope.
+    """
+
+    request: ReconcileRequest
+    around: Surroundings
+    followed: Mapping[str, Following]
+    entities: list[MonitoredEntity] = field(default_factory=list)
+    runs: list[EntityRun] = field(default_factory=list)
+
+    def take_on(self, contracts: Sequence[Contract]) -> None:
+        """Prepare to look at these."""
+        from auditor.feeds.monitored import duties
+
+        self.around.workspace.know_functions()
+
+        for number, contract in enumerate(contracts):
+            run = EntityRun(contract)
+            self.runs.append(run)
+            try:
+                looking = looker(contract, self.around, prefix=f"m{number}_")
+            except AuditorError as error:
+                self._fail(run, error)
+                continue
+            bounds = {replica.name: self._bound(replica.name, contract) for replica in contract.replicas}
+            around = self.around
+            run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
+            run.first = _nothing(contract)
+            mine = [(self.followed[name], duty) for name, duty in duties(contract)]
+            self.entities.append(MonitoredEntity(run, mine, around.workspace.cursor(), around.clock))
+
+    def _bound(self, name: str, contract: Contract) -> float:
+        return next(one.lag_bound for one in contract.replicas if one.name == name).total_seconds()
+
+    def _fail(self, run: EntityRun, error: AuditorError) -> None:
+        run.error = str(error)
+        run.reasons.add("incomplete" if isinstance(error, DeadlineError) else "unreadable")
+        self.around.say(f"{run.contract.entity}: {error}")
+
+    def look_at_everything(self, time: RunTime) -> list[Finding]:
+        """Look at all that is owed and at the drift that is known; returns the drift that is no more."""
+        gone: list[Finding] = []
+        for entity in self.entities:
+            try:
+                time.check()
+                gone += entity.look_at_drift(entity.drifting())
+                entity.look()
+            except AuditorError as error:
+                self._fail(entity.run, error)
+        return gone
+
+    def recheck(self, time: RunTime) -> None:
+        """Look again at suspects while something can be settled before `max_wait` or the run's time is over."""
+        clock, watches = self.around.clock, [entity.watch for entity in self.entities]
+        deadline = min(clock.monotonic() + self.request.max_wait.total_seconds(), time.ends)
+        try:
+            look_again(watches, deadline, self.around)
+        except DeadlineError as error:
+            self.around.say(f"what was to be looked at again is left to the next run: {error.message}")
+        for watch in watches:
+            watch.suspicion.give_up(clock.now())
+        tell_late(self.runs, self.around)
+
+    def tell_of_feeds(self) -> None:
+        """Say what of the feeds is not known."""
+        for entity in self.entities:
+            for following, duty in entity.duties:
+                if note := following.incomplete(duty.topic):
+                    known = entity.run.first.notes if entity.run.first is not None else []
+                    told = f"{following.feed}/{duty.topic}: {note}"
+                    if told not in known:
+                        known.append(told)
+                        self.around.say(f"{entity.contract.entity}: {told}")
+
+    def result(self, run_id: str, started: datetime) -> RunResult:
+        """Everything that was found."""
+        return run_result(self.runs, self.request, self.around, run_id, started)
+
+    def settle(self, findings: Sequence[Finding]) -> None:
+        """Keep what was found, once it is recorded."""
+        for entity in self.entities:
+            entity.settle(one for one in findings if one.entity == entity.contract.entity)
+
+
+def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener) -> Job:
+    """Read everything that the feeds have, look at what is owed, recheck, record: `--until-caught-up`.
+
+    Raises:
+        AuditorError: Nothing could be monitored: no contract has a feed, a feed cannot be read, another monitor.
+    """
+    scope, unfollowed = followed_contracts(request, catalog.contracts)
+    for name in unfollowed:
+        listener.say(f"{name}: its owner has no feed, so it is not followed; `audit reconcile` compares it")
+    for warning in wiring.expect(scope, catalog.contracts):
+        listener.say(warning)
+    clock = shared_clock(wiring, clock, listener.say)
+    started, run_id = clock.now(), new_run_id(clock.now())
+    with ExitStack() as held:
+        feeds = wiring.monitor(catalog.contracts.values(), scope)
+        workspace = held.enter_context(wiring.workspace())
+        held.enter_context(interruptible(workspace.interrupt))
+        held.enter_context(collector_paused())
+        ledger = held.enter_context(ledger_for_run(wiring, (), run_id, listener.say))
+        books = books_for(wiring, catalog, ledger)
+        time = RunTime(clock, workspace, request.deadline, request.max_wait)
+        with time.running():
+            around = Surroundings(
+                catalog.contracts, wiring.scanner, workspace, clock, listener.say,
+                confirmer=wiring.confirmer, applied=wiring.applied, loads=wiring.loads,
+            )  # fmt: skip
+            monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace))
+            monitor.take_on(scope)
+            gone = monitor.look_at_everything(time)
+            monitor.recheck(time)
+        monitor.tell_of_feeds()
+        healed(monitor, gone)
+        result = monitor.result(run_id, started)
+        findings = list(result.findings)
+        job = record_job(
+            replace(request, kind=KIND), result, run_document(result, catalog.contracts), books, workspace.overflow
+        )
+        if job.ledger_error is None:
+            monitor.settle(findings)
+        return job
+
+
+def healed(monitor: Monitor, gone: Sequence[Finding]) -> None:
+    """Put the drift that is no more among what the run has found."""
+    for entity in monitor.entities:
+        entity.watch.suspicion.settled += (one for one in gone if one.entity == entity.contract.entity)
+
+
+def followed_contracts(
+    request: ReconcileRequest, contracts: Mapping[str, Contract]
+) -> tuple[list[Contract], list[str]]:
+    """The contracts in scope whose owner has a feed, as they are monitored, and the names of the others.
+
+    References are left to the nightly job: they would have the whole owner of another entity read at each look.
+
+    Raises:
+        UsageError: No contract in scope has a feed.
+    """
+    chosen = in_scope(request, contracts)
+    followed = [contract for contract in chosen if contract.owner.feed is not None]
+    if not followed:
+        raise UsageError(
+            f"monitoring {', '.join(contract.entity for contract in chosen) or 'nothing'}: no owner has a feed",
+            hint="name one under `owner` in a contract: `feed: {name: FEED, topic: TOPIC}`",
+        )
+    return [_without_references(contract) for contract in followed], [
+        contract.entity for contract in chosen if contract.owner.feed is None
+    ]
+
+
+def _without_references(contract: Contract) -> Contract:
+    fields = {name: replace(one, references=None) for name, one in contract.fields.items()}
+    return replace(contract, fields=fields)
+
+
+def _nothing(contract: Contract) -> EntityLook:
+    """What was seen before the first look: of a feed in which nothing happened, nothing is owed."""
+    replicas = {replica.name: ReplicaLook(counts=Counts(0, 0, 0, 0)) for replica in contract.replicas}
+    remark = "only keys were compared that the change streams told of, or that were known to differ"
+    return EntityLook(replicas=replicas, remarks=[remark])

@@ -1,0 +1,257 @@
+"""One entity under a monitor: what its replicas are obliged to, what is under suspicion, and what was found.
+
+A key that is owed is looked at on both sides, as the nightly job looks at its suspects.  Where the two agree,
+everything that was owed until then is met: the replica holds the owner's row as it is now, and so it has reflected
+every version before.  Where they do not, the key is a suspect, and goes through the same recheck, with the owner's
+versions as witnesses.  It stays owed until it is judged, so that a process that is killed looks at it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from auditor.runs.obliged_keys import canonical_keys
+from reconcilers.finding import Divergence, Finding, Verdict
+from reconcilers.rows import Counts
+from reconcilers.sight import EntityLook, Suspects
+from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Owed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+    from auditor.clock import Clock
+    from auditor.feeds.following import Following
+    from auditor.runs.reconcile import EntityRun, Watch
+    from contracts.contract import Contract, Replica
+    from reconcilers.finding import KeyText
+    from reconcilers.sight import Sight
+    from reconcilers.spill import Listed
+
+_Subject = tuple[str | None, "KeyText"]
+"""A replica (None: the owner alone) and a key."""
+
+TOGETHER_MAX = 100_000
+"""Keys of one replica that are in memory at once: some 50 MB."""
+
+_Rule = tuple[str, str | None]
+"""A divergence, and the rule that is broken."""
+
+
+@dataclass(slots=True)
+class MonitoredEntity:
+    """See the module's docstring.
+
+    Attributes:
+        run: The entity as reports see it; its first look is the sum of all looks.
+        duties: Of its replicas, each with who follows the feed.
+        cursor: Of the workspace.
+        clock: Tells when.
+        pending: What is owed of the keys that are under suspicion.
+        unread: Replicas of which the latest look shows nothing that could be relied on.
+    """
+
+    run: EntityRun
+    duties: Sequence[tuple[Following, Duty]]
+    cursor: duckdb.DuckDBPyConnection
+    clock: Clock
+    pending: dict[_Subject, list[tuple[Following, Owed]]] = field(default_factory=dict)
+    unread: set[str | None] = field(default_factory=set)
+
+    @property
+    def contract(self) -> Contract:
+        """The entity's, with the replicas in scope."""
+        return self.run.contract
+
+    @property
+    def watch(self) -> Watch:
+        """Who looks, and what is suspect."""
+        if self.run.watch is None:
+            raise TypeError(f"{self.contract.entity} is not watched")
+        return self.run.watch
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def look(self, until: Mapping[str, datetime] | None = None) -> int:
+        """Look at the keys that are owed and not under suspicion yet.
+
+        Args:
+            until: Of each replica: only at what was read by then, in UTC without a zone; None: at everything.
+
+        Returns:
+            How many keys were looked at.
+
+        Raises:
+            StoreError: The owner could not be read.
+        """
+        looked = 0
+        for replica in self.contract.replicas:
+            mine = [(following, duty) for following, duty in self.duties if duty.replica == replica.name]
+            latest = None if until is None else until[replica.name]
+            for owed in self._owed(mine, latest):
+                looked += self._look_at_owed(replica, owed)
+        return looked
+
+    def _owed(
+        self, duties: Sequence[tuple[Following, Duty]], until: datetime | None
+    ) -> Iterator[list[tuple[KeyText, Following, Owed]]]:
+        """What is owed by duties of one replica, some keys at a time; of few, all that a key owes comes together."""
+        together: list[tuple[KeyText, Following, Owed]] = []
+        for following, duty in duties:
+            obligations = following.state.obligations
+            number = obligations.number(duty)
+            replica = next(one for one in self.contract.replicas if one.name == duty.replica)
+            for owed in () if number is None else obligations.owed([number], until):
+                keys = canonical_keys(self.cursor, self.contract, None if duty.by_owner else replica, owed)
+                together += [(key, following, one) for key, one in zip(keys, owed, strict=True)]
+                if len(together) > TOGETHER_MAX:
+                    yield together
+                    together = []
+        if together:
+            yield together
+
+    def _look_at_owed(self, replica: Replica, owed: Sequence[tuple[KeyText, Following, Owed]]) -> int:
+        wanted: dict[_Subject, list[tuple[Following, Owed]]] = {}
+        for key, following, one in owed:
+            subject = (replica.name, key)
+            if subject in self.pending:
+                self._note(subject, (following, one))
+            else:
+                wanted.setdefault(subject, []).append((following, one))
+        subjects = list(wanted)
+        for start in range(0, len(subjects), OWED_AT_ONCE):
+            some = subjects[start : start + OWED_AT_ONCE]
+            self._look_at({subject: wanted[subject] for subject in some}, replica.name)
+        return len(wanted)
+
+    def _note(self, subject: _Subject, owed: tuple[Following, Owed]) -> None:
+        """What is owed of a key under suspicion is judged with it; what was looked at since is what counts."""
+        self.pending[subject] = [
+            (following, one) for following, one in self.pending[subject] if one.subject != owed[1].subject
+        ] + [owed]
+
+    def _look_at(self, wanted: Mapping[_Subject, Sequence[tuple[Following, Owed]]], replica: str) -> None:
+        suspicious = self._seen({key for _, key in wanted}, {replica})
+        met: dict[Following, list[Owed]] = {}
+        for subject, owed in wanted.items():
+            if subject in suspicious:
+                self.pending[subject] = list(owed)
+            else:
+                for following, one in owed:
+                    met.setdefault(following, []).append(one)
+        if replica in self.unread:
+            return
+        for following, some in met.items():
+            following.state.settle(some, (), (), self.clock.now())
+
+    def look_at_drift(self, known: Iterable[Drifting]) -> list[Finding]:
+        """Look again at what was found to be drift; returns what is no more, as healed."""
+        gone: list[Finding] = []
+        some = list(known)
+        for start in range(0, len(some), OWED_AT_ONCE):
+            drifting = some[start : start + OWED_AT_ONCE]
+            names = {one.replica for one in drifting if one.replica is not None}
+            seen = self._seen({one.key for one in drifting}, names)
+            gone += [
+                _healed(one)
+                for one in drifting
+                if one.replica not in self.unread
+                and (one.divergence, one.rule) not in seen.get((one.replica, one.key), ())
+            ]
+        return gone
+
+    def _seen(self, keys: set[KeyText], replicas: set[str]) -> dict[_Subject, set[_Rule]]:
+        """Look at some keys; what differs is under suspicion from then on.  Returns what differs, and how."""
+        unkeyed = any(text is None for key in keys for _, text in key)
+        look = self.watch.looker.look(Suspects(keys, unkeyed))
+        wall = self.clock.now()
+        self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
+        self._count(look, replicas)
+        seen: dict[_Subject, set[_Rule]] = {}
+        fresh = EntityLook(
+            watermark=look.watermark,
+            owner_sights=self._fresh(look.owner_sights, None, seen),
+            read_until=look.read_until,
+            replicas={
+                name: replace(copy, sights=self._fresh(copy.sights, name, seen) if name in replicas else [])
+                for name, copy in look.replicas.items()
+            },
+        )
+        self.watch.suspicion.begin(fresh, wall)
+        return seen
+
+    def _fresh(self, sights: Listed[Sight], name: str | None, seen: dict[_Subject, set[_Rule]]) -> list[Sight]:
+        fresh = []
+        for sight in sights:
+            subject = (name, sight.finding.key or ())
+            if subject not in self.pending:
+                fresh.append(sight)
+            seen.setdefault(subject, set()).add((sight.finding.divergence.value, sight.finding.rule))
+        for subject in seen:
+            self.pending.setdefault(subject, [])
+        return fresh
+
+    def _count(self, look: EntityLook, replicas: set[str]) -> None:
+        """Add what a look shows of some replicas to what the report says was compared."""
+        total = self.run.first
+        if total is None:
+            raise TypeError(f"{self.contract.entity} was not begun")
+        total.owner_rows += look.owner_rows
+        total.watermark = look.watermark
+        total.notes += [note for note in look.notes if note not in total.notes]
+        for name in replicas:
+            known, copy = total.replicas[name], look.replicas[name]
+            known.counts = _sum(known.counts, copy.counts)
+            known.watermark = copy.watermark or known.watermark
+            known.error = known.error or copy.error
+            known.notes += [note for note in copy.notes if note not in known.notes]
+
+    # -- settling ------------------------------------------------------------------------------------------------------
+
+    def settle(self, findings: Iterable[Finding]) -> None:
+        """Keep in the states what was found: what is judged is owed no more, drift is looked at until it is gone."""
+        met: dict[Following, list[Owed]] = {}
+        found, gone = [], []
+        for finding in findings:
+            if finding.key is None:
+                continue
+            drifting = Drifting(finding.entity, finding.replica, finding.key, finding.divergence.value, finding.rule)
+            owed = self.pending.pop((finding.replica, finding.key), [])
+            if finding.verdict is Verdict.PERSISTENT:
+                found.append(drifting)
+            elif finding.verdict is Verdict.HEALED:
+                gone.append(drifting)
+            else:
+                continue
+            for following, one in owed:
+                met.setdefault(following, []).append(one)
+        home = self.duties[0][0] if self.duties else None
+        for following in {id(f): f for f, _ in self.duties}.values():
+            mine = following is home
+            following.state.settle(
+                met.get(following, ()), found if mine else (), gone if mine else (), self.clock.now()
+            )
+
+    def drifting(self) -> list[Drifting]:
+        """What was found to be drift and is not known to be gone."""
+        return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
+
+
+def _sum(one: Counts | None, other: Counts | None) -> Counts | None:
+    if one is None or other is None:
+        return one or other
+    return Counts(
+        one.owner_rows + other.owner_rows,
+        one.replica_rows + other.replica_rows,
+        one.compared_rows + other.compared_rows,
+        one.kept + other.kept,
+    )
+
+
+def _healed(drifting: Drifting) -> Finding:
+    return Finding(
+        drifting.entity, drifting.replica, drifting.key, Divergence(drifting.divergence), Verdict.HEALED, drifting.rule
+    )

@@ -1,0 +1,249 @@
+"""What change streams oblige replicas to, and which of it has not been seen to be met yet.
+
+Each version of an owner's row is an obligation on each replica of the contract: to hold it, or a later one, within its
+lag bound.  A replica's own change is one, too: it must be what the owner tells it to be.  Rows that are gone without a
+word of their own (a truncate, a snapshot that did not meet them) are obligations as every delete is.
+
+They are written in the transaction that keeps the changes and their offsets, so that none is lost and none is there
+twice, whenever the process is killed.  Rows are appended and, once met, deleted; none is ever updated.  How many there
+are is bounded by what changes within the lag bounds, and by what stays undecided.
+
+What was found to be drift is kept until it is seen to be gone (*drifting*): nobody owes it again, and yet it must be
+looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+    from reconcilers.finding import KeyText
+    from reconcilers.streams.table import StreamTable
+
+DDL = """
+CREATE TABLE IF NOT EXISTS subjects (
+    number INTEGER, entity VARCHAR, replica VARCHAR, topic VARCHAR, by_owner BOOLEAN, key VARCHAR);
+CREATE SEQUENCE IF NOT EXISTS obligation_numbers;
+CREATE TABLE IF NOT EXISTS obligations (
+    subject INTEGER, number BIGINT, seq BIGINT, part INTEGER, off BIGINT, kind UTINYINT, id VARCHAR, key VARCHAR[],
+    committed TIMESTAMP, stamp BIGINT, seen TIMESTAMP);
+CREATE TABLE IF NOT EXISTS drifting (
+    entity VARCHAR, replica VARCHAR, key VARCHAR, divergence VARCHAR, rule VARCHAR, since TIMESTAMP);
+"""
+
+OWED_AT_ONCE = 20_000
+"""Keys handed over at once: as many as are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """That changes of a topic oblige a replica.
+
+    Attributes:
+        entity: Whose contract says so.
+        replica: Whose duty it is.
+        topic: Whose changes they are.
+        by_owner: The topic is the owner's; else the replica's own.
+        key: The columns of the topic that hold the contract's key, in contract order.
+    """
+
+    entity: str
+    replica: str
+    topic: str
+    by_owner: bool
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """The open obligations of one key, as one topic spells it.
+
+    Attributes:
+        subject: The number of the duty.
+        key: The texts of its parts.
+        last: The number of the latest of them: those that come later are not meant.
+        since: When the oldest was read, by the auditor's clock, in UTC without a zone.
+        count: How many they are.
+    """
+
+    subject: int
+    key: tuple[str | None, ...]
+    last: int
+    since: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drifting:
+    """Drift that was found and is not known to be gone."""
+
+    entity: str
+    replica: str | None
+    key: KeyText
+    divergence: str
+    rule: str | None
+
+
+class Obligations:
+    """The obligations in one state of feeds.
+
+    Args:
+        db: The state's connection; whoever writes, does so within its transactions.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._db = db
+        self._duties: dict[Duty, int] = {}
+
+    # -- duties --------------------------------------------------------------------------------------------------------
+
+    def take_on(self, duties: Iterable[Duty], tables: Mapping[str, StreamTable]) -> None:
+        """Say what obliges whom from now on; within a transaction.
+
+        A duty that is new owes everything that is kept already.  One that is there no more is forgotten.
+        """
+        wanted = {duty for duty in duties if duty.topic in tables}
+        known = self._known()
+        for duty in [duty for duty in known if duty.topic in tables and duty not in wanted]:
+            self._drop(known.pop(duty))
+        number = max(known.values(), default=0)
+        for duty in sorted(wanted - known.keys(), key=repr):
+            number += 1
+            row = [number, duty.entity, duty.replica, duty.topic, duty.by_owner, json.dumps(duty.key)]
+            self._db.execute("INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?)", row)
+            known[duty] = number
+            table = tables[duty.topic]
+            self._owe(duty, number, table, table.head)
+            self._owe(duty, number, table, table.versions)
+        self._duties = {duty: known[duty] for duty in wanted}
+
+    def _known(self) -> dict[Duty, int]:
+        rows = self._db.execute("SELECT number, entity, replica, topic, by_owner, key FROM subjects").fetchall()
+        return {
+            Duty(entity, replica, topic, by_owner, tuple(json.loads(key))): number
+            for number, entity, replica, topic, by_owner, key in rows
+        }
+
+    def _drop(self, number: int) -> None:
+        self._db.execute("DELETE FROM subjects WHERE number = ?", [number])
+        self._db.execute("DELETE FROM obligations WHERE subject = ?", [number])
+
+    def forget(self, topic: str) -> None:
+        """The topic is read again from its beginning: everything of it will be owed anew; within a transaction."""
+        numbers = "SELECT number FROM subjects WHERE topic = ?"
+        self._db.execute(f"DELETE FROM obligations WHERE subject IN ({numbers})", [topic])
+        self._db.execute("DELETE FROM subjects WHERE topic = ?", [topic])
+
+    def number(self, duty: Duty) -> int | None:
+        """The number of a duty; None where it was not taken on."""
+        return self._duties.get(duty)
+
+    # -- owing ---------------------------------------------------------------------------------------------------------
+
+    def owe(self, table: StreamTable, source: str, where: str = "true") -> None:
+        """Oblige by some versions of a topic; within a transaction.
+
+        Args:
+            table: The topic's.
+            source: The table of the versions, with the topic's columns.
+            where: Which of them.
+        """
+        for duty, number in self._duties.items():
+            if duty.topic == table.topic:
+                self._owe(duty, number, table, source, where)
+
+    def _owe(self, duty: Duty, number: int, table: StreamTable, source: str, where: str = "true") -> None:
+        key = ", ".join(f"c{table.columns.index(name)}" for name in duty.key)
+        self._db.execute(
+            f"INSERT INTO obligations SELECT {number}, nextval('obligation_numbers'), seq, part, off, kind, id, "
+            f"[{key}], committed, stamp, seen FROM {source} WHERE {where}"
+        )
+
+    # -- what is owed --------------------------------------------------------------------------------------------------
+
+    def owed(self, numbers: Sequence[int], until: datetime | None = None) -> Iterator[list[Owed]]:
+        """The keys with open obligations, oldest first, OWED_AT_ONCE at a time.
+
+        Args:
+            numbers: Of which duties.
+            until: Only what was read by then, in UTC without a zone; None: all.
+        """
+        cursor = self._db.cursor()
+        try:
+            cursor.execute(
+                "SELECT subject, key, max(number), min(seen) AS since, count(*) FROM obligations "
+                "WHERE subject IN (SELECT unnest(?)) AND (? IS NULL OR seen <= ?) "
+                "GROUP BY subject, key ORDER BY since, key",
+                [list(numbers), until, until],
+            )
+            while rows := cursor.fetchmany(OWED_AT_ONCE):
+                yield [Owed(subject, tuple(key), last, since, count) for subject, key, last, since, count in rows]
+        finally:
+            cursor.close()
+
+    def count(self, numbers: Sequence[int] | None = None) -> int:
+        """How many obligations are open; of some duties, or of all."""
+        some = "" if numbers is None else " WHERE subject IN (SELECT unnest(?))"
+        row = self._db.execute(f"SELECT count(*) FROM obligations{some}", [] if numbers is None else [list(numbers)])
+        return int((row.fetchone() or (0,))[0])
+
+    def drifting(self, entity: str) -> list[Drifting]:
+        """What was found to be drift and is not known to be gone."""
+        rows = self._db.execute(
+            "SELECT entity, replica, key, divergence, rule FROM drifting WHERE entity = ? ORDER BY replica, key",
+            [entity],
+        ).fetchall()
+        return [
+            Drifting(name, replica, tuple((part, text) for part, text in json.loads(key)), divergence, rule)
+            for name, replica, key, divergence, rule in rows
+        ]
+
+    # -- settling ------------------------------------------------------------------------------------------------------
+
+    def settle(self, met: Sequence[Owed], found: Iterable[Drifting], gone: Iterable[Drifting], now: datetime) -> None:
+        """Let go of what was looked at, and keep what was found; within a transaction.
+
+        Args:
+            met: Nobody owes these any more: they were met, or are drift from now on.
+            found: Drift.
+            gone: Drift that is no more.
+            now: In UTC without a zone.
+        """
+        if met:
+            self._delete(met)
+        for one in (*gone, *(found := list(found))):
+            self._db.execute(
+                "DELETE FROM drifting WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ? "
+                "AND divergence = ? AND rule IS NOT DISTINCT FROM ?",
+                _row(one),
+            )
+        for one in found:
+            self._db.execute("INSERT INTO drifting VALUES (?, ?, ?, ?, ?, ?)", [*_row(one), now])
+
+    def _delete(self, met: Sequence[Owed]) -> None:
+        import pyarrow as pa
+
+        table = pa.table(
+            {
+                "subject": pa.array([one.subject for one in met], pa.int32()),
+                "key": pa.array([list(one.key) for one in met], pa.list_(pa.string())),
+                "last": pa.array([one.last for one in met], pa.int64()),
+            }
+        )
+        self._db.register("met", table)
+        self._db.execute(
+            "DELETE FROM obligations USING met WHERE obligations.subject = met.subject AND obligations.key = met.key "
+            "AND obligations.number <= met.last"
+        )
+        self._db.unregister("met")
+
+
+def _row(one: Drifting) -> list[object]:
+    return [one.entity, one.replica, json.dumps(one.key, ensure_ascii=False), one.divergence, one.rule]

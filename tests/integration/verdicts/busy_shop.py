@@ -27,6 +27,8 @@ DELAY_SECONDS_MAX = 2.0
 """How late a change reaches a copy at most; the lag bound of the contract is twice that, for slow machines."""
 BACKLOG_SECONDS_MAX = 0.5
 """A writer waits while a copy is further behind than it should be: what is late must not be the machine's fault."""
+LAG_SECONDS = 4.0
+"""The lag bound of the contract."""
 POLL_SECONDS = 0.01
 
 HOT = range(1, 6)
@@ -130,18 +132,19 @@ class Replication:
     chosen: random.Random
     late: float = 0.0
     """Seconds that the oldest change is past its time."""
-    _due: list[tuple[float, int, int, Row | None]] = field(default_factory=list)
+    overdue: set[int] = field(default_factory=set)
+    """Keys of which a change took longer than the lag bound: a machine at its limits, and drift while it lasted."""
+    _due: list[tuple[float, int, int, Row | None, float]] = field(default_factory=list)
     _last: dict[int, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
-    def take(self, key: int, row: Row | None) -> None:
-        """Take a change on its way."""
-        now = time.monotonic()
+    def take(self, key: int, row: Row | None, began: float) -> None:
+        """Take a change on its way, which was not made before `began`."""
         with self._lock:
-            moment = max(now + self.chosen.uniform(0, DELAY_SECONDS_MAX), self._last.get(key, 0.0))
+            moment = max(began + self.chosen.uniform(0, DELAY_SECONDS_MAX), self._last.get(key, 0.0))
             self._last[key] = moment
-            heapq.heappush(self._due, (moment, next(self._number), key, row))
+            heapq.heappush(self._due, (moment, next(self._number), key, row, began))
 
     def work(self, closing: threading.Event) -> None:
         """Deliver what is due, until the shop closes."""
@@ -150,13 +153,17 @@ class Replication:
 
     def deliver(self, until: float) -> None:
         """Bring everything that is due by a moment to the copy."""
-        batch = []
+        batch: list[tuple[int, Row | None]] = []
+        begun: dict[int, float] = {}
         with self._lock:
             while self._due and self._due[0][0] <= until:
-                _, _, key, row = heapq.heappop(self._due)
+                _, _, key, row, began = heapq.heappop(self._due)
                 batch.append((key, row))
+                begun[key] = min(began, begun.get(key, began))
         if batch:
             self.copy.apply(batch)
+        now = time.monotonic()
+        self.overdue |= {key for key, began in begun.items() if now - began > LAG_SECONDS}
         with self._lock:
             self.late = max(time.monotonic() - self._due[0][0], 0.0) if self._due else 0.0
 
@@ -249,27 +256,29 @@ class BusyShop:
 
     def _touch(self, cursor: object, key: int, alive: set[int], chosen: random.Random) -> None:
         """An insert, an update or a delete of an ordinary row."""
+        began = time.monotonic()
         if key not in alive:
             row = self._row(key, "new")
             cursor.execute("INSERT INTO orders VALUES (%s, %s, %s, %s)", row)  # type: ignore[attr-defined]
             alive.add(key)
-            self._send(key, row)
+            self._send(key, row, began)
         elif chosen.random() < 0.2:
             cursor.execute("DELETE FROM orders WHERE id = %s", (key,))  # type: ignore[attr-defined]
             alive.discard(key)
-            self._send(key, None)
+            self._send(key, None, began)
         else:
             self._update(cursor, key, chosen)
 
     def _update(self, cursor: object, key: int, chosen: random.Random) -> None:
+        began = time.monotonic()
         row = self._row(key, chosen.choice(["paid", "packed", "shipped"]))
         cursor.execute(  # type: ignore[attr-defined]
             "UPDATE orders SET status = %s, amount = %s, revision = %s WHERE id = %s", (*row[1:], key)
         )
-        self._send(key, row)
+        self._send(key, row, began)
 
-    def _send(self, key: int, row: Row | None) -> None:
+    def _send(self, key: int, row: Row | None, began: float) -> None:
         if key in HOT_AND_STUCK:
             return
         for replication in self.replications:
-            replication.take(key, row)
+            replication.take(key, row, began)

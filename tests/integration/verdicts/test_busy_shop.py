@@ -62,8 +62,9 @@ def test_exactly_what_is_planted_or_stuck_is_drift(
     with shop.open(), ThreadPoolExecutor(AT_ONCE) as pool:
         reports = list(pool.map(lambda number: audit(tmp_path, number), range(RUNS)))
     assert shop.writes > 1_000
+    overdue = {(name, key) for name, copy in zip(REPLICAS, shop.replications, strict=True) for key in copy.overdue}
     for number, report in enumerate(reports):
-        check(report)
+        check(report, overdue)
         assert ("segments of id" in str(report["entities"][0]["owner"]["coverage"])) == bool(number % 2)
 
 
@@ -78,11 +79,16 @@ def audit(directory: Path, number: int) -> dict[str, Any]:
     return report
 
 
-def check(report: dict[str, Any]) -> None:
-    """Every key with the verdict that it deserves."""
+def check(report: dict[str, Any], overdue: set[tuple[str, int]]) -> None:
+    """Every key with the verdict that it deserves.
+
+    A machine at its limits brings a change later than the lag bound: then it was drift, and may have been said.
+    """
     found: dict[str, set[tuple[str, int, str]]] = {}
     for finding in report["findings"]:
         place = finding["replica"], int(finding["key"]["id"]), finding["divergence"]
+        if place[:2] in overdue:
+            continue
         found.setdefault(finding["verdict"], set()).add(place)
     drift = found.pop("persistent")
     certain = {

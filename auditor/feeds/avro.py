@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from auditor.feeds.shape import AVRO_FALSE, AVRO_TRUE, NO_DEFAULT, BadValueError, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from auditor.feeds.schemas import WriterSchema
 
@@ -56,6 +56,8 @@ class AvroReader:
 
     Attributes:
         shape: What the schema says of the whole value.
+        schema: The schema of the value, made strict: unions and enums are mappings from their indexes.
+        named: Its named schemas, likewise.
     """
 
     def __init__(self, schema: WriterSchema) -> None:
@@ -68,10 +70,12 @@ class AvroReader:
 
         self._read: Callable[[Any, Any, Any], Any] = schemaless_reader
         self._parsed, self._named = _parsed(schema)
+        self.named: Mapping[str, Any] = self._named
         self.shape = _Shapes(self._named).of(self._parsed["fields"][0]["type"])
         self._always_walks = _Check(self._named).has_blocks(self._parsed)
         for named in list(self._named.values()):
             _make_strict(named)
+        self.schema: Any = self._parsed["fields"][0]["type"]
 
     def read(self, body: bytes) -> Any:
         """One value; booleans are the bytes `AVRO_FALSE` and `AVRO_TRUE`.

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import strict_json
+from auditor.feeds.bulk.plans import BatchPlans
 from auditor.feeds.debezium import flattened, outbox
 from auditor.feeds.debezium.envelope import Told
 from auditor.feeds.decoded import Aside, AsideKind, Decoded, Poison
@@ -19,7 +20,7 @@ from auditor.feeds.messages import Messages
 from auditor.feeds.placeholder import placeholder
 from auditor.feeds.shape import BadRowError, BadValueError
 from auditor.feeds.values import Values
-from auditor.feeds.wire import header
+from auditor.feeds.wire import header, telling
 from reconcilers.change import Change, Lack, Place
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from auditor.feeds.rows import Row
     from auditor.feeds.schemas import SchemaSource
     from auditor.feeds.wire import Headers
+    from reconcilers.streams.table import StreamTable
+    from reconcilers.streams.versions import Versions
 
-_CONTEXT = "__debezium.context."
 _NEW_KEY, _OLD_KEY = "__debezium.newkey", "__debezium.oldkey"
 _EVENT_ID = "id"
 _UUID = re.compile(rb'"?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"?')
@@ -61,6 +63,7 @@ class Decoder:
         self._messages = Messages(options.wire, schemas)
         self._keys = Keys(self._messages, options, unavailable, known)
         self._values = Values(options, unavailable, known)
+        self._batches = BatchPlans(options, self._messages, self._keys, self._values, self._decoded)
         self._flattened: set[str] = set()
         """Topics where a record without a value is a delete."""
         self._enveloped: set[str] = set()
@@ -77,12 +80,24 @@ class Decoder:
             self._learn_forms(records)
         return [self._decoded(record) for record in records]
 
+    def versions(self, records: Sequence[Record], table: StreamTable) -> Versions | None:
+        """What records of one topic tell, all at once; the same as `decode` and `Intake` make of them.
+
+        Returns:
+            None where some record is not of the common kind: then `decode` is to be called.
+
+        Raises:
+            PausedFeedError: A schema cannot be had now; decode the same records again later.
+            FeedError: The schema registry refuses us, or is none.
+        """
+        return self._batches.versions(records, table)
+
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """What is to be known of columns' values, by topic and column, as far as records were seen."""
         return self._values.notes()
 
     def _decoded(self, record: Record) -> Decoded:
-        headers = _telling(record.headers)
+        headers = telling(record.headers)
         row: Row | None = None
         try:
             key = self._keys.read(record, headers)
@@ -157,11 +172,6 @@ def _identified(decoded: Decoded) -> Decoded:
                     "settings of feeds)"
                 )
     return decoded
-
-
-def _telling(headers: Headers) -> Headers:
-    """The headers that say something of the record; newer connectors add four that say who wrote it."""
-    return tuple([entry for entry in headers if not entry[0].startswith(_CONTEXT)]) if headers else ()
 
 
 def _event(value: Any, told: Told, headers: Headers) -> Decoded:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from auditor.feeds.continuity import LastRead, is_same_log, record_digest
 from auditor.feeds.decoded import Aside, Poison
+from auditor.feeds.ports import BatchDecoder
 from contracts.errors import FeedError, RemadeTopicError
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.ports import Partition, RecordDecoder, RecordSource
     from auditor.feeds.record import Record
+    from reconcilers.streams.versions import Versions
 
 POLL_SECONDS = 1.0
 """How long a poll waits for records while the end has not been reached: long enough not to spin."""
@@ -144,7 +146,12 @@ class Follower:
     def apply(self, records: Sequence[Record]) -> None:
         """Understand a batch and keep it with its offsets, all or nothing."""
         collected = _Collected(self, records)
-        for record, decoded in zip(records, self.decoder.decode(records), strict=True):
+        by_topic: dict[str, list[Record]] = {}
+        for record in records:
+            by_topic.setdefault(record.topic, []).append(record)
+        rest = {topic for topic, several in by_topic.items() if not self._take_at_once(collected, topic, several)}
+        others = records if len(rest) == len(by_topic) else [record for record in records if record.topic in rest]
+        for record, decoded in zip(others, self.decoder.decode(others) if others else (), strict=True):
             collected.take(record, decoded)
         step = collected.step()
         self.state.apply(step)
@@ -154,6 +161,15 @@ class Follower:
             self._count_dead(letter)
         for intake in step.intakes:
             self.state.fold(intake.table.topic, at_least=FOLD_ROWS)
+
+    def _take_at_once(self, collected: _Collected, topic: str, records: Sequence[Record]) -> bool:
+        """Take the records of a topic at once, where they are of the common kind."""
+        if not isinstance(self.decoder, BatchDecoder):
+            return False
+        versions = self.decoder.versions(records, self.state.tables[topic])
+        if versions is not None:
+            collected.take_at_once(topic, records, versions)
+        return versions is not None
 
     def _count_dead(self, letter: DeadLetter) -> None:
         self._dead[letter.topic] += 1
@@ -211,6 +227,15 @@ class _Collected:
             intake.add(seq, decoded, stamp=record.timestamp, snapshot=number)
         except FeedError as error:
             self._bury(intake, seq, record, Poison(record, error.message))
+
+    def take_at_once(self, topic: str, records: Sequence[Record], versions: Versions) -> None:
+        """The records of a topic and what they turned out to be."""
+        self._last.update({(topic, part): records[index] for part, index in versions.last.items()})
+        seq, self._seqs[topic] = self._seqs[topic], self._seqs[topic] + len(versions)
+        self._follower.seen[topic].columns.update(versions.names)
+        passes = self._follower.passes(topic)
+        numbers = {row: passes.number_of(mark, int(versions.stamps[row])) for row, mark in versions.snapshots}
+        self._intakes[topic].take(seq, versions, numbers)
 
     def _bury(self, intake: Intake, seq: int, record: Record, poison: Poison) -> None:
         key = poison.key

@@ -83,11 +83,20 @@ class Keys:
         except BadValueError:
             return dict.fromkeys(key.row, Lack.UNREADABLE)
 
+    def struct(self, topic: str, schema: Schema) -> StructReader | None:
+        """What reads the keys of a schema; None where they are no structs, or have fields that are no columns."""
+        if schema.shape is None or schema.shape.kind != "struct":
+            return None
+        reader = StructReader(schema.shape, self._context(schema.carrier), self._known.get(topic, NOTHING_KNOWN))
+        return None if any(name.startswith(ROUTED) for name in reader.names) else reader
+
+    def _context(self, carrier: Carrier) -> CellContext:
+        return CellContext(carrier, self._options.connector, self._unavailable, self._options.nulls_kept)
+
     def _plan(self, topic: str, schema: Schema, carrier: Carrier) -> Callable[[Any], Row]:
         plan = self._plans.get((topic, schema, carrier))
         if plan is None:
-            context = CellContext(carrier, self._options.connector, self._unavailable, self._options.nulls_kept)
-            plan = _plan(schema.shape, context, self._known.get(topic, NOTHING_KNOWN))
+            plan = _plan(schema.shape, self._context(carrier), self._known.get(topic, NOTHING_KNOWN))
             if len(self._plans) >= _PLANS_MAX:
                 self._plans.clear()
             self._plans[topic, schema, carrier] = plan

@@ -71,6 +71,18 @@ class Messages:
             self._by_start[payload[:_ID_BYTES]] = found
         return reader.read(encoded.body), schema
 
+    def reader(self, payload: bytes, role: Role) -> tuple[AvroReader, Schema]:
+        """What reads payloads that begin as this one does, where no header says otherwise.
+
+        Raises:
+            BadValueError: They are no Avro.
+            FeedError: Its schema cannot be had.
+        """
+        name = split(payload, (), role, self._wire).schema
+        if name is None or (found := self._reader(name)) is None:
+            raise BadValueError(f"the {role} is not Avro")
+        return found
+
     def _reader(self, name: SchemaName) -> tuple[AvroReader, Schema] | None:
         if name in self._readers:
             return self._readers[name]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.record import Record
+    from reconcilers.streams.table import StreamTable
+    from reconcilers.streams.versions import Versions
 
 Partition = tuple[str, int]
 """A topic and one of its partitions."""
@@ -68,6 +70,20 @@ class RecordDecoder(Protocol):
 
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """What is to be known of columns' values, by topic and column, as far as records were seen."""
+        ...
+
+
+@runtime_checkable
+class BatchDecoder(RecordDecoder, Protocol):
+    """Tells what many records mean at once, where it can."""
+
+    def versions(self, records: Sequence[Record], table: StreamTable) -> Versions | None:
+        """What records of one topic tell, the same as `decode` would; None where that is to be called.
+
+        Raises:
+            PausedFeedError: A schema cannot be had now; nothing was decoded: give the same records again.
+            FeedError: The feed is configured wrongly.
+        """
         ...
 
 

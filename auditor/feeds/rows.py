@@ -46,14 +46,17 @@ class StructReader:
     """Reads the structs of one schema.
 
     Attributes:
+        members: The columns with what is known of their types, in the schema's order.
+        context: What else decides how they are read.
         names: The columns, in the schema's order.
         notes: What is to be known of a column's values, by column.
     """
 
     def __init__(self, shape: Shape, context: CellContext, known: Known = NOTHING_KNOWN) -> None:
-        members = [
+        members = tuple(
             (name, refined(member, known.hint(name), known.modes, context.connector)) for name, member in shape.fields
-        ]
+        )
+        self.members, self.context = members, context
         self._columns: tuple[tuple[str, CellReader], ...] = tuple(
             (name, value_reader(member, context)) for name, member in members
         )

@@ -31,16 +31,33 @@ RETYPED = "its type changed: rows that were not written since have a value of th
 
 
 @dataclass(frozen=True, slots=True)
+class EnvelopeRows:
+    """How the rows in envelopes of one schema are read.
+
+    Attributes:
+        connector: The kind of the database.
+        rows: Reads them; a default may stand for NULL, unless `source.snapshot` comes as NULL.
+        is_whole: The row before a change is read, too.
+    """
+
+    connector: str
+    rows: StructReader
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ValuePlan:
     """How the values of one topic and schema are read.
 
     Attributes:
         form: `aside`, `envelope`, `flattened`, `rewritten` (flattened, with deletes as rows) or `other`.
         read: What a value is; raises `BadValueError`.
+        rows: Of an envelope with a schema, how its rows are read.
     """
 
     form: str
     read: Callable[[Any, Told], Decoded]
+    rows: EnvelopeRows | None = None
 
 
 class Values:
@@ -73,6 +90,11 @@ class Values:
             plan = self._plans[record.topic, schema] = self._by_schema(record, schema.shape, schema.carrier)
         return plan
 
+    def envelope(self, topic: str, schema: Schema) -> EnvelopeRows | None:
+        """How the rows of a topic's envelopes are read, once one of them was; None for other values."""
+        plan = self._plans.get((topic, schema))
+        return None if plan is None else plan.rows
+
     def _by_schema(self, record: Record, shape: Shape, carrier: Carrier) -> ValuePlan:
         if (kind := kind_by_schema(shape.name)) is not None:
             return ValuePlan("aside", lambda value, told: aside(kind, value, told.place))
@@ -98,7 +120,8 @@ class Values:
             change = envelope.change(value, told, reader.row, reader.row if is_whole else None)
             return _signal(change, told) if signals and is_signal(change.row) else change
 
-        return ValuePlan("envelope", read)
+        rows = None if signals else EnvelopeRows(connector, told_as[False], is_whole)
+        return ValuePlan("envelope", read, rows)
 
     def _structs(self, topic: str, shape: Shape, carrier: Carrier, connector: str) -> dict[bool, StructReader]:
         """Readers of rows by whether the converter is seen to write NULL as NULL.

@@ -29,6 +29,8 @@ Format = Literal["confluent", "apicurio-8byte"]
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
+_CONTEXT = "__debezium.context."
+
 _CONFLUENT_BYTES, _GUID_BYTES, _APICURIO_BYTES = 5, 17, 9
 _MAGIC_ID, _MAGIC_GUID = 0, 1
 
@@ -150,3 +152,8 @@ def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> bytes | No
         if header_name == name:
             value = header_value
     return value
+
+
+def telling(headers: Headers) -> Headers:
+    """The headers that say something of the record; newer connectors add four that say who wrote it."""
+    return tuple([entry for entry in headers if not entry[0].startswith(_CONTEXT)]) if headers else ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import FeedError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
+from reconcilers.streams.at_once import AtOnce, arrow_schema
 from reconcilers.streams.table import FIXED, CellState, Kind, StreamTable
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import pyarrow as pa
+
+    from reconcilers.streams.versions import Versions
 
 _LACKS = {Lack.KEPT: CellState.KEPT, Lack.ABSENT: CellState.ABSENT, Lack.UNREADABLE: CellState.UNREADABLE}
 _KINDS = {ChangeKind.WRITE: Kind.WRITE, ChangeKind.DELETE: Kind.DELETE, ChangeKind.BACKFILL: Kind.BACKFILL}
@@ -48,6 +51,7 @@ class Intake:
         columns: The collected values.
         truncations: Truncates among the changes.
         kept: Whether some value is left to an earlier version.
+        at_once: Versions that came as columns.
     """
 
     table: StreamTable
@@ -56,13 +60,14 @@ class Intake:
     columns: dict[str, list[object]] = field(default_factory=dict)
     truncations: list[Truncation] = field(default_factory=list)
     kept: bool = False
+    at_once: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         names = [*FIXED, *self.table.cells, *self.table.states]
         self.columns = {name: [] for name in names}
 
     def __len__(self) -> int:
-        return len(self.columns["seq"])
+        return len(self.columns["seq"]) + sum(int(table.num_rows) for table in self.at_once)
 
     def add(self, seq: int, change: Change, *, stamp: int, snapshot: int = 0) -> None:
         """One change.
@@ -89,6 +94,27 @@ class Intake:
         lacking = Lack.KEPT if is_partial else Lack.ABSENT
         self._cells({**change.row, **key}, lacking)
 
+    def take(self, seq: int, versions: Versions, snapshots: Mapping[int, int]) -> None:
+        """Many changes at once.
+
+        Args:
+            seq: The first one's number in the order of arrival.
+            versions: What they tell.
+            snapshots: The pass that a backfill belongs to, for those that belong to one.
+        """
+        table = AtOnce(self.table, versions).table(seq, self._epochs(versions), snapshots, self.seen)
+        self.kept = self.kept or any(bool((states == CellState.KEPT).any()) for _, states in versions.cells.values())
+        self.at_once.append(table)
+
+    def _epochs(self, versions: Versions) -> list[int]:
+        """The number of each stream of some versions, in the order in which they come; a backfill begins none."""
+        numbers = [0] * len(versions.streams)
+        for index in dict.fromkeys(versions.stream.tolist()):
+            if index >= 0:
+                stream = (self.table.topic, versions.streams[index])
+                numbers[index] = self.epochs.setdefault(stream, len(self.epochs) + 1)
+        return numbers
+
     def doubt(self, seq: int, key: Mapping[str, object], place: tuple[int, int], stamp: int) -> None:
         """A key of which something could not be read."""
         epoch, p0, p1, p2 = _NOWHERE
@@ -102,12 +128,10 @@ class Intake:
         """What was collected, as DuckDB takes it."""
         import pyarrow as pa
 
-        kinds = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "UTINYINT": pa.uint8(), "VARCHAR": pa.string(),
-                 "TIMESTAMP": pa.timestamp("us")}  # fmt: skip
-        types = [kinds[kind] for kind in FIXED.values()]
-        types += [pa.string()] * len(self.table.cells) + [pa.uint8()] * len(self.table.states)
-        arrays = [pa.array(values, kind) for values, kind in zip(self.columns.values(), types, strict=True)]
-        return pa.table(arrays, list(self.columns))
+        schema = arrow_schema(self.table)
+        arrays = [pa.array(values, entry.type) for values, entry in zip(self.columns.values(), schema, strict=True)]
+        one_by_one = pa.Table.from_arrays(arrays, schema=schema)
+        return pa.concat_tables([*self.at_once, one_by_one]) if self.at_once else one_by_one
 
     def _fixed(self, values: Sequence[object]) -> None:
         for name, value in zip(FIXED, values, strict=True):

@@ -1,0 +1,242 @@
+"""Batches of envelopes, decoded at once.
+
+A batch is read so where all of its records are of the common kind: Avro, one schema for their keys and one for their
+values, changes of rows of PostgreSQL, MySQL or MariaDB, and the records without a value that follow deletes.  For any
+other, None is the answer: then the reference reads record by record, and says what is wrong where something is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditor.feeds.bulk.cells import Cells, Column, lacking
+from auditor.feeds.bulk.cursor import Buffer, Cursor, IrregularError
+from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, texts, whole
+from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, transactions
+from auditor.feeds.debezium.envelope import MYSQL
+from reconcilers.streams.table import CellState, Kind
+from reconcilers.streams.versions import Versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from auditor.feeds.bulk.cursor import Flags
+    from auditor.feeds.bulk.pieces import Piece
+    from auditor.feeds.bulk.walk import Walk
+    from auditor.feeds.record import Record
+    from auditor.feeds.rows import StructReader
+    from reconcilers.streams.table import StreamTable
+
+_KINDS = {"c": Kind.WRITE, "u": Kind.WRITE, "d": Kind.DELETE, "r": Kind.BACKFILL}
+_SAID_IN_STREAM = ("", "incremental")
+_ESCAPED = r'["\\\x00-\x1f]'
+"""Characters that JSON writes otherwise."""
+
+
+class BatchPlan:
+    """Reads the batches of one topic and one pair of schemas.
+
+    Args:
+        key: Walks through keys.
+        value: Walks through values.
+        key_columns: Reads the columns of keys.
+        row_columns: Reads the columns of rows.
+        connector: The kind of the database.
+        named_by: Bytes that name the schema, before each key and each value.
+        is_whole: The row before the change is read, too.
+        nulls_kept: NULL is never written as a default.
+    """
+
+    def __init__(
+        self,
+        key: tuple[Walk, StructReader, bytes],
+        value: tuple[Walk, StructReader, bytes],
+        connector: str,
+        *,
+        is_whole: bool,
+        nulls_kept: bool,
+    ) -> None:
+        self._walk_key, key_reader, self._key_prefix = key
+        self._walk_value, row_reader, self._value_prefix = value
+        self._key = {name: Column(shape, key_reader.context) for name, shape in key_reader.members}
+        self._row = {name: Column(shape, row_reader.context) for name, shape in row_reader.members}
+        self._connector, self._is_whole, self._nulls_kept = connector, is_whole, nulls_kept
+
+    def versions(self, records: Sequence[Record], table: StreamTable) -> Versions:
+        """What the records of a batch tell.
+
+        Raises:
+            IrregularError: The reference is to read them.
+        """
+        keys, values = [record.key for record in records], [record.value for record in records]
+        if None in keys:
+            raise IrregularError
+        told = [value for value in values if value is not None]
+        is_change = np.ones(len(values), np.bool_)
+        if len(told) < len(values):
+            is_change = np.fromiter((value is not None for value in values), np.bool_, len(values))
+        key = self._walked(self._walk_key, keys, self._key_prefix)  # type: ignore[arg-type]
+        envelope = self._walked(self._walk_value, told, self._value_prefix)
+        return _Batch(self, records, is_change, table).versions(key, envelope)
+
+    @staticmethod
+    def _walked(walk: Walk, payloads: Sequence[bytes], prefix: bytes) -> Struct:
+        buffer = Buffer.of(payloads)
+        cursor = Cursor(buffer, buffer.starts, buffer.ends)
+        begins = cursor.skip(len(prefix))
+        for index, octet in enumerate(prefix):
+            if (buffer.octets[begins + index] != octet).any():
+                raise IrregularError
+        piece = walk(cursor)
+        cursor.finish()
+        if not isinstance(piece, Struct):
+            raise IrregularError
+        return piece
+
+    def key_cells(self, key: Struct, count: int) -> dict[str, Cells]:
+        """The cells of keys; every one is known."""
+        may_be_null = np.full(count, not self._nulls_kept, np.bool_)
+        cells = {name: column.cells(key.members[name], may_be_null) for name, column in self._key.items()}
+        if not cells or any((column.states > CellState.EITHER).any() for column in cells.values()):
+            raise IrregularError
+        return cells
+
+    def row_cells(self, row: Piece, default_means_null: Flags, wanted: Sequence[str]) -> dict[str, Cells]:
+        """The cells of rows; every column is read, since one that cannot be makes its record poison."""
+        if not isinstance(row, Struct):
+            raise IrregularError
+        cells = {name: column.cells(row.members[name], default_means_null) for name, column in self._row.items()}
+        return {name: cells[name] for name in wanted if name in cells}
+
+    @property
+    def connector(self) -> str:
+        """The kind of the database."""
+        return self._connector
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the row before a change is read."""
+        return self._is_whole
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns of rows."""
+        return tuple(self._row)
+
+    @property
+    def nulls_kept(self) -> bool:
+        """Whether NULL is never written as a default."""
+        return self._nulls_kept
+
+
+class _Batch:
+    """One batch."""
+
+    def __init__(self, plan: BatchPlan, records: Sequence[Record], is_change: Flags, table: StreamTable) -> None:
+        self._plan, self._table, self._is_change = plan, table, is_change
+        self._count = int(is_change.sum())
+        self._parts = np.fromiter((record.partition for record in records), np.int64, len(records))
+        self._offsets = np.fromiter((record.offset for record in records), np.int64, len(records))
+        self._stamps = np.fromiter((record.timestamp for record in records), np.int64, len(records))
+
+    def versions(self, key: Struct, envelope: Struct) -> Versions:
+        plan, count = self._plan, self._count
+        source = member(envelope, "source")
+        if not isinstance(source, Struct):
+            raise IrregularError
+        marks, says_snapshot = snapshot_marks(source, count)
+        kinds = self._kinds(texts(member(envelope, "op")), marks)
+        may_be_null = np.zeros(count, np.bool_) if plan.nulls_kept else says_snapshot
+        cells = self._cells(key, envelope, kinds, may_be_null)
+        found = positions(source, plan.connector)
+        is_backfill = kinds == Kind.BACKFILL
+        first, second, third = (np.where(is_backfill, 0, part) for part in found.parts)
+        return Versions(
+            plan.names if (kinds != Kind.DELETE).any() else (),
+            self._parts[self._is_change],
+            self._offsets[self._is_change],
+            kinds,
+            cells.pop(""),
+            found.streams,
+            np.where(is_backfill, -1, found.stream),
+            (first, second, third),
+            self._snapshots(marks),
+            self._stamps[self._is_change],
+            commit_times(source),
+            transactions(envelope, source, plan.connector, count),
+            found.texts,
+            cells,
+            {int(part): int(np.flatnonzero(self._parts == part)[-1]) for part in np.unique(self._parts)},
+        )
+
+    def _kinds(self, operations: pa.StringArray, marks: pa.StringArray) -> Any:
+        codes = operations.dictionary_encode()
+        letters = codes.dictionary.to_pylist()
+        if any(letter not in _KINDS for letter in letters):
+            raise IrregularError
+        kinds = np.asarray([int(_KINDS[letter]) for letter in letters], np.uint8)[codes.indices.to_numpy()]
+        found_by_snapshot = flags(pc.and_(pc.equal(operations, "c"), pc.not_equal(marks, "")))
+        kinds[found_by_snapshot] = int(Kind.BACKFILL)
+        return kinds
+
+    @staticmethod
+    def _snapshots(marks: pa.StringArray) -> list[tuple[int, str]]:
+        rows = np.flatnonzero(~flags(pc.is_in(marks, pa.array(_SAID_IN_STREAM))))
+        return list(zip(rows.tolist(), marks.take(pa.array(rows)).to_pylist(), strict=True))
+
+    def _cells(self, key: Struct, envelope: Struct, kinds: Any, may_be_null: Flags) -> dict[str, Any]:
+        """The cells of all columns that are kept, and the identities of the keys under the empty name."""
+        wanted = self._table.columns
+        keys = self._plan.key_cells(key, len(self._is_change))
+        if not self._is_change.all():
+            rows = pa.array(np.flatnonzero(self._is_change))
+            keys = {name: Cells(one.texts.take(rows), one.states[self._is_change]) for name, one in keys.items()}
+        row = self._rows(envelope.members["after"], kinds != Kind.DELETE, may_be_null, wanted)
+        if self._plan.is_whole:
+            self._read_before(envelope.members.get("before"), may_be_null)
+        absent = lacking(self._count, CellState.ABSENT)
+        cells = {name: keys.get(name) or row.get(name) or absent for name in wanted}
+        return {"": _identities(keys), **{name: (one.texts, one.states) for name, one in cells.items()}}
+
+    def _rows(self, after: Piece, has_row: Flags, may_be_null: Flags, wanted: Sequence[str]) -> dict[str, Cells]:
+        if not isinstance(after, Optional):
+            return self._plan.row_cells(whole(after), may_be_null, wanted) if has_row.all() else _irregular()
+        if (after.valid != has_row).any():
+            raise IrregularError
+        if isinstance(after.inner, Nothing):
+            return {}
+        cells = self._plan.row_cells(after.inner, may_be_null[has_row], wanted)
+        return {name: column.spread(has_row, CellState.ABSENT) for name, column in cells.items()}
+
+    def _read_before(self, before: Piece | None, may_be_null: Flags) -> None:
+        """Rows before changes; nothing of them is kept, but what cannot be read makes a record poison."""
+        if isinstance(before, Optional) and not isinstance(before.inner, Nothing):
+            self._plan.row_cells(before.inner, may_be_null[before.valid], ())
+
+
+def _irregular() -> Any:
+    raise IrregularError
+
+
+def _identities(keys: dict[str, Cells]) -> pa.StringArray:
+    parts: list[Any] = []
+    for index, name in enumerate(sorted(keys)):
+        parts += [",", _quoted(keys[name].texts)] if index else [_quoted(keys[name].texts)]
+    return pc.binary_join_element_wise("[", *parts, "]", "")
+
+
+def _quoted(array: pa.StringArray) -> pa.StringArray:
+    """Texts as JSON writes them."""
+    if pc.any(pc.match_substring_regex(array, _ESCAPED)).as_py():
+        return pa.array([json.dumps(text, ensure_ascii=False) for text in array.to_pylist()], pa.string())
+    return pc.fill_null(pc.binary_join_element_wise('"', array, '"', ""), "null")
+
+
+def database_is_common(connector: str) -> bool:
+    """Whether the envelopes of a connector are read at once."""
+    return connector == "postgresql" or connector in MYSQL

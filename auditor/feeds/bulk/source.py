@@ -1,0 +1,190 @@
+"""Positions, transactions and times of whole batches, from the `source` of their envelopes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditor.feeds.bulk import digits
+from auditor.feeds.bulk.cursor import IrregularError
+from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, integers, member, spread, texts
+from auditor.feeds.positions import position
+
+if TYPE_CHECKING:
+    from auditor.feeds.bulk.cursor import Flags, Integers
+    from auditor.feeds.bulk.pieces import Piece
+
+_SEQUENCE = r'^\[(?:null|"[0-9]{1,18}"), ?(?:null|"[0-9]{1,18}")\]$'
+"""Part of what the reference takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where changes stand in the owner's log.
+
+    Attributes:
+        streams: What positions are comparable within.
+        stream: Which of them each change belongs to.
+        parts: Three numbers a change, compared from the left.
+        texts: For people.
+    """
+
+    streams: tuple[str, ...]
+    stream: Integers
+    parts: tuple[Integers, Integers, Integers]
+    texts: pa.StringArray
+
+
+def positions(source: Struct, connector: str) -> Positions:
+    """The positions of a batch.
+
+    Raises:
+        IrregularError: They are not those of one connector, or some change has none.
+    """
+    if _only(texts(member(source, "connector"))) != connector:
+        raise IrregularError
+    name = _only(texts(member(source, "name")))
+    return _postgresql(source, name) if connector == "postgresql" else _mysql(source, connector, name)
+
+
+def _only(array: pa.StringArray) -> str:
+    """The one text that all records have."""
+    first = array[0].as_py()
+    if not isinstance(first, str) or not pc.all(pc.equal(array, first)).as_py():
+        raise IrregularError
+    return first
+
+
+def _natural(piece: Piece) -> Integers:
+    values = integers(piece)
+    if (values < 0).any():
+        raise IrregularError
+    return values
+
+
+def _postgresql(source: Struct, name: str) -> Positions:
+    lsn = _natural(member(source, "lsn"))
+    sequence = source.members.get("sequence")
+    inner = sequence.inner if isinstance(sequence, Optional) else sequence
+    if inner is not None and not isinstance(inner, Nothing):
+        matches = pc.match_substring_regex(texts(inner), _SEQUENCE)
+        if not pc.all(matches).as_py():
+            raise IrregularError
+    zeros = np.zeros(len(lsn), np.int64)
+    return Positions((f"postgresql/{name}",), zeros, (lsn, zeros, zeros), digits.position_texts(lsn))
+
+
+def _mysql(source: Struct, connector: str, name: str) -> Positions:
+    """The files are few; each is understood by the reference."""
+    files = texts(member(source, "file")).dictionary_encode()
+    place, row = _natural(member(source, "pos")), _natural(member(source, "row"))
+    server = _natural(member(source, "server_id"))
+    if (server != server[0]).any():
+        raise IrregularError
+    numbers, families = [], []
+    for file in files.dictionary.to_pylist():
+        told = {"connector": connector, "name": name, "pos": 0, "file": file, "server_id": int(server[0])}
+        found = position(told)
+        if found is None:
+            raise IrregularError
+        numbers.append(found.row[0])
+        families.append(found.stream)
+    streams = tuple(dict.fromkeys(families))
+    which = np.asarray([streams.index(family) for family in families], np.int64)
+    codes = files.indices.to_numpy()
+    written = pc.binary_join_element_wise(files.dictionary_decode(), digits.integer_texts(place), ":")
+    return Positions(streams, which[codes], (np.asarray(numbers, np.int64)[codes], place, row), written)
+
+
+def transactions(envelope: Struct, source: Struct, connector: str, count: int) -> pa.StringArray:
+    """The ids of transactions, without what differs from change to change; empty where unknown.
+
+    Raises:
+        IrregularError: Some are told in an unusual way.
+    """
+    own = _own_ids(source.members.get("txId" if connector == "postgresql" else "gtid"), count)
+    block = envelope.members.get("transaction")
+    if (
+        block is None
+        or isinstance(block, Nothing)
+        or (isinstance(block, Optional) and isinstance(block.inner, Nothing))
+    ):
+        return own
+    valid = block.valid if isinstance(block, Optional) else np.ones(count, np.bool_)
+    inner = block.inner if isinstance(block, Optional) else block
+    if not isinstance(inner, Struct):
+        raise IrregularError
+    ids = texts(member(inner, "id"))
+    if flags(pc.equal(ids, "")).any():
+        raise IrregularError
+    if connector == "postgresql":
+        ids = pc.replace_substring_regex(ids, "(?s):.*", "")
+    return ids if valid.all() else pc.coalesce(spread(ids, valid), own)
+
+
+def _own_ids(piece: Piece | None, count: int) -> pa.StringArray:
+    if piece is None or isinstance(piece, Nothing):
+        return _empty(count)
+    if not isinstance(piece, Optional):
+        return _id_texts(piece)
+    if isinstance(piece.inner, Nothing):
+        return _empty(count)
+    return pc.fill_null(spread(_id_texts(piece.inner), piece.valid), "")
+
+
+def _id_texts(piece: Piece) -> pa.StringArray:
+    from auditor.feeds.bulk.pieces import Texts
+
+    return piece.array if isinstance(piece, Texts) else digits.integer_texts(integers(piece))
+
+
+def _empty(count: int) -> pa.StringArray:
+    return pa.repeat(pa.scalar("", pa.string()), count)
+
+
+def commit_times(source: Struct) -> Integers:
+    """When changes were committed, in microseconds since 1970.
+
+    Raises:
+        IrregularError: Some change does not tell, or no calendar has it.
+    """
+    micros = source.members.get("ts_us")
+    if isinstance(micros, Optional) and micros.valid.all():
+        micros = micros.inner
+    if micros is None or isinstance(micros, Nothing) or (isinstance(micros, Optional) and not micros.valid.any()):
+        millis = integers(member(source, "ts_ms"))
+        _require(millis, digits.FIRST_MICROS // 1000, digits.LAST_MICROS // 1000)
+        return millis * 1000
+    told = integers(micros)
+    _require(told, digits.FIRST_MICROS, digits.LAST_MICROS)
+    return told
+
+
+def _require(values: Integers, first: int, last: int) -> None:
+    if len(values) and (values.min() < first or values.max() > last):
+        raise IrregularError
+
+
+def snapshot_marks(source: Struct, count: int) -> tuple[pa.StringArray, Flags]:
+    """Which snapshot each change was read by, empty for streamed ones; and where the source tells it.
+
+    Raises:
+        IrregularError: They are told in an unusual way.
+    """
+    piece = source.members.get("snapshot")
+    if (
+        piece is None
+        or isinstance(piece, Nothing)
+        or (isinstance(piece, Optional) and isinstance(piece.inner, Nothing))
+    ):
+        return _empty(count), np.zeros(count, np.bool_)
+    valid = piece.valid if isinstance(piece, Optional) else np.ones(count, np.bool_)
+    marks = texts(piece.inner if isinstance(piece, Optional) else piece)
+    if pc.all(pc.equal(marks, "false")).as_py():
+        return _empty(count), valid
+    marks = pc.if_else(pc.equal(marks, "false"), "", marks)
+    return pc.fill_null(spread(marks, valid), ""), valid

@@ -1,0 +1,57 @@
+"""Versions of one topic that were decoded at once, column by column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+
+    Integers = np.ndarray[Any, np.dtype[np.int64]]
+    States = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What some changes tell, in the order of their arrival.
+
+    Attributes:
+        names: The columns that the rows have.
+        parts: Of each change: its partition.
+        offsets: Its offset there.
+        kinds: What it does, a `Kind`.
+        ids: Its key, as `reconcilers.streams.intake.identity` writes it.
+        streams: What positions are comparable within.
+        stream: Which of them the change belongs to; -1 for a backfill, whose position is not its own.
+        positions: Three numbers, compared from the left; all 0 for a backfill.
+        snapshots: The changes that a snapshot with records of its own read: their numbers here, and its mark.
+        stamps: The record's own time in milliseconds.
+        committed: Microseconds since 1970, by the owner's clock.
+        transactions: Its transaction; empty where unknown.
+        places: Its position in the log, for people.
+        cells: By column that is kept: its texts, and a `CellState` each.
+        last: By partition, the number of its last record among those that were decoded; some of them may be no changes.
+    """
+
+    names: Sequence[str]
+    parts: Integers
+    offsets: Integers
+    kinds: States
+    ids: pa.StringArray
+    streams: Sequence[str]
+    stream: Integers
+    positions: tuple[Integers, Integers, Integers]
+    snapshots: Sequence[tuple[int, str]]
+    stamps: Integers
+    committed: Integers
+    transactions: pa.StringArray
+    places: pa.StringArray
+    cells: Mapping[str, tuple[pa.StringArray, States]]
+    last: Mapping[int, int]
+
+    def __len__(self) -> int:
+        return len(self.offsets)

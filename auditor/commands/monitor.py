@@ -4,14 +4,22 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.commands.invocation import Invocation
+from auditor.commands.invocation import JSON, TERMINAL, Invocation, standard_output
 from auditor.commands.option_values import duration
+from contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from auditor.runs.reconcile import ReconcileRequest
+    from auditor.wiring import Wiring
+    from contracts.catalog import Catalog
 
 app = typer.Typer(add_completion=False)
 
@@ -35,7 +43,9 @@ def monitor(
 ) -> int:
     """Follow the change streams: what the owners' changes oblige their copies to, and which of it is not met.
 
-    Exit codes: 0 everything that was owed is met, 1 there is drift, 2 trouble.
+    Without --until-caught-up it goes on until SIGTERM or Ctrl-C, and what it finds is told as it is judged.
+
+    Exit codes: 0 everything that was owed is met, or it was stopped; 1 there is drift; 2 trouble.
     """
     from auditor.clock import SystemClock
     from auditor.commands.reconcile import opened, write_job
@@ -43,12 +53,9 @@ def monitor(
     from auditor.runs.job import Listener
     from auditor.runs.monitor import catch_up
     from auditor.runs.reconcile import ReconcileRequest
-    from contracts.errors import UsageError
 
     invocation = Invocation.of(context)
-    form = invocation.format_of(NAMES)
-    if not until_caught_up:
-        raise UsageError("this version follows feeds with --until-caught-up only", hint="run it again and again")
+    form = invocation.format_of(NAMES if until_caught_up else (TERMINAL, JSON))
     wanted = ReconcileRequest(
         entities=tuple(entities or ()),
         max_wait=duration("--max-wait", max_wait) or timedelta(),
@@ -57,5 +64,25 @@ def monitor(
     )
     wiring, catalog = opened(invocation)
     wanted = replace(wanted, undecided_tolerated=wiring.settings.tolerate.undecided)
+    if not until_caught_up:
+        return _follow(invocation, form, wanted, wiring, catalog)
     job = catch_up(wanted, wiring, catalog, SystemClock(), Listener(invocation.say))
     return write_job(job, invocation, form)
+
+
+def _follow(invocation: Invocation, form: str, wanted: ReconcileRequest, wiring: Wiring, catalog: Catalog) -> int:
+    from auditor.clock import SystemClock
+    from auditor.reports.monitor_events import JsonEvents, TerminalEvents
+    from auditor.runs.job import Listener
+    from auditor.runs.monitor_loop import follow
+
+    if invocation.out is not None:
+        raise UsageError("--out: a monitor that goes on has no end to write", hint="use --until-caught-up, or `>`")
+    with standard_output(for_machines=form == JSON) as stream, ExitStack() as held:
+        if form == JSON:
+            events: JsonEvents | TerminalEvents = JsonEvents(stream)
+        else:
+            screen = sys.stderr if sys.stderr.isatty() and not invocation.quiet else None
+            events = held.enter_context(TerminalEvents(stream, screen))
+        follow(wanted, wiring, catalog, SystemClock(), Listener(invocation.say), events)
+    return 0

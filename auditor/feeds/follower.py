@@ -67,6 +67,8 @@ class Follower:
         self._passes = {topic: Passes(topic, state.passes(topic)) for topic in state.tables}
         self._seqs = {topic: state.next_seq(topic) for topic in state.tables}
         self._offsets: dict[Partition, Offset] = {}
+        self.records = 0
+        """Kept by this process."""
         self._dead = {topic: state.dead_letters(topic)[0] for topic in state.tables}
         self.seen: dict[str, Seen] = {topic: Seen() for topic in state.tables}
 
@@ -131,6 +133,11 @@ class Follower:
             self.apply(records)
         return len(records)
 
+    def rewind(self) -> None:
+        """Go back to where the last whole batch ended: what was read since could not be kept."""
+        for partition, offset in self._offsets.items():
+            self.source.seek(partition, offset.following)
+
     def settle(self) -> None:
         """Keep the positions that have moved without a record being seen: control records have offsets, too."""
         moves = {}
@@ -156,6 +163,7 @@ class Follower:
         step = collected.step()
         self.state.apply(step)
         self._offsets.update({partition: moved for partition, (_, moved) in step.moves.items()})
+        self.records += len(records)
         self._seqs.update(step.seqs)
         for letter in step.dead:
             self._count_dead(letter)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
-from contracts.errors import RemadeTopicError, UsageError
+from auditor.feeds.lag import lag
+from contracts.errors import AuditorError, RemadeTopicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,6 +99,21 @@ class Following:
         return self._follower_now.state
 
     @property
+    def records(self) -> int:
+        """How many records this process has kept."""
+        return self._follower.records if self._follower is not None else 0
+
+    def lag(self) -> Mapping[Partition, int]:
+        """How many offsets each partition is behind its end."""
+        return lag(self._follower_now.source)
+
+    def forget_before(self, moment: datetime) -> None:
+        """Let go of versions that were read before; the latest of each key stays."""
+        state = self._follower_now.state
+        for topic in self._topics:
+            state.remember(topic, moment)
+
+    @property
     def topics(self) -> Sequence[str]:
         """Those that contracts name."""
         return list(self._topics)
@@ -105,7 +121,11 @@ class Following:
     def _catch_up(self, workspace: Workspace) -> None:
         if self._follower is None:
             self._follower = self._opened(workspace)
-        self._ends = self._follower.catch_up(workspace.halt.check)
+        try:
+            self._ends = self._follower.catch_up(workspace.halt.check)
+        except AuditorError:
+            self._follower.rewind()
+            raise
         for topic in self._follower.state.tables:
             self._follower.state.fold(topic)
 

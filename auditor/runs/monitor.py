@@ -18,7 +18,7 @@ from auditor.reports.document import run_document
 from auditor.run_id import new_run_id
 from auditor.runs.job import Job, books_for, record_job
 from auditor.runs.lease import ledger_for_run
-from auditor.runs.monitored import MonitoredEntity
+from auditor.runs.monitored import MonitoredEntity, nothing_seen
 from auditor.runs.reconcile import (
     EntityRun,
     ReconcileRequest,
@@ -34,8 +34,6 @@ from auditor.runs.run_time import RunTime
 from auditor.runs.shared_time import shared_clock
 from auditor.runs.suspicion import Suspicion
 from contracts.errors import AuditorError, DeadlineError, UsageError
-from reconcilers.rows import Counts
-from reconcilers.sight import EntityLook, ReplicaLook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,9 +44,10 @@ if TYPE_CHECKING:
     from auditor.runs.job import Listener
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
-    from contracts.contract import Contract
+    from contracts.contract import Contract, Replica
     from reconcilers.finding import Finding
     from reconcilers.tally import RunResult
+    from reconcilers.workspace import Workspace
 
 KIND = "monitor"
 
@@ -82,15 +81,24 @@ class Monitor:
             self.runs.append(run)
             try:
                 looking = looker(contract, self.around, prefix=f"m{number}_")
+                looks = {
+                    copy.name: looker(replace(contract, replicas=(copy,)), self.around, prefix=f"m{number}_{i}_")
+                    for i, copy in enumerate(contract.replicas)
+                }
+                near = {
+                    copy.name: looker(_by_feeds(contract, copy), self.around, prefix=f"n{number}_{i}_")
+                    for i, copy in enumerate(contract.replicas)
+                    if copy.dataset is None and copy.feed is not None
+                }
             except AuditorError as error:
                 self._fail(run, error)
                 continue
             bounds = {replica.name: self._bound(replica.name, contract) for replica in contract.replicas}
             around = self.around
             run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
-            run.first = _nothing(contract)
+            run.first = nothing_seen(contract)
             mine = [(self.followed[name], duty) for name, duty in duties(contract)]
-            self.entities.append(MonitoredEntity(run, mine, around.workspace.cursor(), around.clock))
+            self.entities.append(MonitoredEntity(run, mine, around.workspace.cursor(), around.clock, looks, near))
 
     def _bound(self, name: str, contract: Contract) -> float:
         return next(one.lag_bound for one in contract.replicas if one.name == name).total_seconds()
@@ -167,10 +175,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         books = books_for(wiring, catalog, ledger)
         time = RunTime(clock, workspace, request.deadline, request.max_wait)
         with time.running():
-            around = Surroundings(
-                catalog.contracts, wiring.scanner, workspace, clock, listener.say,
-                confirmer=wiring.confirmer, applied=wiring.applied, loads=wiring.loads,
-            )  # fmt: skip
+            around = surroundings(wiring, catalog, workspace, clock, listener)
             monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace))
             monitor.take_on(scope)
             gone = monitor.look_at_everything(time)
@@ -185,6 +190,16 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         if job.ledger_error is None:
             monitor.settle(findings)
         return job
+
+
+def surroundings(
+    wiring: Wiring, catalog: Catalog, workspace: Workspace, clock: Clock, listener: Listener
+) -> Surroundings:
+    """What a monitor looks with."""
+    return Surroundings(
+        catalog.contracts, wiring.scanner, workspace, clock, listener.say,
+        confirmer=wiring.confirmer, applied=wiring.applied, loads=wiring.loads,
+    )  # fmt: skip
 
 
 def healed(monitor: Monitor, gone: Sequence[Finding]) -> None:
@@ -215,13 +230,11 @@ def followed_contracts(
     ]
 
 
+def _by_feeds(contract: Contract, copy: Replica) -> Contract:
+    """The owner's feed and one replica's: nothing of it is anywhere else than here."""
+    return replace(contract, owner=replace(contract.owner, dataset=None, query=None), replicas=(copy,), invariants=())
+
+
 def _without_references(contract: Contract) -> Contract:
     fields = {name: replace(one, references=None) for name, one in contract.fields.items()}
     return replace(contract, fields=fields)
-
-
-def _nothing(contract: Contract) -> EntityLook:
-    """What was seen before the first look: of a feed in which nothing happened, nothing is owed."""
-    replicas = {replica.name: ReplicaLook(counts=Counts(0, 0, 0, 0)) for replica in contract.replicas}
-    remark = "only keys were compared that the change streams told of, or that were known to differ"
-    return EntityLook(replicas=replicas, remarks=[remark])

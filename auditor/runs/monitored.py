@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
-from reconcilers.sight import EntityLook, Suspects
+from reconcilers.sight import EntityLook, ReplicaLook, Suspects
 from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Owed
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from auditor.runs.reconcile import EntityRun, Watch
     from contracts.contract import Contract, Replica
     from reconcilers.finding import KeyText
+    from reconcilers.look import Looker
     from reconcilers.sight import Sight
     from reconcilers.spill import Listed
 
@@ -50,7 +51,12 @@ class MonitoredEntity:
         duties: Of its replicas, each with who follows the feed.
         cursor: Of the workspace.
         clock: Tells when.
+        looks: Who looks at the owner and one replica, by its name: no other store is asked for what that one owes.
+        near: The same of a replica that is known by its feed alone, with the owner's feed in the owner's place: what it
+            takes is here already.
         pending: What is owed of the keys that are under suspicion.
+        resting: Until when, on the monotonic clock, a key is left alone that stayed undecided or in flight.
+        told: The identities of undecided findings that have been told.
         unread: Replicas of which the latest look shows nothing that could be relied on.
     """
 
@@ -58,8 +64,13 @@ class MonitoredEntity:
     duties: Sequence[tuple[Following, Duty]]
     cursor: duckdb.DuckDBPyConnection
     clock: Clock
+    looks: Mapping[str, Looker]
+    near: Mapping[str, Looker] = field(default_factory=dict)
     pending: dict[_Subject, list[tuple[Following, Owed]]] = field(default_factory=dict)
     unread: set[str | None] = field(default_factory=set)
+    resting: dict[_Subject, float] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    _met: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def contract(self) -> Contract:
@@ -95,6 +106,43 @@ class MonitoredEntity:
                 looked += self._look_at_owed(replica, owed)
         return looked
 
+    def meet(self) -> int:
+        """See what replicas that are known by their feeds have met meanwhile; nothing is suspected yet.
+
+        Returns:
+            How many keys were looked at.
+        """
+        looked = 0
+        for replica in self.contract.replicas:
+            mine = [(following, duty) for following, duty in self.duties if duty.replica == replica.name]
+            numbers = [following.state.obligations.latest() for following, _ in mine]
+            if replica.name not in self.near or numbers == self._met.get(replica.name):
+                continue
+            self._met[replica.name] = numbers
+            if sum(following.state.obligations.count_of(duty) for following, duty in mine) > TOGETHER_MAX:
+                continue  # what is so much is looked at when it is due
+            for owed in self._owed(mine, None):
+                looked += self._meet(replica, owed)
+        return looked
+
+    def _meet(self, replica: Replica, owed: Sequence[tuple[KeyText, Following, Owed]]) -> int:
+        keys = {key for key, _, _ in owed}
+        look = self.near[replica.name].look(Suspects(keys, _unkeyed(keys)))
+        copy = look.replicas[replica.name]
+        if copy.error or copy.notes or look.notes:
+            return len(keys)
+        differing = {sight.finding.key for sight in (*copy.sights, *look.owner_sights)}
+        self._let_go((following, one) for key, following, one in owed if key not in differing)
+        return len(keys)
+
+    def _let_go(self, owed: Iterable[tuple[Following, Owed]]) -> None:
+        """These were met."""
+        met: dict[Following, list[Owed]] = {}
+        for following, one in owed:
+            met.setdefault(following, []).append(one)
+        for following, some in met.items():
+            following.state.settle(some, (), (), self.clock.now())
+
     def _owed(
         self, duties: Sequence[tuple[Following, Duty]], until: datetime | None
     ) -> Iterator[list[tuple[KeyText, Following, Owed]]]:
@@ -115,11 +163,12 @@ class MonitoredEntity:
 
     def _look_at_owed(self, replica: Replica, owed: Sequence[tuple[KeyText, Following, Owed]]) -> int:
         wanted: dict[_Subject, list[tuple[Following, Owed]]] = {}
+        now = self.clock.monotonic()
         for key, following, one in owed:
             subject = (replica.name, key)
             if subject in self.pending:
                 self._note(subject, (following, one))
-            else:
+            elif self.resting.get(subject, now) <= now:
                 wanted.setdefault(subject, []).append((following, one))
         subjects = list(wanted)
         for start in range(0, len(subjects), OWED_AT_ONCE):
@@ -134,64 +183,77 @@ class MonitoredEntity:
         ] + [owed]
 
     def _look_at(self, wanted: Mapping[_Subject, Sequence[tuple[Following, Owed]]], replica: str) -> None:
-        suspicious = self._seen({key for _, key in wanted}, {replica})
-        met: dict[Following, list[Owed]] = {}
-        for subject, owed in wanted.items():
-            if subject in suspicious:
-                self.pending[subject] = list(owed)
-            else:
-                for following, one in owed:
-                    met.setdefault(following, []).append(one)
-        if replica in self.unread:
-            return
-        for following, some in met.items():
-            following.state.settle(some, (), (), self.clock.now())
+        suspicious = self._seen(self.looks[replica], {key for _, key in wanted}, {replica})
+        self.pending.update({subject: list(wanted[subject]) for subject in wanted if subject in suspicious})
+        if replica not in self.unread:
+            self._let_go(one for subject in wanted if subject not in suspicious for one in wanted[subject])
 
-    def look_at_drift(self, known: Iterable[Drifting]) -> list[Finding]:
-        """Look again at what was found to be drift; returns what is no more, as healed."""
+    def look_at_drift(self, known: Iterable[Drifting], *, again: bool = True) -> list[Finding]:
+        """Look again at what was found to be drift; returns what is no more, as healed.
+
+        Args:
+            known: What was found.
+            again: What is still there is under suspicion again, and is told again.
+        """
         gone: list[Finding] = []
         some = list(known)
         for start in range(0, len(some), OWED_AT_ONCE):
             drifting = some[start : start + OWED_AT_ONCE]
             names = {one.replica for one in drifting if one.replica is not None}
-            seen = self._seen({one.key for one in drifting}, names)
+            same = frozenset() if again else frozenset((_subject(one), _rule(one)) for one in drifting)
+            seen = self._seen(self.watch.looker, {one.key for one in drifting}, names, same)
             gone += [
                 _healed(one)
                 for one in drifting
-                if one.replica not in self.unread
-                and (one.divergence, one.rule) not in seen.get((one.replica, one.key), ())
+                if one.replica not in self.unread and _rule(one) not in seen.get(_subject(one), ())
             ]
         return gone
 
-    def _seen(self, keys: set[KeyText], replicas: set[str]) -> dict[_Subject, set[_Rule]]:
-        """Look at some keys; what differs is under suspicion from then on.  Returns what differs, and how."""
-        unkeyed = any(text is None for key in keys for _, text in key)
-        look = self.watch.looker.look(Suspects(keys, unkeyed))
+    def _seen(
+        self,
+        looker: Looker,
+        keys: set[KeyText],
+        replicas: set[str],
+        known: frozenset[tuple[_Subject, _Rule]] = frozenset(),
+    ) -> dict[_Subject, set[_Rule]]:
+        """Look at some keys; what differs, and is not known, is under suspicion from then on.
+
+        Returns:
+            What differs, and how.
+        """
+        look = looker.look(Suspects(keys, _unkeyed(keys)))
         wall = self.clock.now()
         self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
         self._count(look, replicas)
         seen: dict[_Subject, set[_Rule]] = {}
         fresh = EntityLook(
             watermark=look.watermark,
-            owner_sights=self._fresh(look.owner_sights, None, seen),
+            owner_sights=self._fresh(look.owner_sights, None, seen, known),
             read_until=look.read_until,
             replicas={
-                name: replace(copy, sights=self._fresh(copy.sights, name, seen) if name in replicas else [])
+                name: replace(copy, sights=self._fresh(copy.sights, name, seen, known))
                 for name, copy in look.replicas.items()
+                if name in replicas
             },
         )
         self.watch.suspicion.begin(fresh, wall)
         return seen
 
-    def _fresh(self, sights: Listed[Sight], name: str | None, seen: dict[_Subject, set[_Rule]]) -> list[Sight]:
+    def _fresh(
+        self,
+        sights: Listed[Sight],
+        name: str | None,
+        seen: dict[_Subject, set[_Rule]],
+        known: frozenset[tuple[_Subject, _Rule]],
+    ) -> list[Sight]:
         fresh = []
         for sight in sights:
-            subject = (name, sight.finding.key or ())
-            if subject not in self.pending:
+            subject, rule = (name, sight.finding.key or ()), (sight.finding.divergence.value, sight.finding.rule)
+            seen.setdefault(subject, set()).add(rule)
+            if subject not in self.pending and (subject, rule) not in known:
                 fresh.append(sight)
-            seen.setdefault(subject, set()).add((sight.finding.divergence.value, sight.finding.rule))
-        for subject in seen:
-            self.pending.setdefault(subject, [])
+        for sight in fresh:
+            self.pending.setdefault((name, sight.finding.key or ()), [])
         return fresh
 
     def _count(self, look: EntityLook, replicas: set[str]) -> None:
@@ -210,6 +272,42 @@ class MonitoredEntity:
             known.notes += [note for note in copy.notes if note not in known.notes]
 
     # -- settling ------------------------------------------------------------------------------------------------------
+
+    def sift(self, rest: float) -> None:
+        """Of what was judged, keep what is news: drift, drift that has gone, and what is undecided for the first time.
+
+        Args:
+            rest: Seconds for which what stays owed is left alone.
+        """
+        news: list[Finding] = []
+        others: list[Finding] = []
+        known = {(*_subject(one), *_rule(one)) for one in self.drifting()}
+        for finding in self.watch.suspicion.settled:
+            told = (finding.replica, finding.key, finding.divergence.value, finding.rule) in known
+            drift = finding.verdict is Verdict.PERSISTENT or (finding.verdict is Verdict.HEALED and told)
+            undecided = finding.verdict is Verdict.UNDECIDED and finding.identity not in self.told
+            (news if drift or undecided else others).append(finding)
+        self.told |= {finding.identity for finding in news if finding.verdict is Verdict.UNDECIDED}
+        until = self.clock.monotonic() + rest
+        for finding in (*news, *others):
+            if finding.key is not None and finding.verdict not in (Verdict.PERSISTENT, Verdict.HEALED):
+                self.resting[finding.replica, finding.key] = until
+        self.settle(others)
+        self.watch.suspicion.put_back(news)
+
+    def begin_anew(self) -> None:
+        """Count what is compared from nothing on."""
+        self.run.first = nothing_seen(self.contract)
+        now = self.clock.monotonic()
+        self.resting = {subject: until for subject, until in self.resting.items() if until > now}
+
+    def open(self) -> dict[str, int]:
+        """How many obligations are open, by entity and replica."""
+        counts: dict[str, int] = {}
+        for following, duty in self.duties:
+            name = f"{duty.entity}/{duty.replica}"
+            counts[name] = counts.get(name, 0) + following.state.obligations.count_of(duty)
+        return counts
 
     def settle(self, findings: Iterable[Finding]) -> None:
         """Keep in the states what was found: what is judged is owed no more, drift is looked at until it is gone."""
@@ -240,6 +338,21 @@ class MonitoredEntity:
         return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
 
 
+def nothing_seen(contract: Contract) -> EntityLook:
+    """What was seen before the first look: of a feed in which nothing happened, nothing is owed."""
+    replicas = {replica.name: ReplicaLook(counts=Counts(0, 0, 0, 0)) for replica in contract.replicas}
+    remark = "only keys were compared that the change streams told of, or that were known to differ"
+    return EntityLook(replicas=replicas, remarks=[remark])
+
+
+def _subject(one: Drifting) -> _Subject:
+    return one.replica, one.key
+
+
+def _rule(one: Drifting) -> _Rule:
+    return one.divergence, one.rule
+
+
 def _sum(one: Counts | None, other: Counts | None) -> Counts | None:
     if one is None or other is None:
         return one or other
@@ -249,6 +362,11 @@ def _sum(one: Counts | None, other: Counts | None) -> Counts | None:
         one.compared_rows + other.compared_rows,
         one.kept + other.kept,
     )
+
+
+def _unkeyed(keys: Iterable[KeyText]) -> bool:
+    """Whether some key is no value of its type, so that it takes a scan to find its rows."""
+    return any(text is None for key in keys for _, text in key)
 
 
 def _healed(drifting: Drifting) -> Finding:

@@ -105,11 +105,11 @@ class Suspicion:
         due = self.suspects.due(sampled=False)
         return None if due is None else max(due - now, 0.0)
 
-    def take_settled(self) -> Spill[Finding]:
-        """Hand over what is settled, and begin anew with nothing."""
-        settled, self.settled = self.settled, self.made()
-        self.marked = self._room.spill(_packed_mark, _mark_of)
-        return settled
+    def put_back(self, findings: Iterable[Finding]) -> None:
+        """Have these as settled, in place of all that were."""
+        self.settled.clear()
+        self.marked.clear()
+        self.settled += findings
 
     @property
     def _samples(self) -> bool:

@@ -188,6 +188,16 @@ class Obligations:
         finally:
             cursor.close()
 
+    def latest(self) -> int:
+        """The number of the latest obligation that is open; 0 where none is."""
+        row = self._db.execute("SELECT max(number) FROM obligations").fetchone()
+        return int(row[0]) if row is not None and row[0] is not None else 0
+
+    def count_of(self, duty: Duty) -> int:
+        """How many obligations of one duty are open."""
+        number = self.number(duty)
+        return 0 if number is None else self.count([number])
+
     def count(self, numbers: Sequence[int] | None = None) -> int:
         """How many obligations are open; of some duties, or of all."""
         some = "" if numbers is None else " WHERE subject IN (SELECT unnest(?))"

@@ -1,11 +1,16 @@
-"""`audit monitor --until-caught-up`: what the feeds oblige the copies to, and exactly what of it is not met."""
+"""`audit monitor`: what the feeds oblige the copies to, exactly what of it is not met, and being killed meanwhile."""
 
 from __future__ import annotations
 
+import json
+import random
+import signal
 import sqlite3
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from tests.worlds.change_feed import ChangeFeed
@@ -193,3 +198,137 @@ def test_a_key_that_could_not_be_read_is_undecided(world: Monitored) -> None:
     outcome = world.monitor()
     assert outcome.code == 2, outcome.err
     assert verdicts(outcome) == {("mirror", "7", "missing"): ("undecided", "unknown")}
+
+
+def plant(world: Monitored) -> dict[tuple[str | None, str, str], tuple[str, str]]:
+    """Much that arrives, and four things that do not; returns what is to be found."""
+    for key in range(100, 1100):
+        world.put(key, "new", key)
+    for key in range(100, 1100, 3):
+        world.put(key, "paid", key + 1)
+    world.put(1, "paid", 10, copy=False)
+    world.delete(2, mirror=False)
+    world.put(101, "lost", 0, mirror=False)
+    world.mirror.put(id=7, status="by hand", total=70)
+    return {
+        ("copy", "1", "mismatch"): ("persistent", "stale"),
+        ("mirror", "2", "orphan"): ("persistent", "missed_delete"),
+        ("mirror", "101", "mismatch"): ("persistent", "stale"),
+        ("mirror", "7", "mismatch"): ("persistent", "phantom_write"),
+    }
+
+
+def open_findings(world: Monitored) -> dict[tuple[str | None, str, str], tuple[str, str]]:
+    """What the ledger says is there."""
+    return verdicts(world.audit("findings", "--open", "--format", "json"))
+
+
+def state(directory: Path) -> list[object]:
+    """What the monitor has kept: rows of both topics, what is owed, what drifts, and how far it has read."""
+    kept: list[object] = []
+    for name in ("shop", "mirror"):
+        with duckdb.connect(str(directory / ".auditor" / "feeds" / "monitor" / f"{name}.duckdb")) as db:
+            for sql in (
+                "SELECT id, kind, part, off, c0, c1, c2 FROM head_1 ORDER BY id",
+                "SELECT count(*) FROM history_1",
+                "SELECT count(*) FROM obligations",
+                "SELECT entity, replica, key, divergence FROM drifting ORDER BY ALL",
+                "SELECT topic, part, next_offset FROM offsets ORDER BY ALL",
+            ):
+                kept += db.execute(sql).fetchall()
+    return kept
+
+
+def test_a_monitor_goes_on_until_it_is_told_to_stop(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Findings are events of one line; SIGTERM ends it after the round under way, with exit code 0."""
+    expected = plant(world)
+    world.save()
+    process = audit_process("monitor", "--format", "json")
+    assert process.stdout is not None
+    found: dict[object, object] = {}
+    events, told = [], False
+    for line in process.stdout:
+        event = json.loads(line)
+        events.append(event["event"])
+        if event["event"] == "finding":
+            one = event["finding"]
+            found[one["replica"], one["key"]["id"], one["divergence"]] = one["verdict"], one["cause"]
+        if len(found) == len(expected) and not told:
+            process.send_signal(signal.SIGTERM)
+            told = True
+    assert (process.wait(30), found, events[0], events[-1]) == (0, expected, "started", "stopped")
+    assert open_findings(world) == expected
+
+
+def test_a_monitor_that_is_killed_again_and_again_finds_what_an_undisturbed_one_finds(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Nothing is lost and nothing is there twice, at whatever moment the process dies."""
+    expected = plant(world)
+    world.save()
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    for _ in range(4):
+        process = audit_process("monitor", "--format", "json")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=0.6 + 3 * chance.random())
+        process.kill()
+        process.communicate()
+    world.audit("monitor", "--until-caught-up", "--format", "json")
+    killed = state(world.directory)
+    assert open_findings(world) == expected, f"seed {seed}"
+    for path in (world.directory / ".auditor" / "feeds" / "monitor").iterdir():
+        path.unlink()
+    (world.directory / "auditor.db").unlink()
+    world.audit("monitor", "--until-caught-up", "--format", "json")
+    assert open_findings(world) == expected
+    assert state(world.directory) == killed, f"seed {seed}"
+
+
+def test_a_second_monitor_is_refused_and_moves_nothing(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """One message, exit code 2."""
+    world.save()
+    first = audit_process("monitor", "--format", "json")
+    assert first.stdout is not None
+    assert json.loads(first.stdout.readline())["event"] == "started"
+    second = audit_process("monitor", "--until-caught-up")
+    out, err = second.communicate(timeout=30)
+    assert (second.returncode, out) == (2, "")
+    assert "another monitor holds its state" in err
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(30) == 0
+    first.stdout.close()
+    assert first.stderr is not None
+    first.stderr.close()
+
+
+def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(world: Monitored) -> None:
+    """Who knows what it says: one message, exit code 2, nothing written."""
+    world.monitor()
+    path = world.directory / ".auditor" / "feeds" / "monitor" / "shop.duckdb"
+    with duckdb.connect(str(path)) as db:
+        db.execute("UPDATE state SET schema_version = 99")
+    before = path.read_bytes()
+    outcome = world.monitor()
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "it has version 99" in outcome.err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("topic: shop.orders", "topic: shop.order", "has no record of the topic shop.order"),
+        ("feed: {name: shop,", "feed: {name: shopp,", "shopp"),
+    ],
+)
+def test_a_topic_or_feed_that_is_not_there_is_one_message(world: Monitored, old: str, new: str, told: str) -> None:
+    """Nothing is monitored then: exit code 2."""
+    (world.directory / "contracts" / "order.yaml").write_text(CONTRACT.replace(old, new))
+    outcome = world.monitor()
+    assert (outcome.code, outcome.out) == (2, ""), outcome.err
+    assert told in outcome.err

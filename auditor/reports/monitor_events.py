@@ -1,0 +1,123 @@
+"""What a monitor that goes on says: an event a line as JSON, or in words for people, with a live line on a terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+
+from auditor.reports.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from rich.live import Live
+
+
+PROGRESS_SECONDS = 10.0
+
+
+class JsonEvents:
+    """One JSON object a line.
+
+    Args:
+        stream: Where they go; flushed after each, since somebody waits for them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._progress: tuple[str, Mapping[str, object]] | None = None
+
+    def tell(self, event: str, at: str, **members: object) -> None:
+        """See `auditor.runs.monitor_loop.Watcher`; progress is told when there is some, and every PROGRESS_SECONDS."""
+        if event == "progress":
+            before = self._progress
+            if before is not None and before[1] == members and _seconds(before[0], at) < PROGRESS_SECONDS:
+                return
+            self._progress = at, members
+        self._stream.write(f"{json.dumps({'event': event, 'at': at, **members}, ensure_ascii=False)}\n")
+        self._stream.flush()
+
+
+class TerminalEvents:
+    """In words: findings and trouble as lines, progress as a table that is drawn anew where there is a terminal.
+
+    Args:
+        stream: Where lines go.
+        screen: The terminal for the table; None: there is none.
+    """
+
+    def __init__(self, stream: TextIO, screen: TextIO | None) -> None:
+        self._stream = stream
+        self._screen = screen
+        self._live: Live | None = None
+        self._found = 0
+        self._before: tuple[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        if self._screen is not None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self._screen), refresh_per_second=2, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def tell(self, event: str, at: str, **members: object) -> None:
+        """See `auditor.runs.monitor_loop.Watcher`."""
+        if event == "progress":
+            self._draw(at, members)
+            return
+        line = _line(event, members)
+        if line:
+            self._found += event == "finding"
+            self._stream.write(f"{at}  {line}\n")
+            self._stream.flush()
+
+    def _draw(self, at: str, members: Mapping[str, Any]) -> None:
+        if self._live is None:
+            return
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False)
+        total = sum(members["records"].values())
+        table.add_row("records", f"{total}{self._rate(at, total)}")
+        table.add_row("behind", ", ".join(f"{k}: {v}" for k, v in members["lag"].items() if v) or "nothing")
+        table.add_row("owed", ", ".join(f"{k}: {v}" for k, v in members["open"].items()))
+        table.add_row("suspects", str(members["suspects"]))
+        table.add_row("drift", f"{members['drifting']} known, {self._found} told")
+        self._live.update(table)
+
+    def _rate(self, at: str, total: int) -> str:
+        before, self._before = self._before, (at, total)
+        if before is None:
+            return ""
+        seconds = _seconds(before[0], at)
+        return f", {(total - before[1]) / seconds:.0f} a second" if seconds > 0 else ""
+
+
+def _seconds(before: str, at: str) -> float:
+    return (datetime.fromisoformat(at) - datetime.fromisoformat(before)).total_seconds()
+
+
+def _line(event: str, members: Mapping[str, object]) -> str:
+    if event == "finding":
+        finding = cast("Mapping[str, Any]", members["finding"])
+        key = ", ".join(f"{name} {visible(str(text))}" for name, text in (finding["key"] or {}).items())
+        where = f"{finding['entity']} at {finding['replica'] or 'its owner'}"
+        what = f"{finding['verdict']}: {finding['divergence']} of {where}, {key}"
+        return f"{what}, cause {finding['cause']} ({finding['id']})"
+    if event == "started":
+        return f"following {', '.join(cast('list[str]', members['entities']))}"
+    if event == "trouble":
+        return f"trouble with {members['what']}: {visible(str(members['message']))}"
+    if event == "trouble_over":
+        return f"{members['what']} is well again"
+    return "stopped" if event == "stopped" else ""

@@ -1,0 +1,321 @@
+"""`audit monitor` without an end: round after round, until somebody stops it.
+
+A round reads what there is, lets replicas meet what they owe, looks at what is due, rechecks suspects, and records what
+was judged.  It is begun when the one before is over, and a second after that one began at the earliest.
+
+A feed that cannot be read for a while, a store that does not answer, a ledger that is locked: each is told once, and
+tried again in the next round.  What was not recorded is not let go of.  What will not pass by itself (a topic that was
+made anew, records that were removed unread, a full disk) ends the monitor.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from auditor.reports.collector import collector_paused
+from auditor.reports.document import instant_text, run_document
+from auditor.run_id import new_run_id
+from auditor.runs.job import books_for, record_job
+from auditor.runs.lease import ledger_for_run
+from auditor.runs.monitor import KIND, Monitor, followed_contracts, surroundings
+from auditor.runs.run_time import RunTime
+from auditor.runs.shared_time import shared_clock
+from contracts.errors import (
+    AuditorError,
+    DeadlineError,
+    FeedError,
+    LedgerError,
+    PausedFeedError,
+    RemadeTopicError,
+    RetentionGapError,
+    StoreError,
+    WorkspaceError,
+)
+from reconcilers.recheck import MARGIN_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import FrameType
+
+    from auditor.clock import Clock
+    from auditor.runs.job import Listener
+    from auditor.runs.monitored import MonitoredEntity
+    from auditor.runs.reconcile import ReconcileRequest
+    from auditor.wiring import Wiring
+    from contracts.catalog import Catalog
+    from reconcilers.finding import Finding
+
+ROUND_SECONDS = 1.0
+"""From one round to the next, at least."""
+
+DRIFT_SECONDS = 30.0
+"""Known drift is looked at so often at most: it is to be told when it has gone, and that is not urgent."""
+
+SETTLED_AGAIN_SECONDS = 30.0
+"""What stayed undecided, or was found to be in flight, is looked at again after so long, and its lag bound."""
+
+FEED_TROUBLE_SECONDS = 300.0
+"""How long a feed may be out of reach: brokers are restarted."""
+
+RETENTION_MIN = timedelta(days=1)
+"""Versions are remembered for so long at least, and for RETENTION_BOUNDS of the longest lag bound."""
+
+RETENTION_BOUNDS = 4
+FORGET_SECONDS = 60.0
+
+_FATAL = (RemadeTopicError, RetentionGapError, WorkspaceError, DeadlineError)
+
+
+class Watcher(Protocol):
+    """Who is told what the monitor does."""
+
+    def tell(self, event: str, at: str, **members: object) -> None:
+        """Something happened; see docs/reference/monitor-events.md."""
+        ...
+
+
+@dataclass(slots=True)
+class Rounds:
+    """The state of a monitor that goes on.
+
+    Attributes:
+        monitor: What is looked at.
+        clock: Tells when.
+        record: Writes down what was judged; returns the findings as reports show them.
+        watcher: Told what happens.
+        stop: Whether somebody wants it to end.
+    """
+
+    monitor: Monitor
+    clock: Clock
+    record: Callable[[], Sequence[Mapping[str, object]]]
+    watcher: Watcher
+    stop: Callable[[], bool]
+    _gone: list[Finding] = field(default_factory=list)
+    _troubles: dict[str, str] = field(default_factory=dict)
+    _feed_trouble: dict[str, float] = field(default_factory=dict)
+    _looked_at_drift: float = float("-inf")
+    _forgot: float = float("-inf")
+
+    def go(self, time: RunTime) -> None:
+        """Round after round, until it is stopped or its time is over.
+
+        Raises:
+            AuditorError: Something that does not pass by itself.
+        """
+        while not self.stop():
+            began = self.clock.monotonic()
+            self._read()
+            for entity in self.monitor.entities:
+                if not self.stop():
+                    self._try(entity.contract.entity, lambda entity=entity: self._look(entity))  # type: ignore[misc]
+            self._record()
+            self._tell_progress()
+            self._forget()
+            time.check()
+            self.clock.wait_until(began + ROUND_SECONDS, self.stop)
+
+    def _read(self) -> None:
+        for name, following in self.monitor.followed.items():
+            try:
+                following.read_on(self.monitor.around.workspace)
+            except _FATAL:
+                raise
+            except FeedError as error:
+                since = self._feed_trouble.setdefault(name, self.clock.monotonic())
+                waits = isinstance(error, PausedFeedError)
+                if not waits and self.clock.monotonic() - since > FEED_TROUBLE_SECONDS:
+                    raise
+                self._trouble(name, error)
+            else:
+                self._feed_trouble.pop(name, None)
+                self._over(name)
+
+    def _look(self, entity: MonitoredEntity) -> None:
+        entity.meet()
+        entity.look(self._due(entity))
+        entity.watch.suspicion.look_again(entity.watch.looker, self.clock)
+
+    def _due(self, entity: MonitoredEntity) -> dict[str, datetime]:
+        """What was read before these moments is due."""
+        now = self.clock.now().astimezone(UTC).replace(tzinfo=None)
+        margin = timedelta(seconds=MARGIN_SECONDS)
+        return {one.name: now - one.lag_bound - margin for one in entity.contract.replicas}
+
+    def _try(self, what: str, act: Callable[[], None]) -> None:
+        """Do something that may fail for a while."""
+        try:
+            act()
+        except _FATAL:
+            raise
+        except StoreError as error:
+            self._trouble(what, error)
+        else:
+            self._over(what)
+
+    def _trouble(self, what: str, error: AuditorError) -> None:
+        """Tell of trouble, once."""
+        if self._troubles.get(what) != error.message:
+            self._troubles[what] = error.message
+            self._tell("trouble", what=what, message=str(error))
+
+    def _over(self, what: str) -> None:
+        if self._troubles.pop(what, None) is not None:
+            self._tell("trouble_over", what=what)
+
+    def _record(self) -> None:
+        """Write down what was judged; where that fails, it is tried again."""
+        now = self.clock.monotonic()
+        if now - self._looked_at_drift >= DRIFT_SECONDS:
+            self._looked_at_drift = now
+            for entity in self.monitor.entities:
+                self._try(entity.contract.entity, lambda entity=entity: self._look_at_drift(entity))  # type: ignore[misc]
+        for entity in self.monitor.entities:
+            if len(entity.watch.suspicion.settled):
+                bounds = [one.lag_bound.total_seconds() for one in entity.contract.replicas]
+                entity.sift(SETTLED_AGAIN_SECONDS + max(bounds, default=0.0))
+        if not any(len(entity.watch.suspicion.settled) for entity in self.monitor.entities):
+            return
+        try:
+            told = self.record()
+        except LedgerError as error:
+            self._trouble("ledger", error)
+            return
+        self._over("ledger")
+        for finding in told:
+            self._tell("finding", finding=finding)
+
+    def _look_at_drift(self, entity: MonitoredEntity) -> None:
+        entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
+
+    def _forget(self) -> None:
+        now = self.clock.monotonic()
+        if now - self._forgot < FORGET_SECONDS:
+            return
+        self._forgot = now
+        bounds = [one.lag_bound for entity in self.monitor.entities for one in entity.contract.replicas]
+        kept = max(RETENTION_MIN, RETENTION_BOUNDS * max(bounds, default=timedelta()))
+        for following in self.monitor.followed.values():
+            following.forget_before(self.clock.now().astimezone(UTC) - kept)
+
+    def _tell_progress(self) -> None:
+        feeds = self.monitor.followed
+        lag: dict[str, int] = {}
+        for name, following in feeds.items():
+            if name not in self._feed_trouble:
+                lag |= {f"{name}/{topic}/{part}": behind for (topic, part), behind in following.lag().items()}
+        entities = self.monitor.entities
+        self._tell(
+            "progress",
+            records={name: following.records for name, following in feeds.items()},
+            lag=lag,
+            open={key: count for entity in entities for key, count in entity.open().items()},
+            suspects=sum(len(entity.watch.suspicion.suspects) for entity in entities),
+            drifting=sum(len(entity.drifting()) for entity in entities),
+        )
+
+    def _tell(self, event: str, **members: object) -> None:
+        self.watcher.tell(event, instant_text(self.clock.now()), **members)
+
+
+def follow(
+    request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener, watcher: Watcher
+) -> None:
+    """Follow the feeds until SIGTERM, SIGINT or the deadline: then the round under way is finished.
+
+    Raises:
+        AuditorError: Nothing can be monitored, or something that does not pass by itself.
+    """
+    scope, unfollowed = followed_contracts(request, catalog.contracts)
+    for warning in wiring.expect(scope, catalog.contracts):
+        listener.say(warning)
+    clock = shared_clock(wiring, clock, listener.say)
+    with ExitStack() as held:
+        stop = held.enter_context(_stopping())
+        with wiring.ledger() as ledger:  # trouble is told before anything is read
+            ledger.hash_key()
+        feeds = wiring.monitor(catalog.contracts.values(), scope)
+        workspace = held.enter_context(wiring.workspace())
+        held.enter_context(collector_paused())
+        time = RunTime(clock, workspace, None, request.max_wait)
+        if request.deadline is not None:
+            time.ends = clock.monotonic() + request.deadline.total_seconds()
+        around = surroundings(wiring, catalog, workspace, clock, listener)
+        monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace))
+        monitor.take_on(scope)
+        names = [entity.contract.entity for entity in monitor.entities]
+        watcher.tell(
+            "started",
+            instant_text(clock.now()),
+            entities=names,
+            not_followed=unfollowed,
+            feeds=sorted(monitor.followed),
+        )
+        recorder = _Recorder(monitor, wiring, catalog, clock, listener)
+        try:
+            Rounds(monitor, clock, recorder.record, watcher, stop.is_set).go(time)
+        except DeadlineError:
+            listener.say("the deadline has come; what is owed is kept for the next call")
+        watcher.tell("stopped", instant_text(clock.now()))
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """Writes what was judged into the ledger, as a run of its own."""
+
+    monitor: Monitor
+    wiring: Wiring
+    catalog: Catalog
+    clock: Clock
+    listener: Listener
+
+    def record(self) -> list[Mapping[str, object]]:
+        """Record it, and let go of it.
+
+        Raises:
+            LedgerError: It could not be recorded, and is still there.
+        """
+        now = self.clock.now()
+        run_id = new_run_id(now)
+        result = self.monitor.result(run_id, now)
+        findings = list(result.findings)
+        document = run_document(result, self.catalog.contracts)
+        with ledger_for_run(self.wiring, (), run_id, self.listener.say) as ledger:
+            books = books_for(self.wiring, self.catalog, ledger)
+            job = record_job(self.monitor.request, result, document, books, self.monitor.around.workspace.overflow)
+        if job.ledger_error is not None:
+            for entity in self.monitor.entities:
+                entity.watch.suspicion.put_back(one for one in findings if one.entity == entity.contract.entity)
+            raise job.ledger_error
+        self.monitor.settle(findings)
+        for entity in self.monitor.entities:
+            entity.watch.suspicion.put_back(())
+            entity.begin_anew()
+        return [dict(finding) for finding in job.findings]
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Hear of SIGTERM and SIGINT; a second one ends everything at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread is told of signals
+        return
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -59,16 +59,11 @@ def spelled_keys(
     condition: str,
     *,
     most: int | None = None,
-) -> list[SpelledKey]:
-    """The keys of a projection's rows that meet a condition; `most` of them where that is given."""
+) -> Iterator[list[SpelledKey]]:
+    """The keys of a projection's rows that meet a condition, FETCH_KEYS_MAX at a time; `most` where that is given."""
     columns = [*key_texts(contract), *projected.projection.spellings]
     limit = "" if most is None else f" LIMIT {most}"
-    found = cursor.execute(f'SELECT {", ".join(columns)} FROM "{projected.table}" WHERE {condition}{limit}').fetchall()
-    parts = len(contract.key)
-    return [(key_text(contract, row[:parts]), row[parts:]) for row in found]
-
-
-def batches(keys: Sequence[SpelledKey]) -> Iterator[Sequence[SpelledKey]]:
-    """The keys, FETCH_KEYS_MAX at a time."""
-    for start in range(0, len(keys), FETCH_KEYS_MAX):
-        yield keys[start : start + FETCH_KEYS_MAX]
+    sql = f'SELECT {", ".join(columns)} FROM "{projected.table}" WHERE {condition}{limit}'
+    found, parts = cursor.cursor().execute(sql), len(contract.key)
+    while rows := found.fetchmany(FETCH_KEYS_MAX):
+        yield [(key_text(contract, row[:parts]), row[parts:]) for row in rows]

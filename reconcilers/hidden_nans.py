@@ -45,7 +45,8 @@ def _nan_table(projected: Projected) -> str:
 def _bring_nan_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, projected: Projected) -> int:
     """Load the keys of rows that hold NaN: by key where few rows show a 0, else by the store's own search."""
     condition = f"z AND {live(projected.projection)}"
-    zeros = spelled_keys(cursor, contract, projected, condition, most=FETCH_KEYS_MAX + 1)
+    found = spelled_keys(cursor, contract, projected, condition, most=FETCH_KEYS_MAX + 1)
+    zeros = [key for batch in found for key in batch]
     if not zeros:
         return 0
     hidden = [item for item in projected.side.items if projected.side.columns[item.name].nan_hidden]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from reconcilers.canonical import text_of
 from reconcilers.finding import Divergence, FieldDifference, Finding, KeyText, Verdict
 from reconcilers.projection import TEXT_KEYS, Projection, Side, invariant_sql, key_sql, live_filter
-from reconcilers.row_keys import key_text, key_texts
+from reconcilers.row_keys import READ_AT_ONCE, key_text, key_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -80,8 +80,8 @@ def reference_findings(
     projection: Projection,
     field: str,
     referenced: str,
-) -> list[Finding]:
-    """Findings for non-null values of a field that are no key of the referenced entity.
+) -> Iterator[Finding]:
+    """Findings for non-null values of a field that are no key of the referenced entity, as they are asked for.
 
     Args:
         cursor: Of the workspace.
@@ -95,15 +95,14 @@ def reference_findings(
     logical = contract.fields[field].type
     text = f"o.{column}" if logical.kind in TEXT_KEYS else text_of(logical, f"o.{column}")
     gone = " AND NOT o.gone" * projection.gone + " AND NOT o.outside" * projection.outside
-    rows = cursor.execute(
+    result = cursor.execute(
         f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o '
         f'LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '
         f"ON o.{column} = r.k0 WHERE o.{column} IS NOT NULL AND r.here IS NULL AND o.k0 IS NOT NULL{gone}"
-    ).fetchall()
-    return [
-        Finding(
-            contract.entity, None, key_text(contract, row[1:]), Divergence.REFERENCE, Verdict.SUSPECT, rule=field,
-            fields=(FieldDifference(field, row[0], None),),
-        )
-        for row in rows
-    ]  # fmt: skip
+    )
+    while rows := result.fetchmany(READ_AT_ONCE):
+        for row in rows:
+            yield Finding(
+                contract.entity, None, key_text(contract, row[1:]), Divergence.REFERENCE, Verdict.SUSPECT, rule=field,
+                fields=(FieldDifference(field, row[0], None),),
+            )  # fmt: skip

@@ -11,6 +11,8 @@ from reconcilers.invariants import TYPE_RULE
 from reconcilers.sight import Sight
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
     from contracts.contract import Contract
@@ -26,8 +28,10 @@ def key_sights(
     projected: Projected,
     replica: str | None,
     owner: Projected | None = None,
-) -> list[Sight]:
+) -> Iterator[Sight]:
     """Duplicated, NULL and bad keys of one side; the duplicates stay in a table that the comparison leaves out.
+
+    That table is there when the first sight has been asked for.
 
     Args:
         cursor: Of the workspace.
@@ -37,18 +41,16 @@ def key_sights(
         owner: A replica's owner, scanned: its rows tell which keys the run's own filter leaves out.
     """
     table, projection = projected.table, projected.projection
-    sights = []
     left_out = "" if owner is None else row_keys.outside(owner.table, owner.projection, projection)
     unique = _is_unique(contract, projected)
     twice = row_keys.find_duplicates(cursor, table, projection, unique=unique, left_out=left_out)
     for key, count in row_keys.duplicate_keys(cursor, contract, twice) if twice else []:
-        sights.append(_sight(contract, replica, key, Divergence.DUPLICATE, count))
+        yield _sight(contract, replica, key, Divergence.DUPLICATE, count)
     for key, count in row_keys.null_keys(cursor, contract, table, projection):
-        sights.append(_sight(contract, replica, key, Divergence.NULL_KEY, count))
+        yield _sight(contract, replica, key, Divergence.NULL_KEY, count)
     divergence = Divergence.INVARIANT if replica is None else Divergence.MISMATCH
     for key, count in row_keys.bad_keys(cursor, contract, table, projection):
-        sights.append(_sight(contract, replica, key, divergence, count))
-    return sights
+        yield _sight(contract, replica, key, divergence, count)
 
 
 def _sight(contract: Contract, replica: str | None, key: KeyText, divergence: Divergence, count: int) -> Sight:

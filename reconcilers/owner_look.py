@@ -9,7 +9,7 @@ from contracts.errors import AuditorError, StoreError, UsageError
 from reconcilers import row_keys
 from reconcilers.batch_table import batch_table
 from reconcilers.canonical import canonical
-from reconcilers.fetch import batches, fetch_side, spelled_keys
+from reconcilers.fetch import fetch_side, spelled_keys
 from reconcilers.invariants import issue_findings, issue_rows, reference_findings
 from reconcilers.key_checks import key_sights
 from reconcilers.perseverance import Perseverance
@@ -17,7 +17,7 @@ from reconcilers.projection import key_sql, owner_items
 from reconcilers.sight import Sight, owner_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import duckdb
 
@@ -55,24 +55,22 @@ class OwnerLook:
         for name, entity in self.contract.references().items():
             self._look_at_reference(owner, name, entity, result)
 
-    def _issues(self, owner: Projected) -> list[Sight]:
+    def _issues(self, owner: Projected) -> Iterator[Sight]:
         """Fetch the rows that the scan flagged and say what is wrong with each."""
         condition = (
             f"issue AND {row_keys.live(owner.projection)}"
             f"{row_keys.without_duplicates(self.cursor, owner.table, owner.projection)}"
         )
-        sights: list[Sight] = []
-        for batch in batches(spelled_keys(self.cursor, self.contract, owner, condition)):
+        for batch in spelled_keys(self.cursor, self.contract, owner, condition):
             table = batch_table(f"{owner.table}_issues")
             owner.opened.bring(issue_rows(self.contract, fetch_side(self.contract, owner.opened, batch)), table)
             wanted = {key for key, _ in batch}
             found = issue_findings(self.cursor, self.contract, table)
-            sights += [_sight(finding) for finding in found if finding.key in wanted]
-        return sights
+            yield from (_sight(finding) for finding in found if finding.key in wanted)
 
     def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> None:
         known = self.brought.get(entity)
-        if known is not None and not self._broken(owner, name, known):
+        if known is not None and next(self._broken(owner, name, known), None) is None:
             return  # what is broken is looked at beside the keys of now: a key may have come since
         tries = Perseverance(self.workspace.halt, lambda error: result.again.append(f"{entity}: {error.message}"))
         try:
@@ -81,9 +79,9 @@ class OwnerLook:
             result.notes.append(f"references of {name} to {entity} were not checked: {error}")
             return
         self.brought[entity] = table
-        result.owner_sights += [_sight(finding) for finding in self._broken(owner, name, table)]
+        result.owner_sights += map(_sight, self._broken(owner, name, table))
 
-    def _broken(self, owner: Projected, name: str, table: str) -> list[Finding]:
+    def _broken(self, owner: Projected, name: str, table: str) -> Iterator[Finding]:
         return reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
 
     def _bring_referenced(self, entity: str) -> str:

@@ -81,12 +81,11 @@ class PairLook:
         """Join the two sides and look at what differs."""
         table = f"{self.copy.table}_diff"
         seen.counts = rows.compare(self.cursor, self._pair, table)
-        states = rows.owner_states(self.cursor, self._pair, table)
         fetched: _Batch | None = None
         with ThreadPoolExecutor(1) as pool:
             for number, batch in enumerate(rows.candidates(self.cursor, self._pair, table)):
                 yield from self._missing([candidate for candidate in batch if candidate.kind == "missing"])
-                yield from self._orphans([candidate for candidate in batch if candidate.kind == "orphan"], states)
+                yield from self._orphans([candidate for candidate in batch if candidate.kind == "orphan"])
                 differing = [candidate for candidate in batch if candidate.kind == "mismatch"]
                 fetching = pool.submit(self._fetch, differing, number % 2)
                 yield from self._mismatches(fetched)  # while the stores send the next rows
@@ -130,9 +129,9 @@ class PairLook:
         self.owner.opened.bring(row_stage(self.contract, fetched, (), extra=[field.column(fetched)]), table)
         return field.of_rows(self.cursor, self.contract, table)
 
-    def _orphans(self, candidates: Sequence[rows.Candidate], states: Mapping[KeyText, str]) -> Iterator[Sight]:
+    def _orphans(self, candidates: Sequence[rows.Candidate]) -> Iterator[Sight]:
         for candidate in candidates:
-            state = states.get(candidate.key, "absent")
+            state = candidate.owner_state or "absent"
             finding = self._finding(candidate.key, Divergence.ORPHAN, cause=_ORPHAN_CAUSES.get(state, Cause.UNKNOWN))
             yield Sight(finding, state, candidate.replica_digest or PRESENT)
 

@@ -8,13 +8,17 @@ from reconcilers.canonical import text_of
 from reconcilers.projection import TEXT_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
     from contracts.contract import Contract
     from reconcilers.finding import KeyText
     from reconcilers.projection import Projection
+
+
+READ_AT_ONCE = 10_000
+"""Keys, or findings, read from the workspace at once."""
 
 
 def key_text(contract: Contract, values: Sequence[str | None]) -> KeyText:
@@ -85,15 +89,14 @@ def duplicates_of(cursor: duckdb.DuckDBPyConnection, table: str) -> str | None:
     return target if number(cursor, f'SELECT count(*) FROM "{target}"') else None
 
 
-def duplicate_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str) -> list[tuple[KeyText, int]]:
+def duplicate_keys(cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str) -> Iterator[tuple[KeyText, int]]:
     """The keys of a table made by `find_duplicates`, with how often each stands."""
-    rows = cursor.execute(f'SELECT n, {", ".join(key_texts(contract))} FROM "{table}"').fetchall()
-    return [(key_text(contract, row[1:]), row[0]) for row in rows]
+    return _read(cursor, contract, f'SELECT n, {", ".join(key_texts(contract))} FROM "{table}"')
 
 
 def null_keys(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection
-) -> list[tuple[KeyText, int]]:
+) -> Iterator[tuple[KeyText, int]]:
     """Live rows with a NULL key part: the key's other parts, and how many rows share them."""
     if projection.bad_keys or projection.spelled:
         parts = projection.spellings
@@ -106,10 +109,10 @@ def null_keys(
 
 def bad_keys(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection
-) -> list[tuple[KeyText, int]]:
+) -> Iterator[tuple[KeyText, int]]:
     """Live rows whose key is no value of its type: the raw text, and how many rows share it."""
     if not projection.bad_keys:
-        return []
+        return iter(())
     whole = " AND ".join(f"{part} IS NOT NULL" for part in projection.spellings)
     return _counted(cursor, contract, table, projection.spellings, f"kb AND {whole}{_counts(projection)}")
 
@@ -143,11 +146,16 @@ def outside(owner: str, owner_projection: Projection, copy: Projection) -> str:
 
 def _counted(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, parts: Sequence[str], condition: str
-) -> list[tuple[KeyText, int]]:
-    rows = cursor.execute(
-        f'SELECT count(*), {", ".join(parts)} FROM "{table}" WHERE {condition} GROUP BY ALL'
-    ).fetchall()
-    return [(key_text(contract, row[1:]), row[0]) for row in rows]
+) -> Iterator[tuple[KeyText, int]]:
+    columns = ", ".join(parts)
+    return _read(cursor, contract, f'SELECT count(*), {columns} FROM "{table}" WHERE {condition} GROUP BY ALL')
+
+
+def _read(cursor: duckdb.DuckDBPyConnection, contract: Contract, sql: str) -> Iterator[tuple[KeyText, int]]:
+    """Keys with their numbers, a part of them at a time: every key of a side may be wrong."""
+    result = cursor.execute(sql)
+    while rows := result.fetchmany(READ_AT_ONCE):
+        yield from ((key_text(contract, row[1:]), row[0]) for row in rows)
 
 
 def number(cursor: duckdb.DuckDBPyConnection, sql: str) -> int:

@@ -102,6 +102,7 @@ class Candidate:
         replica_spelling: The same of the replica's store.
         owner_digest: Hash of the compared fields at the owner, empty where there is no row or no hash.
         replica_digest: The same of the replica.
+        owner_state: Of an orphan `deleted` or `out_of_scope` where the owner still has a row, else empty.
     """
 
     key: KeyText
@@ -110,6 +111,7 @@ class Candidate:
     replica_spelling: tuple[str | None, ...] = ()
     owner_digest: str = ""
     replica_digest: str = ""
+    owner_state: str = ""
 
 
 def compare(cursor: duckdb.DuckDBPyConnection, pair: Pair, target: str) -> Counts:
@@ -277,13 +279,16 @@ def candidates(cursor: duckdb.DuckDBPyConnection, pair: Pair, table: str) -> Ite
     where = f" WHERE {' AND '.join(unlawful)}" if unlawful else ""
     spellings = [*(f"o{part}" for part in pair.owner.spellings), *(f"r{part}" for part in pair.copy.spellings)]
     columns = ["kind", "oh", "rh", *key_texts(pair.contract), *spellings]
-    result = cursor.cursor().execute(f'SELECT {", ".join(columns)} FROM "{table}"{where}')
+    states = _owner_states(pair, table)
+    source = f'"{table}"' if states is None else f'"{table}" LEFT JOIN ({states}) USING ({", ".join(pair.owner.keys)})'
+    columns.append("''" if states is None else "coalesce(owner_state, '')")
+    result = cursor.cursor().execute(f"SELECT {', '.join(columns)} FROM {source}{where}")
     while rows := result.fetchmany(FETCH_KEYS_MAX):
         yield [_candidate(pair, row) for row in rows]
 
 
 def _candidate(pair: Pair, row: tuple[Any, ...]) -> Candidate:
-    kind, owner_hash, replica_hash, *texts = row
+    kind, owner_hash, replica_hash, *texts, owner_state = row
     owner_from = len(pair.contract.key)
     replica_from = owner_from + len(pair.owner.spellings)
     return Candidate(
@@ -293,6 +298,7 @@ def _candidate(pair: Pair, row: tuple[Any, ...]) -> Candidate:
         tuple(texts[replica_from:]),
         _digest(owner_hash),
         _digest(replica_hash),
+        owner_state,
     )
 
 
@@ -300,15 +306,14 @@ def _digest(value: int | None) -> str:
     return "" if value is None else f"{value:016x}"
 
 
-def owner_states(cursor: duckdb.DuckDBPyConnection, pair: Pair, table: str) -> dict[KeyText, str]:
-    """For the orphans in `table`: `deleted` or `out_of_scope` where the owner still has a row; the rest is absent."""
+def _owner_states(pair: Pair, table: str) -> str | None:
+    """SELECT of the keys of the orphans in `table` of which the owner still has a row, and what became of it."""
     scope = pair.owner.scopes.get(pair.replica.name)
     if not pair.owner.gone and scope is None:
-        return {}
+        return None
     state = "CASE WHEN gone THEN 'deleted' ELSE 'out_of_scope' END" if pair.owner.gone else "'out_of_scope'"
-    on = " AND ".join(f"o.{key} = d.{key}" for key in pair.owner.keys)
-    rows = cursor.execute(
-        f'SELECT {state}, {", ".join(key_texts(pair.contract, "o."))} FROM "{table}" d '
-        f"JOIN \"{pair.owner_table}\" o ON {on} WHERE d.kind = 'orphan'"
-    ).fetchall()
-    return {key_text(pair.contract, row[1:]): row[0] for row in rows}
+    keys = ", ".join(pair.owner.keys)
+    return (
+        f'SELECT {keys}, max({state}) AS owner_state FROM "{pair.owner_table}" '
+        f"SEMI JOIN (SELECT {keys} FROM \"{table}\" WHERE kind = 'orphan') USING ({keys}) GROUP BY {keys}"
+    )

@@ -13,12 +13,18 @@ from auditor.commands.invocation import JSON, TERMINAL, Invocation
 
 app = typer.Typer(add_completion=False)
 
+LISTED_MAX = 1000
+"""Findings that a terminal is given where nobody asks for another number; JSON lists all."""
+
 
 @app.command()
 def findings(
     context: typer.Context,
     open_only: Annotated[bool, typer.Option("--open", help="Leave out what has healed or gone.")] = False,
     entity: Annotated[str | None, typer.Option(metavar="E", help="Only this entity's.")] = None,
+    limit_findings: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Findings to list (terminal).", show_default="1000")
+    ] = None,
 ) -> int:
     """List what was found, as last reported, and what has become of it since."""
     from auditor.wiring import Wiring
@@ -40,5 +46,6 @@ def findings(
         else:
             from auditor.reports.terminal_report import write_findings
 
-            write_findings(found, datetime.now(UTC), stream)
+            limit = LISTED_MAX if limit_findings is None else limit_findings
+            write_findings(found, datetime.now(UTC), stream, limit=limit)
     return 0

@@ -254,8 +254,8 @@ class Ledger:
             wanted = select(FINDINGS.c.number).where(FINDINGS.c.entity == entity).limit(1)
             return connection.execute(wanted).first() is not None
 
-    def carried(self, entity: str) -> list[Carried]:
-        """What the last run that looked at them left in flight, the first to be judged first.
+    def carried(self, entity: str, limit: int | None = None) -> Iterator[Carried]:
+        """What the last run that looked at them left in flight, the first to be judged first; at most `limit` of them.
 
         Their keys and values are masked, as everything in the ledger: one with a sensitive key is found again by its
         id only.
@@ -267,12 +267,13 @@ class Ledger:
             .select_from(FINDINGS.join(OBSERVATIONS, _LATEST))
             .where(left & OBSERVATIONS.c.judge_after.is_not(None))
             .order_by(OBSERVATIONS.c.judge_after, FINDINGS.c.number)
+            .limit(limit)
         )
         with self._database.reading("read what is in flight from") as connection:
-            return [
-                Carried(identity, first, last, judge_after, with_times(decode(text), first, last))
-                for identity, first, last, judge_after, text in connection.execute(wanted)
-            ]
+            for identity, first, last, judge_after, text in connection.execute(
+                wanted.execution_options(yield_per=1000)
+            ):
+                yield Carried(identity, first, last, judge_after, with_times(decode(text), first, last))
 
     def finding(self, reference: str) -> FindingHistory:
         """The finding of this id, or of this beginning of one, with its history.

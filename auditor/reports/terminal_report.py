@@ -171,7 +171,18 @@ def write_findings(
     if not selection.total:
         paper.draw(Text("No findings."))
     FindingList(selection, words.Span(now, now), paper).draw()
+    if left := _cut(selection.total, selection):
+        paper.draw(Text())
+        paper.draw(left)
     paper.hand_over()
+
+
+def _cut(listed: int, selection: Selection) -> Text | None:
+    """What is said where not all of so many findings are listed."""
+    shown = len(selection.shown)
+    return (
+        Text(f"{words.number(shown)} of {words.counted(listed, 'finding')} listed.", "dim") if shown < listed else None
+    )
 
 
 class _Report:
@@ -310,10 +321,7 @@ class _Report:
 
     def _listing_cut(self) -> Text | None:
         listed = sum(count for group, count in self.selection.counts.items() if group.verdict in LISTED)
-        left = listed - len(self.selection.shown)
-        if left <= 0:
-            return None
-        return Text(f"{words.number(len(self.selection.shown))} of {words.counted(listed, 'finding')} listed.", "dim")
+        return _cut(listed, self.selection)
 
     def _not_drift(self) -> RenderableType | None:
         sentences = words.not_drift(self.run)

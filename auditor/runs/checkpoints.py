@@ -34,6 +34,7 @@ from reconcilers.packing import packed_sight, sight_of
 from reconcilers.rows import Counts
 from reconcilers.segments import Division
 from reconcilers.sight import EntityLook, ReplicaLook
+from reconcilers.spill import Overflow
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Checkpoints:
     @classmethod
     def begun(cls, parent: Path, run_id: str, asked: str, clock: Clock) -> Self:
         """Those of a new run; what killed runs left long ago is taken away."""
-        for old in _runs(parent):
+        for old in _place(parent).glob("*/"):  # one that was killed while it was made has no `run.json` yet
             if clock.now().timestamp() - old.stat().st_mtime > timedelta(days=KEPT_DAYS).total_seconds():
                 shutil.rmtree(old, ignore_errors=True)
         return cls(_place(parent) / run_id, asked, clock.now(), clock)
@@ -191,8 +192,14 @@ class Checkpoints:
         for name, replica in look.replicas.items():
             yield from (json.dumps([name, packed_sight(sight)]) for sight in replica.sights)
 
-    def kept(self, contract: Contract, segment: int | None = None) -> Kept | None:
-        """A look that was finished before; None where there is none that still holds."""
+    def kept(self, contract: Contract, segment: int | None = None, *, overflow: Overflow | None = None) -> Kept | None:
+        """A look that was finished before; None where there is none that still holds.
+
+        Args:
+            contract: The entity's.
+            segment: Its number, where there are segments.
+            overflow: Where its sights are kept: there may be a million of them.
+        """
         file = self._file(contract, segment)
         if not file.exists():
             return None
@@ -204,7 +211,7 @@ class Checkpoints:
             # Between two processes only the wall clock tells how long it was; one that went back tells nothing.
             ago = max((self._clock.now() - wall).total_seconds(), 0.0)
             shift = self._clock.monotonic() - ago - head["monotonic"]
-            look = _look(head, shift)
+            look = _look(head, shift, overflow or Overflow(None))
             for line in lines:
                 replica, sight = json.loads(line)
                 sights = look.owner_sights if replica is None else look.replicas[replica].sights
@@ -283,17 +290,19 @@ def _replica_document(look: ReplicaLook) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _look(head: Mapping[str, Any], shift: float) -> EntityLook:
+def _look(head: Mapping[str, Any], shift: float, overflow: Overflow) -> EntityLook:
     owner = head["owner"]
     look = EntityLook(
         owner_rows=owner["owner_rows"], notes=owner["notes"], again=owner["again"],
+        owner_sights=overflow.spill(packed_sight, sight_of),
         watermark=_watermark(owner["watermark"], shift), read_until=owner["read_until"] + shift,
         until=_watermark(owner["until"], shift), remarks=owner["remarks"],
     )  # fmt: skip
     for name, replica in head["replicas"].items():
         counts = None if replica["counts"] is None else Counts(**replica["counts"])
         look.replicas[name] = ReplicaLook(
-            counts, watermark=_watermark(replica["watermark"], shift), notes=replica["notes"], again=replica["again"],
+            counts, overflow.spill(packed_sight, sight_of),
+            watermark=_watermark(replica["watermark"], shift), notes=replica["notes"], again=replica["again"],
             until=_watermark(replica["until"], shift),
             frequent={field: Frequent(**texts) for field, texts in replica["frequent"].items()},
         )  # fmt: skip

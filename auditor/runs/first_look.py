@@ -72,7 +72,8 @@ class FirstLook:
         Raises:
             AuditorError: The owner could not be read at all.
         """
-        if self.checkpoints is not None and (kept := self.checkpoints.kept(self.contract)) is not None:
+        kept = self._kept(None)
+        if kept is not None:
             self.looker.constants.update(kept.constants)
             return Outcome(kept.look, [kept])
         self.begin()
@@ -123,7 +124,7 @@ class FirstLook:
 
     def _segment(self, segment: Segment, division: Division) -> Kept:
         """One segment's look: the one that was kept, else a new one, which is kept."""
-        kept = self.checkpoints.kept(self.contract, segment.number) if self.checkpoints is not None else None
+        kept = self._kept(segment.number)
         if kept is not None:
             self.looker.constants.update(_sure(kept.constants))
             return kept
@@ -151,6 +152,12 @@ class FirstLook:
     def _part(self, look: EntityLook, number: int = 0) -> Kept:
         constants = {name: dict(values) for name, values in self.looker.constants.items()}
         return Kept(look, self.clock.now(), constants, number)
+
+    def _kept(self, segment: int | None) -> Kept | None:
+        """What a killed run has kept of the entity, or of one segment."""
+        if self.checkpoints is None:
+            return None
+        return self.checkpoints.kept(self.contract, segment, overflow=self.looker.workspace.overflow)
 
     def _keep(self, part: Kept) -> None:
         if self.checkpoints is not None:

@@ -238,13 +238,18 @@ class _Books:
 
     def recollection(self, entity: str) -> Recollection | None:
         """What earlier runs left in flight of an entity; without it, suspects are waited for as if they were new."""
-        from auditor.runs.recollection import Recollection
+        from auditor.runs.recollection import CARRIED_MAX, Recollection
 
         try:
-            carried = self.ledger.carried(entity)
-            return Recollection(carried, self.masker()) if carried else None
+            left = Recollection(self.ledger.carried(entity, CARRIED_MAX), self.masker())
         except LedgerError:  # told when the run cannot be recorded
             return None
+        if len(left) >= CARRIED_MAX:
+            self.wiring.say(
+                f"{entity}: earlier runs left more than {CARRIED_MAX:,} suspects in flight; "
+                "those beyond are waited for as if they were new"
+            )
+        return left if len(left) else None
 
     def makeshift_masker(self) -> Masker:
         """Masks for this report alone, where the ledger's key is not to be had: nothing can be compared with it."""

@@ -7,6 +7,7 @@ remembered.  The ledger knows everything masked, digests too: what was seen is c
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
     from auditor.masking import Masker
     from reconcilers.finding import Finding
 
-_Subject = tuple[str | None, tuple[tuple[str, str | None], ...]]
+CARRIED_MAX = 100_000
+"""Of an entity, what one run remembers of earlier ones: some 60 MB.
+
+More than that is left by a night on which a whole replica stood still; the rest waits as if it were new.
+"""
+
+_Subject = tuple[str | None, tuple[str | None, ...]]
 """Replica and masked key."""
+
+_Past = tuple[str, str, str]
+"""What one side held: when, in which state, under which digest; as the ledger has it."""
 
 
 class Recollection:
@@ -34,32 +44,45 @@ class Recollection:
 
     def __init__(self, carried: Iterable[Carried], masker: Masker) -> None:
         self._masker = masker
-        self._left: dict[_Subject, Mapping[str, Any]] = {
-            (left.document["replica"], tuple((left.document["key"] or {}).items())): left.document for left in carried
+        self._left: dict[_Subject, tuple[_Past, ...]] = {
+            (left.document["replica"], tuple((left.document["key"] or {}).values())): _pasts(left.document)
+            for left in carried
         }
+
+    def __len__(self) -> int:
+        return len(self._left)
 
     def earlier(self, finding: Finding, first: Look) -> list[Look]:
         """The looks of earlier runs at what a first look of this run saw, oldest first; empty where there are none."""
         if not self._left or finding.key is None:
             return []
-        document = self._left.get((finding.replica, self._masker.key(finding.entity, finding.key)))
-        return [] if document is None else list(self._looks(document, finding, first))
+        masked = self._masker.key(finding.entity, finding.key)
+        pasts = self._left.get((finding.replica, tuple(text for _, text in masked)), ())
+        return list(self._looks(pasts, finding, first))
 
-    def _looks(self, document: Mapping[str, Any], finding: Finding, first: Look) -> Iterator[Look]:
-        reads = document["evidence"]["reads"]
-        for owner, replica in pairwise(reads):
-            if owner["side"] != "owner" or replica["side"] == "owner":
-                continue
-            wall = datetime.fromisoformat(owner["at"])
+    def _looks(self, pasts: tuple[_Past, ...], finding: Finding, first: Look) -> Iterator[Look]:
+        for owner, replica in zip(pasts[::2], pasts[1::2], strict=True):
+            wall = datetime.fromisoformat(owner[0])
             ago = (first.wall - wall).total_seconds()
             if ago > 0:
                 held = self._unmasked(finding.entity, owner, first.owner)
                 copied = self._unmasked(finding.entity, replica, first.replica)
                 yield Look(first.at - ago, wall, held, copied, finding)
 
-    def _unmasked(self, entity: str, read: Mapping[str, Any], now: str) -> str:
+    def _unmasked(self, entity: str, past: _Past, now: str) -> str:
         """What a side held then, as a digest of this run: the same as now where the two are the same under the mask."""
-        then = read.get("digest") or ""
+        _, state, then = past
         if not then:
-            return str(read["state"])
+            return state
         return now if then == self._masker.digest(entity, now) else f"{then} of an earlier run"
+
+
+def _pasts(document: Mapping[str, Any]) -> tuple[_Past, ...]:
+    """The looks of a finding, each as two: the owner's side and the replica's."""
+    found: list[_Past] = []
+    for owner, replica in pairwise(document["evidence"]["reads"]):
+        if owner["side"] == "owner" and replica["side"] != "owner":
+            found += [
+                (read["at"], sys.intern(str(read["state"])), read.get("digest") or "") for read in (owner, replica)
+            ]
+    return tuple(found)

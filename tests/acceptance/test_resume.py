@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -19,8 +20,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KILLS = int(os.environ.get("AUDITOR_TEST_KILLS", "8"))
-"""Each costs some two seconds; by hand, try hundreds."""
+KILLS = int(os.environ.get("AUDITOR_TEST_KILLS", "22"))
+"""Of each layout, at random; a kill costs some two seconds, so by hand, try hundreds.  With those at named states below
+and those of the process that only records (tests/unit/ledger/test_several_processes.py), the suite kills 103 times."""
+
+KILLS_IN_A_ROW_MAX = 5
+"""Of one run, before it may come to its end."""
 
 ENTITIES = ("alpha", "beta", "gamma", "delta")
 ROWS = 300
@@ -28,7 +33,8 @@ SEGMENT_ROWS = 80
 """Four segments of each entity, where they are cut."""
 RUN_SECONDS_MAX = 120
 LOOKED_AFTER_SECONDS = 0.002
-KILLED_WITHIN_SECONDS = 2.5
+KILLED_FROM, KILLED_TO = 0.3, 1.0
+"""When a run is killed, as shares of the time that a whole one last took: under load, too, kills fall everywhere."""
 DATASETS = ("own", "copy")
 FETCHED_ROWS_MAX = 100
 """Of all entities' findings, and of looking at them again."""
@@ -126,10 +132,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     return _told(report)
 
 
-def test_segments_say_what_one_scan_says(project: Path, undisturbed: tuple[Any, ...]) -> None:
-    code, report, _ = _finished(project)
+@pytest.fixture(scope="module")
+def undisturbed_in_scans(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """The same, each entity in one scan."""
+    code, report, _ = _finished(_made(tmp_path_factory.mktemp("scans"), ""))
     assert code == 1
-    *counted, findings = _told(report)
+    return _told(report)
+
+
+def test_segments_say_what_one_scan_says(undisturbed_in_scans: tuple[Any, ...], undisturbed: tuple[Any, ...]) -> None:
+    *counted, findings = undisturbed_in_scans
     *counted_in_segments, findings_in_segments = undisturbed
     assert counted == counted_in_segments
     assert sorted(findings, key=str) == sorted(findings_in_segments, key=str)
@@ -163,26 +175,50 @@ def test_what_would_not_fit_the_workspace_is_refused_before_it_is_read(project: 
     assert _rows_read(report) < (len(ENTITIES) - 1) * len(DATASETS) * (ROWS + 1) + FETCHED_ROWS_MAX
 
 
-def test_a_killed_run_goes_on_and_says_what_an_undisturbed_one_says(cut: Path, undisturbed: tuple[Any, ...]) -> None:
-    """Whenever the kill comes; and the ledger is sound after each."""
+@pytest.mark.parametrize("limits", [CUT, ""], ids=["segments", "one scan"])
+def test_a_killed_run_goes_on_and_says_what_an_undisturbed_one_says(tmp_path: Path, limits: str) -> None:
+    """Whenever kills come, several of one run in a row among them; and the ledger is sound after each."""
+    project = _made(tmp_path, limits)
     chosen = random.Random(11)
-    resumed = 0
-    for _ in range(KILLS):
-        process = _start(cut)
+    begun = time.monotonic()
+    undisturbed = _told(_finished(project)[1])
+    seconds = time.monotonic() - begun
+    kills = in_a_row = gone_on = 0
+    while kills < KILLS or _killed(project):
+        resumed = _killed(project)
+        killable = kills < KILLS and in_a_row < KILLS_IN_A_ROW_MAX
+        process, begun = _start(project, *(("--resume", "last") if resumed else ())), time.monotonic()
         try:
-            process.communicate(timeout=chosen.uniform(0.05, KILLED_WITHIN_SECONDS))
+            limit = seconds * chosen.uniform(KILLED_FROM, KILLED_TO) if killable else RUN_SECONDS_MAX
+            out, err = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-        assert sqlite3.connect(cut / "ledger.db").execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        code, report, told = _finished(cut, "--resume", "last")
-        if code == 2:
-            assert "there is no such run" in told or "has come to its end" in told
+            assert killable, f"the run took more than {RUN_SECONDS_MAX} s"
+            kills, in_a_row = kills + 1, in_a_row + 1
+            _require_sound(project)
             continue
-        resumed += 1
-        assert _told(report) == undisturbed
-    assert resumed > 0
-    assert not list((cut / ".auditor" / "checkpoints").glob("*"))
+        in_a_row = 0
+        if resumed and process.returncode == 2:  # killed between its record and its end
+            assert "has come to its end" in err.decode()
+            continue
+        assert _told(json.loads(out)) == undisturbed
+        assert not _killed(project)
+        gone_on += resumed
+        if not resumed:
+            seconds = time.monotonic() - begun
+    assert gone_on > 0, "no kill fell after a checkpoint"
+
+
+def _killed(project: Path) -> bool:
+    """Whether a killed run can be gone on with."""
+    return any((project / ".auditor" / "checkpoints").glob("*/run.json"))
+
+
+def _require_sound(project: Path) -> None:
+    with contextlib.closing(sqlite3.connect(project / "ledger.db")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert ledger.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def _kept(project: Path) -> list[Path]:
@@ -194,16 +230,32 @@ def _segments(project: Path, number: int) -> int:
     return sum(path.name.endswith(f".{number}.jsonl") for path in _kept(project))
 
 
+def _looks(project: Path) -> int:
+    """How many entities, each read in one scan, are looked at."""
+    return sum(path.name.count(".") == 1 and path.suffix == ".jsonl" for path in _kept(project))
+
+
+def _recorded(project: Path) -> int:
+    """How many runs the ledger has."""
+    with contextlib.closing(sqlite3.connect(project / "ledger.db")) as ledger:
+        return int(ledger.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+
 STATES: dict[str, Callable[[Path], bool]] = {
     "where the first entity is cut is known": lambda project: any("division" in path.name for path in _kept(project)),
     "its first segment is finished": lambda project: _segments(project, 0) > 0,
     "its last segment is finished": lambda project: _segments(project, 3) > 0,
     "the second entity is begun": lambda project: _segments(project, 0) > 1,
     "all is looked at": lambda project: _segments(project, 3) == len(ENTITIES),
-    "the ledger is written": lambda project: (
-        _segments(project, 3) == len(ENTITIES) and (project / "ledger.db-journal").exists()
-    ),
+    "it is recorded": lambda project: _segments(project, 3) == len(ENTITIES) and _recorded(project) > 0,
 }
+SCANS: dict[str, Callable[[Path], bool]] = {
+    "the ledger is open": lambda project: (project / "ledger.db-wal").exists(),
+    "the first entity is looked at": lambda project: _looks(project) > 0,
+    "the second entity is looked at": lambda project: _looks(project) > 1,
+    "all but the last are looked at": lambda project: _looks(project) == len(ENTITIES) - 1,
+}
+"""Where each entity is read in one scan."""
 
 
 @pytest.mark.parametrize(
@@ -214,27 +266,57 @@ def test_a_run_ended_at_a_named_state_goes_on_at_the_last_finished_segment(
     cut: Path, undisturbed: tuple[Any, ...], state: str, ending: signal.Signals
 ) -> None:
     """What was finished is not read again, and the result is that of an undisturbed run."""
-    process = _start(cut)
-    deadline = time.monotonic() + RUN_SECONDS_MAX
-    while not STATES[state](cut) and process.poll() is None:
-        assert time.monotonic() < deadline, f"the run never came to where {state}"
-        select.select([], [], [], LOOKED_AFTER_SECONDS)
-    process.send_signal(ending)
-    _, err = process.communicate(timeout=RUN_SECONDS_MAX)
-    assert sqlite3.connect(cut / "ledger.db").execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    err = _ended_at(cut, state, STATES[state], ending)
     finished = sum(path.name.endswith(".jsonl") for path in _kept(cut))
     if not _kept(cut):
         return  # it had come to its end before the signal did
     if ending is signal.SIGTERM:
-        assert "audit reconcile --resume" in err.decode()
-    code, report, told = _finished(cut, "--resume", "last")
-    if code == 2:
-        assert "has come to its end" in told
+        assert "audit reconcile --resume" in err
+    report = _gone_on(cut)
+    if report is None:
         return
     assert _told(report) == undisturbed
     scanned = len(ENTITIES) * len(DATASETS) * (ROWS + 1)
     assert _rows_read(report) <= scanned - finished * len(DATASETS) * (SEGMENT_ROWS - 10) + FETCHED_ROWS_MAX
-    assert not list((cut / ".auditor" / "checkpoints").glob("*"))
+
+
+@pytest.mark.parametrize("state", SCANS)
+def test_a_run_killed_at_a_named_state_goes_on_at_the_first_entity_that_it_had_not_read(
+    project: Path, undisturbed_in_scans: tuple[Any, ...], state: str
+) -> None:
+    """Each is read in one scan, and no finished one is read again."""
+    _ended_at(project, state, SCANS[state], signal.SIGKILL)
+    finished = _looks(project)
+    if not _killed(project):
+        return  # nothing was finished, or all
+    report = _gone_on(project)
+    if report is None:
+        return
+    assert _told(report) == undisturbed_in_scans
+    assert _rows_read(report) <= (len(ENTITIES) - finished) * len(DATASETS) * (ROWS + 1) + FETCHED_ROWS_MAX
+
+
+def _ended_at(project: Path, state: str, reached: Callable[[Path], bool], ending: signal.Signals) -> str:
+    """Start a run, end it as soon as it has reached a state, and hold the ledger to be sound; what it said."""
+    process = _start(project)
+    deadline = time.monotonic() + RUN_SECONDS_MAX
+    while not reached(project) and process.poll() is None:
+        assert time.monotonic() < deadline, f"the run never came to where {state}"
+        select.select([], [], [], LOOKED_AFTER_SECONDS)
+    process.send_signal(ending)
+    _, err = process.communicate(timeout=RUN_SECONDS_MAX)
+    _require_sound(project)
+    return err.decode()
+
+
+def _gone_on(project: Path) -> dict[str, Any] | None:
+    """The report of the run that goes on; None where the killed one had come to its end all the same."""
+    code, report, told = _finished(project, "--resume", "last")
+    assert not _killed(project)
+    if code == 2:
+        assert "has come to its end" in told
+        return None
+    return report
 
 
 def _rows_read(report: dict[str, Any]) -> int:

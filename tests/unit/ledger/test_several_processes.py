@@ -90,7 +90,7 @@ def test_a_killed_process_leaves_whole_runs_and_a_sound_file(url: str, tmp_path:
     connection.close()
 
 
-KILLS = 30
+KILLS = 42
 
 
 def test_killed_at_any_moment_a_run_is_whole_or_absent(url: str, tmp_path: Path) -> None:

@@ -167,8 +167,9 @@ class Follower:
         self._seqs.update(step.seqs)
         for letter in step.dead:
             self._count_dead(letter)
-        for intake in step.intakes:
-            self.state.fold(intake.table.topic, at_least=FOLD_ROWS)
+        folded = [self.state.fold(intake.table.topic, at_least=FOLD_ROWS) for intake in step.intakes]
+        if any(folded):
+            self.state.checkpoint()
 
     def _take_at_once(self, collected: _Collected, topic: str, records: Sequence[Record]) -> bool:
         """Take the records of a topic at once, where they are of the common kind."""

@@ -51,6 +51,34 @@ def arrived_sql(table: StreamTable) -> str:
     )
 
 
+def involved_sql(table: StreamTable) -> str:
+    """SELECT of what orders the versions of the keys that the tail is about: nothing wide is sorted."""
+    names = "seq, id, kind, epoch, p0, p1, p2"
+    return (
+        f"SELECT {names}, true AS fresh FROM {table.versions} UNION ALL SELECT {names}, false AS fresh "
+        f"FROM {table.head} SEMI JOIN {table.versions} ON {table.head}.id = {table.versions}.id"
+    )
+
+
+def is_plain_sql(involved: str) -> str:
+    """SELECT of whether each of these versions is told once, and stands where its own position says.
+
+    It does not where a change is repeated, nor where a backfill or a doubt comes after another version of its key.
+    """
+    repeated = (
+        f"SELECT 1 FROM {involved} WHERE epoch > 0 AND NOT {_ARRIVAL_DECIDES} "
+        "GROUP BY id, kind, epoch, p0, p1, p2 HAVING count(*) > 1"
+    )
+    moved = f"SELECT 1 FROM {involved} GROUP BY id HAVING max(seq) FILTER (fresh AND {_ARRIVAL_DECIDES}) > min(seq)"
+    return f"SELECT NOT EXISTS ({repeated}) AND NOT EXISTS ({moved})"
+
+
+def winners_sql(involved: str) -> str:
+    """SELECT of the versions of the tail that are the latest of their keys, where all are plain."""
+    latest = "row_number() OVER (PARTITION BY id ORDER BY epoch DESC, p0 DESC, p1 DESC, p2 DESC, seq DESC) = 1"
+    return f"SELECT seq, id FROM (SELECT * FROM {involved} QUALIFY {latest}) WHERE fresh"
+
+
 def filled_sql(table: StreamTable, arrived: str) -> str:
     """SELECT of the same versions, with what they did not write taken from the versions before them.
 

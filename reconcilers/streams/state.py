@@ -24,10 +24,13 @@ from reconcilers.streams.fold import (
     filled_sql,
     images_sql,
     inherit_sql,
+    involved_sql,
+    is_plain_sql,
     latest_sql,
     remember_sql,
     swept_sql,
     truncated_sql,
+    winners_sql,
 )
 from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
@@ -44,8 +47,9 @@ if TYPE_CHECKING:
     from reconcilers.streams.obligations import Drifting, Duty, Owed
 
 SCHEMA_VERSION = 1
-FOLD_ROWS = 400_000
-"""Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is."""
+FOLD_ROWS = 200_000
+"""Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is.  More would
+stall the batch that they are folded after for more than a second."""
 
 Partition = tuple[str, int]
 
@@ -142,13 +146,13 @@ class FeedState:
     Args:
         path: Where it is, or is to be; None: in memory.
         memory_limit: As DuckDB spells it.
-        threads: Worker threads.
+        threads: Worker threads; for batches of this size, two take twice the processor of one.
 
     Raises:
         WorkspaceError: It cannot be opened, or another process holds it.
     """
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "400MB", threads: int = 2) -> None:
+    def __init__(self, path: Path | None, *, memory_limit: str = "400MB", threads: int = 1) -> None:
         self._path = path
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
@@ -367,18 +371,27 @@ class FeedState:
             raise
 
     def _fence(self, moves: Mapping[Partition, tuple[int, Offset]]) -> None:
-        for (topic, part), (expected, offset) in moves.items():
-            moved = self._db.execute(
-                "UPDATE offsets SET next_offset = ?, last_offset = ?, last_stamp = ?, last_digest = ? "
-                "WHERE topic = ? AND part = ? AND next_offset = ? RETURNING part",
-                [offset.following, offset.last, offset.last_stamp, offset.last_digest, topic, part, expected],
-            ).fetchall()
-            if len(moved) != 1:
-                raise FeedError(
-                    f"writing what was read of {topic}/{part} from offset {expected}: "
-                    "somebody else has read on meanwhile, so nothing was written",
-                    hint="let one process alone follow a feed with this state",
-                )
+        """Move the offsets, each from where the batch was read; in one statement, for statements are what is dear."""
+        if not moves:
+            return
+        rows = ", ".join(
+            f"({quoted(topic)}, {part}, {expected}, {offset.following}, {_literal(offset.last)}, "
+            f"{_literal(offset.last_stamp)}, {quoted(offset.last_digest)})"
+            for (topic, part), (expected, offset) in moves.items()
+        )
+        moved = self._db.execute(
+            "UPDATE offsets SET next_offset = m.following, last_offset = m.last, last_stamp = m.stamp, "
+            f"last_digest = m.digest FROM (VALUES {rows}) m(topic, part, expected, following, last, stamp, digest) "
+            "WHERE offsets.topic = m.topic AND offsets.part = m.part AND offsets.next_offset = m.expected "
+            "RETURNING offsets.topic, offsets.part"
+        ).fetchall()
+        if lost := moves.keys() - {(topic, part) for topic, part in moved}:
+            topic, part = min(lost)
+            raise FeedError(
+                f"writing what was read of {topic}/{part} from offset {moves[topic, part][0]}: "
+                "somebody else has read on meanwhile, so nothing was written",
+                hint="let one process alone follow a feed with this state",
+            )
 
     def _append(self, intake: Intake) -> None:
         if len(intake):
@@ -415,7 +428,7 @@ class FeedState:
 
     def _number(self, seqs: Mapping[str, int]) -> None:
         for topic, following in dict(seqs).items():
-            self._db.execute("UPDATE topics SET next_seq = ? WHERE topic = ?", [following, topic])
+            self._db.execute(f"UPDATE topics SET next_seq = {following} WHERE topic = {quoted(topic)}")
 
     # -- obligations ---------------------------------------------------------------------------------------------------
 
@@ -452,21 +465,33 @@ class FeedState:
 
     # -- folding -------------------------------------------------------------------------------------------------------
 
-    def fold(self, topic: str, *, at_least: int = 1) -> None:
+    def fold(self, topic: str, *, at_least: int = 1) -> bool:
         """Bring the head of a topic up to date, where its tail has at least this many versions.
 
         A truncate and a finished snapshot have no version of their own: with an empty tail, too, they take effect.
+
+        Returns:
+            Whether it was done.
         """
         table = self.tables[topic]
         row = self._db.execute(f"SELECT count(*) FROM {table.versions}").fetchone()
         tail = int(row[0]) if row is not None else 0
         if tail < at_least and at_least > 1:
-            return
+            return False
         with self._transaction():
             if tail:
                 self._fold_tail(table)
             self._take_away(table, truncated_sql(table, quoted(topic)))
             self._take_away(table, swept_sql(table, quoted(topic)))
+        self._kept.discard(topic)  # what was left to earlier versions has been taken from them
+        return True
+
+    def checkpoint(self) -> None:
+        """Bring the log into the file, where nobody reads just now: else a later commit would have to wait for it."""
+        try:
+            self._db.execute("CHECKPOINT")
+        except duckdb.TransactionException:
+            return  # somebody reads: it is asked for again
 
     def _take_away(self, table: StreamTable, deletion: str) -> None:
         """Delete head rows; each is owed, as with a delete of its own."""
@@ -477,6 +502,23 @@ class FeedState:
             self._db.unregister("gone")
 
     def _fold_tail(self, table: StreamTable) -> None:
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table)}")
+        plain = self._db.execute(is_plain_sql("involved")).fetchone()
+        if table.topic not in self._kept and plain is not None and plain[0]:
+            self._fold_plain_tail(table)
+        else:
+            self._fold_any_tail(table)
+        self._db.execute(f"DELETE FROM {table.versions}; DROP TABLE involved")
+
+    def _fold_plain_tail(self, table: StreamTable) -> None:
+        """The same where every version stands as it came: each row is copied, and none is sorted."""
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE winners AS {winners_sql('involved')}")
+        self._db.execute(f"INSERT INTO {table.history} SELECT * FROM {table.versions}")
+        self._db.execute(f"DELETE FROM {table.head} USING winners WHERE {table.head}.id = winners.id")
+        self._db.execute(f"INSERT INTO {table.head} SELECT * FROM {table.versions} SEMI JOIN winners USING (seq)")
+        self._db.execute("DROP TABLE winners")
+
+    def _fold_any_tail(self, table: StreamTable) -> None:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table)}")
         if kept := table.topic in self._kept:
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
@@ -488,13 +530,16 @@ class FeedState:
             self._db.execute(inherit_sql(table, "folded"))
         self._db.execute(f"DELETE FROM {table.head} USING folded WHERE {table.head}.id = folded.id")
         self._db.execute(f"INSERT INTO {table.head} SELECT * FROM folded")
-        self._db.execute(f"DELETE FROM {table.versions}")
         self._db.execute("DROP TABLE IF EXISTS filled; DROP TABLE arrived; DROP TABLE folded")
 
 
 def quoted(text: str) -> str:
     """A text as DuckDB takes it in a statement."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _literal(number: int | None) -> str:
+    return "NULL" if number is None else str(number)
 
 
 def _not_opened(path: Path | None, error: Exception) -> WorkspaceError:

@@ -32,7 +32,7 @@ SLICE_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
 """For leaving a group, whose coordinator may be gone."""
 
-POLL_MAX_RECORDS = 5_000
+POLL_MAX_RECORDS = 20_000
 """After so many records a poll looks for no more: enough for the work on a batch to outweigh what each batch costs."""
 
 CHUNK_RECORDS = 500

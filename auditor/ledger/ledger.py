@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from sqlalchemy import Connection, Row, Select, exists, func, select
 
-from auditor.ledger import acceptance, leases
+from auditor.ledger import acceptance, arrivals, leases
 from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
 from auditor.ledger.lookup import LAST, RUN_COLUMNS, find_finding, find_run, require_whole, run_record
@@ -164,6 +164,20 @@ class Ledger:
             recording = Recording(connection, document, made_by)
             recording.add(findings)
             return recording.finish(pairs)
+
+    def put_arrivals(self, hours: Iterable[arrivals.ArrivedHour]) -> None:
+        """Write down how changes arrived, in the place of what was known of these hours.
+
+        Raises:
+            LedgerError: The ledger cannot be written.
+        """
+        with self._database.writing("record arrivals in") as connection:
+            arrivals.put(connection, hours)
+
+    def arrivals(self) -> list[arrivals.ArrivedHour]:
+        """How changes arrived, hour by hour."""
+        with self._database.reading("read the arrivals of") as connection:
+            return arrivals.known(connection)
 
     def _require_new(self, connection: Connection, run_id: str) -> None:
         if connection.execute(select(RUNS.c.number).where(RUNS.c.run_id == run_id)).first() is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, and_, delete, exists, func, not_, or_, select, update
 
-from auditor.ledger import acceptance
+from auditor.ledger import acceptance, arrivals
 from auditor.ledger.json_text import decode
 from auditor.ledger.records import Pruned
 from auditor.ledger.tables import ACCEPTED, FINDINGS, OBSERVATIONS, RUNS
@@ -64,6 +64,8 @@ class Pruning:
         observations = sum(self._repeat(self._forget(run)) for run in runs)
         said = exists().where(OBSERVATIONS.c.finding == FINDINGS.c.number)
         findings = self._repeat(lambda connection: self._drop_findings(connection, self._silent(~said)))
+        with self.database.writing("prune") as connection:
+            arrivals.prune(connection, self.before)
         return Pruned(observations, findings, self._repeat(self._drop_runs))
 
     def _repeat(self, step: Callable[[Connection], int]) -> int:

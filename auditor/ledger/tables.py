@@ -2,6 +2,7 @@
 
 ```
 runs 1 ──< observations >── 1 findings 1 ──< accepted          leases: one an entity that is being audited
+                                                               arrivals: one an entity, replica and hour
 ```
 
 A finding is one divergence with its identity; an observation is what one run said about it.  What a report printed is
@@ -125,5 +126,20 @@ LEASES = Table(
     Column("process", String(255), nullable=False),  # for machines: see `auditor.ledger.holder`
     Column("taken_at", TIME, nullable=False),
     Column("until", TIME, nullable=False),  # by the clock of the database's server, as `taken_at`
+    **_OPTIONS,
+)
+
+ARRIVALS = Table(
+    "arrivals",
+    METADATA,
+    Column("entity", NAME, primary_key=True),
+    Column("replica", NAME, primary_key=True),
+    Column("hour", TIME, primary_key=True),  # in which the owner committed
+    Column("changes", Integer, nullable=False),
+    Column("within_1s", Integer, nullable=False),  # of these, how many had arrived by then
+    Column("within_10s", Integer, nullable=False),
+    Column("within_1m", Integer, nullable=False),
+    Column("within_5m", Integer, nullable=False),
+    Column("within_1h", Integer, nullable=False),
     **_OPTIONS,
 )

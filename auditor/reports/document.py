@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
 from auditor.reports.collector import collector_paused
 from reconcilers.finding import Verdict
@@ -185,6 +185,8 @@ class RunDocument(TypedDict):
     """Connection name to what the audit cost it: queries, rows, bytes, seconds, longest_transaction_seconds."""
     where: NotRequired[str]
     """The run's own filter: nothing is said of rows that it leaves out."""
+    consistency: NotRequired[list[dict[str, Any]]]
+    """Of a monitor: the share of changes that have arrived, by replica and window."""
 
 
 class ReportDocument(RunDocument):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 from auditor.reports.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from rich.live import Live
@@ -114,6 +114,8 @@ def _line(event: str, members: Mapping[str, object]) -> str:
         where = f"{finding['entity']} at {finding['replica'] or 'its owner'}"
         what = f"{finding['verdict']}: {finding['divergence']} of {where}, {key}"
         return f"{what}, cause {finding['cause']} ({finding['id']})"
+    if event == "consistency":
+        return "\n".join(consistency_lines(cast("list[dict[str, Any]]", members["replicas"])))
     if event == "started":
         return f"following {', '.join(cast('list[str]', members['entities']))}"
     if event == "trouble":
@@ -121,3 +123,15 @@ def _line(event: str, members: Mapping[str, object]) -> str:
     if event == "trouble_over":
         return f"{members['what']} is well again"
     return "stopped" if event == "stopped" else ""
+
+
+def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> list[str]:
+    """The same for people, one line a replica: those of which something is known."""
+    lines = []
+    for one in told:
+        seen = one["windows"][window]
+        shares = [f"{100 * share:.3f}% in {name}" for name, share in seen["within"].items() if share is not None]
+        if shares:
+            what = f"{one['entity']} at {one['replica']}: of {seen['changes']} changes within {window}"
+            lines.append(f"{what}, {', '.join(shares)}")
+    return lines

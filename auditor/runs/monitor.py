@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from auditor.interruption import interruptible
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import run_document
+from auditor.reports.monitor_events import consistency_lines
 from auditor.run_id import new_run_id
+from auditor.runs.consistency import arrived_hours, consistency
 from auditor.runs.job import Job, books_for, record_job
 from auditor.runs.lease import ledger_for_run
 from auditor.runs.monitored import MonitoredEntity, nothing_seen
@@ -34,6 +36,7 @@ from auditor.runs.run_time import RunTime
 from auditor.runs.shared_time import shared_clock
 from auditor.runs.suspicion import Suspicion
 from contracts.errors import AuditorError, DeadlineError, UsageError
+from reconcilers.arrivals import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from contracts.catalog import Catalog
     from contracts.contract import Contract, Replica
     from reconcilers.finding import Finding
+    from reconcilers.streams.obligations import Hour
     from reconcilers.tally import RunResult
     from reconcilers.workspace import Workspace
 
@@ -90,6 +94,7 @@ class Monitor:
                     for i, copy in enumerate(contract.replicas)
                     if copy.dataset is None and copy.feed is not None
                 }
+                measures = {name: self._measure(contract, name, f"a{number}_{name}_") for name in near}
             except AuditorError as error:
                 self._fail(run, error)
                 continue
@@ -98,7 +103,16 @@ class Monitor:
             run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
             run.first = nothing_seen(contract)
             mine = [(self.followed[name], duty) for name, duty in duties(contract)]
-            self.entities.append(MonitoredEntity(run, mine, around.workspace.cursor(), around.clock, looks, near))
+            self.entities.append(
+                MonitoredEntity(run, mine, around.workspace.cursor(), around.clock, looks, near, measures)
+            )
+
+    def _measure(self, contract: Contract, name: str, prefix: str) -> Arrivals:
+        replica = next(one for one in contract.replicas if one.name == name)
+        if contract.owner.feed is None or replica.feed is None:
+            raise TypeError(f"{contract.entity} at {name} is not followed")
+        readers = self.around.reader(contract.owner.feed), self.around.reader(replica.feed)
+        return Arrivals(self.around.workspace, contract, replica, readers, prefix)
 
     def _bound(self, name: str, contract: Contract) -> float:
         return next(one.lag_bound for one in contract.replicas if one.name == name).total_seconds()
@@ -147,6 +161,10 @@ class Monitor:
         """Everything that was found."""
         return run_result(self.runs, self.request, self.around, run_id, started)
 
+    def hours(self, since: datetime | None = None) -> list[Hour]:
+        """How changes have arrived; `since` in UTC without a zone."""
+        return [hour for entity in self.entities for hour in entity.hours(since)]
+
     def settle(self, findings: Sequence[Finding]) -> None:
         """Keep what was found, once it is recorded."""
         for entity in self.entities:
@@ -184,11 +202,14 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         healed(monitor, gone)
         result = monitor.result(run_id, started)
         findings = list(result.findings)
-        job = record_job(
-            replace(request, kind=KIND), result, run_document(result, catalog.contracts), books, workspace.overflow
-        )
+        document = run_document(result, catalog.contracts)
+        job = record_job(replace(request, kind=KIND), result, document, books, workspace.overflow)
         if job.ledger_error is None:
             monitor.settle(findings)
+            ledger.put_arrivals(arrived_hours(monitor.hours()))
+        job.document["consistency"] = consistency(monitor.entities, clock.now())
+        for line in consistency_lines(job.document["consistency"]):
+            listener.say(line)
         return job
 
 

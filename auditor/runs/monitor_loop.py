@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import instant_text, run_document
 from auditor.run_id import new_run_id
+from auditor.runs.consistency import HOURS_KEPT, arrived_hours, consistency
 from auditor.runs.job import books_for, record_job
 from auditor.runs.lease import ledger_for_run
 from auditor.runs.monitor import KIND, Monitor, followed_contracts, surroundings
@@ -68,6 +69,8 @@ RETENTION_MIN = timedelta(days=1)
 
 RETENTION_BOUNDS = 4
 FORGET_SECONDS = 60.0
+ARRIVALS_AGAIN = timedelta(days=1)
+"""Changes that were committed so long ago may still be seen to arrive, and their hours are written again."""
 
 _FATAL = (RemadeTopicError, RetentionGapError, WorkspaceError, DeadlineError)
 
@@ -87,6 +90,7 @@ class Rounds:
     Attributes:
         monitor: What is looked at.
         clock: Tells when.
+        keep_arrivals: Writes down how changes have arrived.
         record: Writes down what was judged; returns the findings as reports show them.
         watcher: Told what happens.
         stop: Whether somebody wants it to end.
@@ -94,6 +98,7 @@ class Rounds:
 
     monitor: Monitor
     clock: Clock
+    keep_arrivals: Callable[[], None]
     record: Callable[[], Sequence[Mapping[str, object]]]
     watcher: Watcher
     stop: Callable[[], bool]
@@ -201,8 +206,15 @@ class Rounds:
         self._forgot = now
         bounds = [one.lag_bound for entity in self.monitor.entities for one in entity.contract.replicas]
         kept = max(RETENTION_MIN, RETENTION_BOUNDS * max(bounds, default=timedelta()))
+        at = self.clock.now().astimezone(UTC)
         for following in self.monitor.followed.values():
-            following.forget_before(self.clock.now().astimezone(UTC) - kept)
+            following.forget_before(at - kept)
+            following.state.compact_arrivals(at - HOURS_KEPT)
+        try:
+            self.keep_arrivals()
+        except LedgerError as error:
+            self._trouble("ledger", error)
+        self._tell("consistency", replicas=consistency(self.monitor.entities, at))
 
     def _tell_progress(self) -> None:
         feeds = self.monitor.followed
@@ -259,9 +271,11 @@ def follow(
         )
         recorder = _Recorder(monitor, wiring, catalog, clock, listener)
         try:
-            Rounds(monitor, clock, recorder.record, watcher, stop.is_set).go(time)
+            Rounds(monitor, clock, recorder.keep_arrivals, recorder.record, watcher, stop.is_set).go(time)
         except DeadlineError:
             listener.say("the deadline has come; what is owed is kept for the next call")
+        recorder.keep_arrivals()
+        watcher.tell("consistency", instant_text(clock.now()), replicas=consistency(monitor.entities, clock.now()))
         watcher.tell("stopped", instant_text(clock.now()))
 
 
@@ -274,6 +288,18 @@ class _Recorder:
     catalog: Catalog
     clock: Clock
     listener: Listener
+    kept_from: datetime | None = None
+
+    def keep_arrivals(self) -> None:
+        """Write down how changes have arrived since the hour before the last time.
+
+        Raises:
+            LedgerError: They could not be written.
+        """
+        hours = arrived_hours(self.monitor.hours(self.kept_from))
+        with self.wiring.ledger() as ledger:
+            ledger.put_arrivals(hours)
+        self.kept_from = self.clock.now().astimezone(UTC).replace(tzinfo=None) - ARRIVALS_AGAIN
 
     def record(self) -> list[Mapping[str, object]]:
         """Record it, and let go of it.

@@ -9,13 +9,14 @@ versions as witnesses.  It stays owed until it is judged, so that a process that
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
 from reconcilers.sight import EntityLook, ReplicaLook, Suspects
-from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Owed
+from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Hour, Owed, Took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from auditor.feeds.following import Following
     from auditor.runs.reconcile import EntityRun, Watch
     from contracts.contract import Contract, Replica
+    from reconcilers.arrivals import Arrivals
     from reconcilers.finding import KeyText
     from reconcilers.look import Looker
     from reconcilers.sight import Sight
@@ -37,6 +39,10 @@ _Subject = tuple[str | None, "KeyText"]
 
 TOGETHER_MAX = 100_000
 """Keys of one replica that are in memory at once: some 50 MB."""
+
+LOOK_BOUNDS = 2
+LOOK_SECONDS = 60.0
+"""A look that sees a change within LOOK_BOUNDS lag bounds and so many seconds tells how long it took at most."""
 
 _Rule = tuple[str, str | None]
 """A divergence, and the rule that is broken."""
@@ -54,6 +60,7 @@ class MonitoredEntity:
         looks: Who looks at the owner and one replica, by its name: no other store is asked for what that one owes.
         near: The same of a replica that is known by its feed alone, with the owner's feed in the owner's place: what it
             takes is here already.
+        measures: Of those: how long changes took to arrive.
         pending: What is owed of the keys that are under suspicion.
         resting: Until when, on the monotonic clock, a key is left alone that stayed undecided or in flight.
         told: The identities of undecided findings that have been told.
@@ -66,6 +73,7 @@ class MonitoredEntity:
     clock: Clock
     looks: Mapping[str, Looker]
     near: Mapping[str, Looker] = field(default_factory=dict)
+    measures: Mapping[str, Arrivals] = field(default_factory=dict)
     pending: dict[_Subject, list[tuple[Following, Owed]]] = field(default_factory=dict)
     unread: set[str | None] = field(default_factory=set)
     resting: dict[_Subject, float] = field(default_factory=dict)
@@ -132,16 +140,22 @@ class MonitoredEntity:
         if copy.error or copy.notes or look.notes:
             return len(keys)
         differing = {sight.finding.key for sight in (*copy.sights, *look.owner_sights)}
-        self._let_go((following, one) for key, following, one in owed if key not in differing)
+        self._let_go(replica.name, (one for one in owed if one[0] not in differing))
         return len(keys)
 
-    def _let_go(self, owed: Iterable[tuple[Following, Owed]]) -> None:
+    def _let_go(self, replica: str, owed: Iterable[tuple[KeyText, Following, Owed]]) -> None:
         """These were met."""
         met: dict[Following, list[Owed]] = {}
-        for following, one in owed:
+        keys: set[KeyText] = set()
+        for key, following, one in owed:
             met.setdefault(following, []).append(one)
+            keys.add(key)
+        if not met:
+            return
+        now = self.clock.now()
+        took = self._took(replica, keys, now)
         for following, some in met.items():
-            following.state.settle(some, (), (), self.clock.now())
+            following.state.settle(some, (), (), now, took)
 
     def _owed(
         self, duties: Sequence[tuple[Following, Duty]], until: datetime | None
@@ -186,7 +200,27 @@ class MonitoredEntity:
         suspicious = self._seen(self.looks[replica], {key for _, key in wanted}, {replica})
         self.pending.update({subject: list(wanted[subject]) for subject in wanted if subject in suspicious})
         if replica not in self.unread:
-            self._let_go(one for subject in wanted if subject not in suspicious for one in wanted[subject])
+            met = [subject for subject in wanted if subject not in suspicious]
+            self._let_go(replica, ((subject[1], *one) for subject in met for one in wanted[subject]))
+
+    def _took(self, replica: str, keys: set[KeyText], looked: datetime | None) -> Took:
+        """How long changes of some keys took to arrive: as the replica's feed tells, else until a look saw them."""
+        measure = self.measures.get(replica)
+        if measure is not None:
+            return Took(measure.seconds(keys))
+        if looked is None:
+            return Took()
+        bound = next(one.lag_bound for one in self.contract.replicas if one.name == replica).total_seconds()
+        return Took(looked=_naive(looked), longest=LOOK_BOUNDS * bound + LOOK_SECONDS)
+
+    def hours(self, since: datetime | None = None) -> list[Hour]:
+        """How changes have arrived, hour by hour, at all replicas; `since` in UTC without a zone."""
+        homes = {id(following): following for following, duty in self.duties if duty.by_owner}
+        return [
+            hour
+            for following in homes.values()
+            for hour in following.state.obligations.arrivals(self.contract.entity, since)
+        ]
 
     def look_at_drift(self, known: Iterable[Drifting], *, again: bool = True) -> list[Finding]:
         """Look again at what was found to be drift; returns what is no more, as healed.
@@ -311,8 +345,10 @@ class MonitoredEntity:
 
     def settle(self, findings: Iterable[Finding]) -> None:
         """Keep in the states what was found: what is judged is owed no more, drift is looked at until it is gone."""
-        met: dict[Following, list[Owed]] = {}
-        found, gone = [], []
+        late: dict[tuple[str, Following], list[tuple[KeyText, Owed]]] = {}
+        met: dict[str, list[tuple[KeyText, Following, Owed]]] = {}
+        found: list[Drifting] = []
+        gone: list[Drifting] = []
         for finding in findings:
             if finding.key is None:
                 continue
@@ -320,22 +356,30 @@ class MonitoredEntity:
             owed = self.pending.pop((finding.replica, finding.key), [])
             if finding.verdict is Verdict.PERSISTENT:
                 found.append(drifting)
+                for following, one in owed:
+                    late.setdefault((finding.replica or "", following), []).append((finding.key, one))
             elif finding.verdict is Verdict.HEALED:
                 gone.append(drifting)
-            else:
-                continue
-            for following, one in owed:
-                met.setdefault(following, []).append(one)
+                if finding.replica is not None:
+                    met.setdefault(finding.replica, []).extend((finding.key, *one) for one in owed)
         home = self.duties[0][0] if self.duties else None
         for following in {id(f): f for f, _ in self.duties}.values():
             mine = following is home
-            following.state.settle(
-                met.get(following, ()), found if mine else (), gone if mine else (), self.clock.now()
-            )
+            some, more = (found, gone) if mine else ((), ())
+            following.state.settle((), some, more, self.clock.now())
+        for (replica, following), drift in late.items():
+            took = replace(self._took(replica, {key for key, _ in drift}, None), late=True)
+            following.state.settle([one for _, one in drift], (), (), self.clock.now(), took)
+        for replica, those in met.items():
+            self._let_go(replica, those)
 
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def nothing_seen(contract: Contract) -> EntityLook:

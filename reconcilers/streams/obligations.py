@@ -15,7 +15,7 @@ looked at.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ CREATE TABLE IF NOT EXISTS obligations (
     committed TIMESTAMP, stamp BIGINT, seen TIMESTAMP);
 CREATE TABLE IF NOT EXISTS drifting (
     entity VARCHAR, replica VARCHAR, key VARCHAR, divergence VARCHAR, rule VARCHAR, since TIMESTAMP);
+CREATE TABLE IF NOT EXISTS arrivals (
+    entity VARCHAR, replica VARCHAR, hour TIMESTAMP, step UTINYINT, changes BIGINT);
 """
+
+ARRIVAL_STEPS = (1.0, 10.0, 60.0, 300.0, 3600.0)
+"""Seconds from an owner's commit, within which its changes are counted as arrived."""
 
 OWED_AT_ONCE = 20_000
 """Keys handed over at once: as many as are looked at together."""
@@ -78,6 +83,40 @@ class Owed:
     last: int
     since: datetime
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """How the changes that an owner committed within one hour have arrived at a replica.
+
+    Attributes:
+        hour: Its beginning, in UTC without a zone.
+        changes: How many were settled: seen to have arrived, or found not to have.
+        within: How many of them had arrived within each of ARRIVAL_STEPS.
+    """
+
+    entity: str
+    replica: str
+    hour: datetime
+    changes: int
+    within: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long what is met took to arrive.
+
+    Attributes:
+        seconds: By the arrival number of the owner's version; what is not there is not known, and not counted.
+        looked: In its place where nobody tells: the moment of the look that saw it there, in UTC without a zone.
+        longest: Seconds that a look may come after the commit: one that comes later does not tell when it arrived.
+        late: What is not known has not arrived: it is drift.
+    """
+
+    seconds: Mapping[int, float] = field(default_factory=dict)
+    looked: datetime | None = None
+    longest: float = 0.0
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,17 +256,25 @@ class Obligations:
 
     # -- settling ------------------------------------------------------------------------------------------------------
 
-    def settle(self, met: Sequence[Owed], found: Iterable[Drifting], gone: Iterable[Drifting], now: datetime) -> None:
+    def settle(
+        self,
+        met: Sequence[Owed],
+        found: Iterable[Drifting],
+        gone: Iterable[Drifting],
+        now: datetime,
+        took: Took | None = None,
+    ) -> None:
         """Let go of what was looked at, and keep what was found; within a transaction.
 
         Args:
             met: Nobody owes these any more: they were met, or are drift from now on.
+            took: How long those took that were met; None: nobody knows.
             found: Drift.
             gone: Drift that is no more.
             now: In UTC without a zone.
         """
         if met:
-            self._delete(met)
+            self._delete(met, took or Took())
         for one in (*gone, *(found := list(found))):
             self._db.execute(
                 "DELETE FROM drifting WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ? "
@@ -237,7 +284,7 @@ class Obligations:
         for one in found:
             self._db.execute("INSERT INTO drifting VALUES (?, ?, ?, ?, ?, ?)", [*_row(one), now])
 
-    def _delete(self, met: Sequence[Owed]) -> None:
+    def _delete(self, met: Sequence[Owed], took: Took) -> None:
         import pyarrow as pa
 
         table = pa.table(
@@ -248,11 +295,62 @@ class Obligations:
             }
         )
         self._db.register("met", table)
+        self._count(took)
         self._db.execute(
             "DELETE FROM obligations USING met WHERE obligations.subject = met.subject AND obligations.key = met.key "
             "AND obligations.number <= met.last"
         )
         self._db.unregister("met")
+
+    def _count(self, took: Took) -> None:
+        """Count the owner's changes among those let go of by how long they took; rows of snapshots are none."""
+        import pyarrow as pa
+
+        seconds = took.seconds
+        lags = pa.table(
+            {"seq": pa.array(list(seconds), pa.int64()), "took": pa.array(list(seconds.values()), pa.float64())}
+        )
+        self._db.register("lags", lags)
+        steps = " ".join(f"WHEN took <= {limit} THEN {i}" for i, limit in enumerate(ARRIVAL_STEPS))
+        age = "l.took" if not took.late else "coalesce(l.took, 'infinity'::DOUBLE)"
+        if took.looked is not None:
+            moment = took.looked.isoformat()
+            age = f"greatest(epoch(TIMESTAMP '{moment}') - epoch(o.committed), 0)"
+        known = f"took <= {took.longest}" if took.looked is not None else "took IS NOT NULL"
+        self._db.execute(
+            f"INSERT INTO arrivals SELECT entity, replica, hour, CASE {steps} ELSE {len(ARRIVAL_STEPS)} END, count(*) "
+            f"FROM (SELECT s.entity, s.replica, date_trunc('hour', o.committed) AS hour, {age} AS took "
+            "FROM obligations o JOIN met ON o.subject = met.subject AND o.key = met.key AND o.number <= met.last "
+            "JOIN subjects s ON s.number = o.subject LEFT JOIN lags l ON l.seq = o.seq "
+            f"WHERE s.by_owner AND o.kind IN (0, 1) AND o.committed IS NOT NULL) WHERE {known} GROUP BY ALL"
+        )
+        self._db.unregister("lags")
+
+    def arrivals(self, entity: str, since: datetime | None = None) -> list[Hour]:
+        """How an owner's changes have arrived, hour by hour.
+
+        Args:
+            entity: The entity.
+            since: Only hours from this one on, in UTC without a zone.
+        """
+        within = ", ".join(f"coalesce(sum(changes) FILTER (step <= {i}), 0)::BIGINT" for i in range(len(ARRIVAL_STEPS)))
+        rows = self._db.execute(
+            f"SELECT replica, hour, sum(changes)::BIGINT, {within} FROM arrivals "
+            "WHERE entity = ? AND (? IS NULL OR hour >= ?) GROUP BY replica, hour ORDER BY replica, hour",
+            [entity, since, since],
+        ).fetchall()
+        return [Hour(entity, replica, hour, changes, tuple(each)) for replica, hour, changes, *each in rows]
+
+    def compact(self, before: datetime) -> None:
+        """Bring the counts together, and forget those of hours before a moment; within a transaction."""
+        self._db.execute(
+            "CREATE OR REPLACE TEMP TABLE counted AS SELECT entity, replica, hour, step, "
+            "sum(changes)::BIGINT AS changes FROM arrivals WHERE hour >= ? GROUP BY ALL",
+            [before],
+        )
+        self._db.execute("DELETE FROM arrivals")
+        self._db.execute("INSERT INTO arrivals SELECT * FROM counted")
+        self._db.execute("DROP TABLE counted")
 
 
 def _row(one: Drifting) -> list[object]:

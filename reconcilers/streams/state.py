@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reconcilers.streams.intake import Intake, Truncation
-    from reconcilers.streams.obligations import Drifting, Duty, Owed
+    from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
 
 SCHEMA_VERSION = 1
 FOLD_ROWS = 200_000
@@ -437,10 +437,22 @@ class FeedState:
         with self._transaction():
             self.obligations.take_on(duties, self.tables)
 
-    def settle(self, met: Sequence[Owed], found: Iterable[Drifting], gone: Iterable[Drifting], now: datetime) -> None:
+    def settle(
+        self,
+        met: Sequence[Owed],
+        found: Iterable[Drifting],
+        gone: Iterable[Drifting],
+        now: datetime,
+        took: Took | None = None,
+    ) -> None:
         """Let go of what was looked at; see `Obligations.settle`."""
         with self._transaction():
-            self.obligations.settle(met, found, gone, now.astimezone(UTC).replace(tzinfo=None))
+            self.obligations.settle(met, found, gone, now.astimezone(UTC).replace(tzinfo=None), took)
+
+    def compact_arrivals(self, before: datetime) -> None:
+        """See `Obligations.compact`."""
+        with self._transaction():
+            self.obligations.compact(before.astimezone(UTC).replace(tzinfo=None))
 
     def remember(self, topic: str, since: datetime) -> None:
         """Let go of the versions that were read before some moment."""

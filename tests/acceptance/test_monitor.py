@@ -332,3 +332,23 @@ def test_a_topic_or_feed_that_is_not_there_is_one_message(world: Monitored, old:
     outcome = world.monitor()
     assert (outcome.code, outcome.out) == (2, ""), outcome.err
     assert told in outcome.err
+
+
+def test_how_soon_changes_arrive_is_told_in_shares_and_kept_in_the_ledger(world: Monitored) -> None:
+    """A mirror that is 30 s behind, and one change that it lost: what its feed tells, and nothing of the other copy."""
+    world.mirror.started = world.owner.started + 30
+    for key in range(30, 40):
+        world.put(key, "new", key)
+    world.put(40, "new", 1, mirror=False)
+    outcome = world.monitor()
+    assert outcome.code == 1, outcome.err
+    told = {one["replica"]: one for one in outcome.json["consistency"]}
+    assert told["copy"]["measured"] == "looks"
+    assert told["copy"]["windows"]["24h"]["changes"] == 0
+    assert told["mirror"]["windows"]["24h"] == {
+        "changes": 11, "within": {"1s": 0.0, "10s": 0.0, "1m": 10 / 11, "5m": 10 / 11, "1h": 10 / 11},
+    }  # fmt: skip
+    with sqlite3.connect(world.directory / "auditor.db") as db:
+        (row,) = db.execute("SELECT sum(changes), sum(within_1m), sum(within_1s) FROM arrivals").fetchall()
+    db.close()
+    assert row == (11, 10, 0)

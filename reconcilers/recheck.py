@@ -130,6 +130,8 @@ class Look:
         age: Seconds since the owner's row changed, by its own database's clock and its own database's doing.
         passed: What the replica had consumed when it was read.
         owner_last: The owner was read after the replica had been: what it held before and then, it held meanwhile.
+        stale: What was seen of the owner may be older than what was seen of the replica, and tells nothing of the time
+            in between: it was read on a standby, or it lacked the row and was read before the replica.
         doubt: Why it is not known whether the two diverge; empty where they do.
         history: The owner's versions as its change stream told them then, in which the one that the replica holds has
             the replica's digest.
@@ -149,6 +151,7 @@ class Look:
     owner_last: bool = True
     doubt: str = ""
     history: History | None = None
+    stale: bool = False
 
     @property
     def end(self) -> float:
@@ -516,12 +519,20 @@ def _owner_same(looks: Sequence[Look]) -> Sequence[Look]:
     now = looks[-1]
     if now.owner in GONE:
         alike = _suffix(looks, lambda look: look.owner in GONE and not look.problem)
-        return alike if len(alike) >= CERTAIN_LOOKS_MIN else _suffix(alike, lambda look: look.replica == now.replica)
+        if len(alike) >= CERTAIN_LOOKS_MIN:
+            return alike
+        return _from_fresh(_suffix(alike, lambda look: look.replica == now.replica))
     if now.finding is not None and now.finding.divergence is Divergence.MISSING:
         alike = _suffix(looks, lambda look: look.owner not in GONE and look.replica in GONE and not look.problem)
         if len(alike) >= CERTAIN_LOOKS_MIN:
             return alike
     return _suffix(looks, lambda look: _owner_state(look) == _owner_state(now))
+
+
+def _from_fresh(looks: Sequence[Look]) -> Sequence[Look]:
+    """The same looks without the first that saw an older owner than replica: the row may have come in between."""
+    first = next((i for i, look in enumerate(looks) if not look.stale), len(looks) - 1)
+    return looks[first:]
 
 
 def _owner_state(look: Look) -> tuple[str, Mark]:

@@ -23,6 +23,7 @@ class Watermark:
         display: The position for people, such as an LSN.
         taken_by: The same clock when the snapshot had surely been taken; None: at `monotonic` already.
         isolation: `snapshot` (one consistent read), or `none` (rows may stem from different moments).
+        behind: Read on a standby: what its primary had some time before, nobody knows how long.
     """
 
     dataset: str
@@ -33,6 +34,7 @@ class Watermark:
     display: str = ""
     isolation: str = "snapshot"
     taken_by: float | None = None
+    behind: bool = False
 
     @property
     def by(self) -> float:

@@ -53,6 +53,8 @@ class Suspect:
 def _judged(looks: list[Look], lag_bound: float) -> Judgement:
     if len(looks) > 1 or looks[0].history is not None:
         return judge(looks, lag_bound)
+    if looks[0].stale:  # the first that tells anything comes at once
+        return Judgement(Verdict.SUSPECT, again_in=0.0)
     waits = 0.0 if is_old(looks[0], lag_bound) else lag_bound
     return one_look(waits, looks[0].end - looks[0].at)
 
@@ -174,14 +176,17 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         look.owner_last,
         look.doubt,
         packed_history(look.history),
+        look.stale,
     )
 
 
 def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
-    at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history = packed
+    at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history, stale = (
+        packed
+    )
     finding = own if seen == _SAME else None if seen is None else finding_of(seen)
     proof = None if passed is None else Passed(*passed)
     return Look(
         at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
-        history_of(history),
+        history_of(history), stale,
     )  # fmt: skip

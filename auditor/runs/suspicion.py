@@ -16,7 +16,7 @@ from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
 from reconcilers.packing import finding_of, packed_finding
-from reconcilers.recheck import LOOK_SECONDS_MIN, OWNER_ONLY, Look, settle
+from reconcilers.recheck import GONE, LOOK_SECONDS_MIN, OWNER_ONLY, Look, settle
 from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
@@ -258,6 +258,7 @@ class _Moments:
     first: float
     last: float
     owner_last: bool
+    behind: bool = False
 
 
 def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _Moments:
@@ -266,7 +267,8 @@ def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _
     marks = [mark for mark in (owner, copy) if mark is not None]
     first = min((mark.monotonic for mark in marks), default=otherwise)
     last = max((_read_by(mark, look) for mark in marks), default=otherwise)
-    return _Moments(first, last, owner is None or copy is None or owner.monotonic >= _read_by(copy, look))
+    owner_last = owner is None or copy is None or owner.monotonic >= _read_by(copy, look)
+    return _Moments(first, last, owner_last, owner is not None and owner.behind)
 
 
 def _read_by(mark: Watermark, look: EntityLook) -> float:
@@ -277,10 +279,13 @@ def _read_by(mark: Watermark, look: EntityLook) -> float:
 
 
 def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "") -> Look:
+    older = moments.behind or not moments.owner_last
+    stale = older and sight.finding.replica is not None and sight.owner in GONE
     return Look(
         moments.first, wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments.last,
         mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
         history=sight.history, passed=sight.history.passed if sight.history is not None else None,
+        stale=stale,
     )  # fmt: skip
 
 

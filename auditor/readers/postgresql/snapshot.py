@@ -82,6 +82,7 @@ def open_moment(session: PostgresSession, plan: Plan) -> Watermark:
         position=position,
         display=plan.server.position,
         taken_by=time.monotonic(),
+        behind=plan.server.standby,
     )
 
 

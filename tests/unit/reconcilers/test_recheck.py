@@ -347,3 +347,12 @@ def test_a_proof_makes_a_known_version_due_before_its_time() -> None:
     past = Look(2.0, START, "v1", "v0", SUSPECT, passed=Passed("position", 1.0))
     judgement = judge([past], BOUND, history(-500, 0.5))
     assert (judgement.verdict, judgement.proof, judgement.cause) == (Verdict.PERSISTENT, "position", Cause.STALE)
+
+
+def test_an_owner_that_was_seen_older_than_its_replica_does_not_start_the_clock_of_an_absence() -> None:
+    """A standby shows no row yet, the replica has it already; it is gone again at the next look: that is no orphan."""
+    stale = replace(seen(0, ABSENT, "v1"), stale=True)
+    again = seen(ENOUGH, ABSENT, "v1")
+    assert judge([stale, again], BOUND).verdict is Verdict.SUSPECT
+    late = seen(2 * ENOUGH + 1, ABSENT, "v1")
+    assert judge([stale, again, late], BOUND).verdict is Verdict.PERSISTENT

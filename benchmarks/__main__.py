@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import files, findings, rate_limit, servers, startup
-from tests.services import MariaDB, PostgreSQL
+from benchmarks import feed, files, findings, rate_limit, servers, startup
+from tests.services import Kafka, MariaDB, PostgreSQL, SchemaRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup")
+NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup", "feed",
+         "feed-batches")  # fmt: skip
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -29,6 +30,8 @@ class Bench:
         self.divisor = divisor
         self._postgresql: PostgreSQL | None = None
         self._mariadb: MariaDB | None = None
+        self._kafka: Kafka | None = None
+        self._registry: SchemaRegistry | None = None
 
     @property
     def postgresql(self) -> PostgreSQL:
@@ -42,9 +45,21 @@ class Bench:
         self._mariadb = self._mariadb or MariaDB.start()
         return self._mariadb
 
+    @property
+    def kafka(self) -> Kafka:
+        """A Kafka broker."""
+        self._kafka = self._kafka or Kafka.start()
+        return self._kafka
+
+    @property
+    def registry(self) -> SchemaRegistry:
+        """A schema registry."""
+        self._registry = self._registry or SchemaRegistry.start()
+        return self._registry
+
     def stop(self) -> None:
         """Stop what was started."""
-        for server in (self._postgresql, self._mariadb):
+        for server in (self._postgresql, self._mariadb, self._kafka, self._registry):
             if server is not None:
                 server.stop()
 
@@ -72,6 +87,12 @@ class Bench:
                 self.postgresql, work, rows=2_000_000 // self.divisor, rounds=self.rounds
             ),
             "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
+            "feed": lambda: feed.compare(
+                self.kafka, self.registry, work, events=600_000 // self.divisor, rounds=self.rounds
+            ),
+            "feed-batches": lambda: feed.batches(
+                work, keys=5_000_000 // min(self.divisor, 5), events=6_000_000 // self.divisor
+            ),
         }  # fmt: skip
         return jobs[name]()
 

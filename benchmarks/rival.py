@@ -10,6 +10,8 @@ from pathlib import Path
 
 RELADIFF = ("reladiff==0.6.0", "psycopg2-binary", "mysql-connector-python")
 DATACOMPY = ("datacompy==1.1.0", "polars", "pyarrow")
+CONFLUENT = ("confluent-kafka[avro,schemaregistry]>=2.12,<3",)
+QUIXSTREAMS = ("quixstreams[avro]>=3.20,<4",)
 
 
 def environment(name: str, packages: tuple[str, ...]) -> Path:

@@ -168,7 +168,8 @@ class Kafka(JavaService):
         """Write the settings and make the storage, with the user who may log in."""
         settings = self.directory / "server.properties"
         settings.write_text(properties_text(_SETTINGS | self._own_settings()))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Begins with a letter: a minus would be taken for an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         user = f"SCRAM-SHA-512=[name={self.user},password={self.password}]"
         format_storage: list[str | Path] = [
             "kafka.tools.StorageTool",

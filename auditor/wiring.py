@@ -193,6 +193,10 @@ class Wiring:
         """What was asked of each connection so far, by its name."""
         return {name: account.meter.load for name, account in sorted(self._accounts.items())}
 
+    def held_too_long(self) -> list[str]:
+        """What is to be said of snapshots that were held too long since this was asked last, a sentence each."""
+        return [said for name, account in sorted(self._accounts.items()) for said in account.held_too_long(name)]
+
     def expect(self, contracts: Iterable[Contract], every: Mapping[str, Contract]) -> list[str]:
         """Prepare for looks at entities, so that `limits.connections` holds for all datasets of a store together.
 
@@ -257,7 +261,8 @@ class Wiring:
             throttle = Throttle(rate) if rate is not None else None
             counts = connection.url.dialect in _COUNTING
             port = connection.url.port or _PORTS.get(connection.url.dialect)
-            self._accounts[name] = Account(Meter(), throttle, counts, connection.is_standby, port)
+            longest = connection.limits.longest_snapshot.total_seconds()
+            self._accounts[name] = Account(Meter(), throttle, counts, connection.is_standby, port, longest)
         return self._accounts[name]
 
     def reader(self, reference: Reference) -> Reader:
@@ -346,7 +351,7 @@ class Wiring:
             wanted.directory,
             memory_limit=f"{int(wanted.memory_limit * DUCKDB_SHARE)}B",
             threads=wanted.threads,
-            max_disk=f"{wanted.max_disk}B",
+            max_disk=wanted.max_disk,
             few=few,
         )
 

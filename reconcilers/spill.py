@@ -51,10 +51,17 @@ class Overflow:
     Args:
         directory: Where their file is made when the first value is written; None: nothing is ever written.
         values_max: Values in memory, of all spills together.
+        grow: Asked before the file grows, with the bytes that it is to have then.
     """
 
-    def __init__(self, directory: Path | None, values_max: int = VALUES_IN_MEMORY_MAX) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        values_max: int = VALUES_IN_MEMORY_MAX,
+        grow: Callable[[int], None] = lambda _size: None,
+    ) -> None:
         self._directory = directory
+        self._grow = grow
         self.values_max = values_max
         self.held = 0
         """Values in memory, at most; those of spills that nobody has any more are counted until the next writing."""
@@ -98,6 +105,8 @@ class Overflow:
         content = marshal.dumps(packed)
         extents = -(-len(content) // EXTENT_BYTES)
         free = self._free[extents]
+        if not free:
+            self._grow(self._end + extents * EXTENT_BYTES)
         start = free.pop() if free else self._end
         try:
             file = self._opened()

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 ARROW_BATCH_ROWS = 122_880
 """Rows a batch carried between cursors: DuckDB's own row group, so that batches map to groups one to one."""
 
+SHARED_BYTES = 64_000_000
+"""By so much at a time disk is taken from what DuckDB may spill, and given to the file of what differs."""
+
 _PREFIX, _LOCK = "run-", "auditor.lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 """What a file system without locks says."""
@@ -52,7 +55,7 @@ class Workspace:
         directory: Where to spill; made if missing.
         memory_limit: As DuckDB spells it, such as `1GB`.
         threads: Worker threads.
-        max_disk: Most bytes that may be spilled, as DuckDB spells it.
+        max_disk: Most bytes that may be spilled, rows and findings together.
         on_disk: Keep tables in a file instead of in memory: slower, and flat in memory for very large tables.
         few: Only a few rows will be read: carry them as values, which spares loading Arrow (a sixth of a second).
 
@@ -66,7 +69,7 @@ class Workspace:
         *,
         memory_limit: str = "1GB",
         threads: int = 2,
-        max_disk: str = "100GB",
+        max_disk: int = 100_000_000_000,
         on_disk: bool = False,
         few: bool = False,
     ) -> None:
@@ -80,7 +83,8 @@ class Workspace:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._private = _PrivateDirectory(directory)
         self.directory = self._private.path
-        self.overflow = Overflow(directory)
+        self._max_disk, self._shared_at = max_disk, 0
+        self.overflow = Overflow(directory, grow=self._share_disk)
         """What differs, beyond what memory should hold; it outlives the workspace."""
         self._path = str(self.directory / "workspace.duckdb") if on_disk else ":memory:"
         config: dict[str, str | int | bool | float | list[str]] = {
@@ -97,12 +101,34 @@ class Workspace:
             self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
             self._connection.execute(f"ATTACH ':memory:' AS {BATCH}")
             # DuckDB 1.5 takes this limit from the configuration and does not keep to it; set so, it does.
-            self._connection.execute("SET GLOBAL max_temp_directory_size = ?", [max_disk])
+            self._connection.execute("SET GLOBAL max_temp_directory_size = ?", [f"{max_disk}B"])
         except duckdb.Error as error:
             self._private.remove()
             raise WorkspaceError(
                 f"opening the workspace in {directory} failed: {error}", hint="check workspace: in the settings file"
             ) from error
+
+    def _share_disk(self, size: int) -> None:
+        """Leave DuckDB so much less to spill as findings take.
+
+        Raises:
+            WorkspaceError: Together they would take more than they may.
+        """
+        if size <= self._shared_at:
+            return
+        left = self._max_disk - size - _bytes_in(self.directory / "spill")
+        if left < 0:
+            raise WorkspaceError(
+                f"what differs did not fit the workspace: with what is compared it takes more than {self._max_disk} "
+                "bytes of disk",
+                hint="raise workspace.max_disk in the settings file, or narrow the run",
+            )
+        step = min(SHARED_BYTES, left)
+        self._shared_at = size + step
+        with contextlib.suppress(duckdb.ConnectionException):  # the workspace is closed: nothing else is spilled
+            self._connection.cursor().execute(
+                "SET GLOBAL max_temp_directory_size = ?", [f"{self._max_disk - self._shared_at}B"]
+            )
 
     def know_functions(self) -> None:
         """Make `reconcilers.value_text`'s functions known to every cursor.
@@ -150,6 +176,15 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _bytes_in(directory: Path) -> int:
+    """What the files of a directory take; some may go meanwhile."""
+    size = 0
+    for file in directory.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 @contextmanager

@@ -109,9 +109,7 @@ def _show(plan: Plan, files: list[Path], stream: TextIO) -> None:
         write_table(stream, ("store", "action", "number"), rows)
     else:
         stream.write("nothing to compensate\n")
-    stream.writelines(
-        f"left out: {number} ({reason})\n" for reason, number in Counter(one["reason"] for one in plan.left_out).items()
-    )
+    stream.writelines(f"left out: {number} ({reason})\n" for reason, number in plan.left_out_counts().items())
     stream.write("\nWritten, not applied\n")
     stream.writelines(f"  {file}\n" for file in files)
     stream.write(f"Expires {plan.expires_at:%Y-%m-%d %H:%M} UTC\n")

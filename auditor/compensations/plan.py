@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ COMPENSATION_MEMBERS = (
     "reason", "order", "expires_at", "verify",
 )  # fmt: skip
 
+LEFT_OUT_MAX = 10_000
+"""Findings that a plan names as left out; of more, such as a baseline of a million, it tells the number alone."""
+
 Document = dict[str, Any]
 
 
@@ -40,7 +44,8 @@ class Plan:
 
     Attributes:
         compensations: As in the interface, in order.
-        left_out: Findings for which nothing is proposed, each with the reason.
+        left_out: Findings for which nothing is proposed, each with the reason; at most LEFT_OUT_MAX.
+        left_out_unnamed: How many more there are, by reason.
         unreadable: Stores that could not be read, each as one sentence.
         beyond_limit: Findings that did not fit the plan.
         scripts: Name of a file to its text.
@@ -53,6 +58,7 @@ class Plan:
     contracts: Mapping[str, Contract]
     compensations: list[Document] = field(default_factory=list)
     left_out: list[Document] = field(default_factory=list)
+    left_out_unnamed: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
     beyond_limit: int = 0
     scripts: dict[str, str] = field(default_factory=dict)
@@ -61,6 +67,17 @@ class Plan:
     def complete(self) -> bool:
         """Whether every finding of the run was thought about."""
         return not self.unreadable and not self.beyond_limit
+
+    def leave_out(self, finding: Mapping[str, Any], reason: str) -> None:
+        """Propose nothing for a finding."""
+        if len(self.left_out) < LEFT_OUT_MAX:
+            self.left_out.append({"finding_id": finding["id"], "reason": reason})
+        else:
+            self.left_out_unnamed[reason] += 1
+
+    def left_out_counts(self) -> Counter[str]:
+        """How many findings are left out, by reason."""
+        return Counter(one["reason"] for one in self.left_out) + self.left_out_unnamed
 
     def document(self) -> Document:
         """The plan as JSON."""
@@ -76,6 +93,7 @@ class Plan:
             "files": sorted(self.scripts),
             "compensations": self.compensations,
             "left_out": self.left_out,
+            **({"left_out_unnamed": dict(self.left_out_unnamed)} if self.left_out_unnamed else {}),
             "unreadable": self.unreadable,
             "beyond_limit": self.beyond_limit,
         }

@@ -13,6 +13,7 @@ class Meter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._load = Load()
+        self._longest = 0.0
 
     @property
     def load(self) -> Load:
@@ -44,3 +45,10 @@ class Meter:
             was = self._load
             longest = max(was.longest_transaction, seconds)
             self._load = Load(was.queries, was.rows, was.bytes, was.seconds, longest)
+            self._longest = max(self._longest, seconds)
+
+    def take_longest(self) -> float:
+        """How long the longest transaction was open that has ended since this was asked last; 0.0 without any."""
+        with self._lock:
+            longest, self._longest = self._longest, 0.0
+        return longest

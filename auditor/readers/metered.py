@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from auditor.readers.lifeline import lifeline
 from auditor.readers.native import NativeSnapshot
+from auditor.reports.document import duration_notation
 from contracts.errors import StoreError
 from reconcilers.ports import Cutting, ShapedReader, StoreHashing, StoreHashingReader
 
@@ -36,6 +38,7 @@ class Account:
         counts_queries: Their sessions count every statement themselves; else each read is taken for one.
         standby: The connection leads to a standby.
         port: Of the server; None where the store is none, or where its driver minds the end of a run itself.
+        longest_snapshot: Seconds for which one of its snapshots should be held at most.
     """
 
     meter: Meter
@@ -43,6 +46,15 @@ class Account:
     counts_queries: bool = False
     standby: bool = False
     port: int | None = None
+    longest_snapshot: float = math.inf
+
+    def held_too_long(self, name: str) -> list[str]:
+        """What is to be said of snapshots that were held too long since this was asked last."""
+        longest = self.meter.take_longest()
+        if longest <= self.longest_snapshot:
+            return []
+        allowed = duration_notation(self.longest_snapshot)
+        return [f"a snapshot of {name} was held for {longest:.0f} s; limits.longest_snapshot is {allowed}"]
 
 
 class Metered:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from reconcilers.rows_by_key import Rows
 
     Finding = Mapping[str, Any]
+    _Left = tuple[Finding, str]
 
 _ASKED_AT_ONCE = 500
 """Findings that the ledger is asked about in one statement."""
@@ -117,7 +118,8 @@ def compensate(request: CompensateRequest, settings: Settings, around: Surroundi
         contract = around.contracts.get(entity)
         known = next((one for one in contract.replicas if one.name == replica), None) if contract else None
         if contract is None or (replica is not None and known is None):
-            plan.left_out += [_left(finding, "no contract speaks of it any more") for finding in findings]
+            for finding in findings:
+                plan.leave_out(finding, "no contract speaks of it any more")
             continue
         name = f"plan_{entity}_{replica}"
         group = _Group(contract, known, settings, around, masker, now, name)
@@ -135,7 +137,7 @@ def _grouped(request: CompensateRequest, plan: Plan) -> dict[tuple[str, str | No
     taken = 0
     for finding, accepted in _persistent(request):
         if accepted:
-            plan.left_out.append(_left(finding, "it is accepted"))
+            plan.leave_out(finding, "it is accepted")
         elif taken == request.limit:
             plan.beyond_limit += 1
         else:
@@ -150,10 +152,6 @@ def _persistent(request: CompensateRequest) -> Iterator[tuple[Finding, bool]]:
     while chunk := list(islice(found, _ASKED_AT_ONCE)):
         accepted = request.accepted([finding["id"] for finding in chunk])
         yield from ((finding, finding["id"] in accepted) for finding in chunk)
-
-
-def _left(finding: Finding, reason: str) -> dict[str, Any]:
-    return {"finding_id": finding["id"], "reason": reason}
 
 
 @dataclass(slots=True)
@@ -192,7 +190,7 @@ class _Group:
             if isinstance(thought, _Draft):
                 drafts.drafts.append(thought)
             else:
-                plan.left_out.append(thought)
+                plan.leave_out(*thought)
 
     @property
     def _connection(self) -> str:
@@ -225,7 +223,7 @@ class _Group:
 
     def _thoughts(
         self, findings: Mapping[KeyText, Finding], dialect: Dialect, replica: Replica
-    ) -> Iterator[_Draft | dict[str, Any]]:
+    ) -> Iterator[_Draft | _Left]:
         """A draft for each finding, or why there is none."""
         contract, workspace = self.contract, self.around.workspace
         reference = contract.owner.dataset or contract.owner.query
@@ -240,7 +238,7 @@ class _Group:
 
     def _batch(
         self, findings: Mapping[KeyText, Finding], owner: Reader, copy: Reader, target: Target, writer: ActWriter
-    ) -> Iterator[_Draft | dict[str, Any]]:
+    ) -> Iterator[_Draft | _Left]:
         if self.replica is None:
             raise AssertionError("only replicas are compensated")
         reading = RowsByKey(self.around.workspace, self.contract, self.replica, list(findings), self.name)
@@ -251,7 +249,7 @@ class _Group:
         zone = self.settings.connection(self._connection).timezone
         for key, finding in findings.items():
             if rows.copy.get(key) != after.get(key):
-                yield _left(finding, "the replica's row changed while it was read: audit again")
+                yield (finding, "the replica's row changed while it was read: audit again")
                 continue
             yield self._thought(finding, self._seen(finding, key, rows), images.get(key, []), writer, zone)
 
@@ -269,12 +267,12 @@ class _Group:
 
     def _thought(
         self, finding: Finding, seen: Seen, images: Sequence[Image], writer: ActWriter, zone: str
-    ) -> _Draft | dict[str, Any]:
+    ) -> _Draft | _Left:
         if self.replica is None:
             raise AssertionError("only replicas are compensated")
         decision = decide(self.replica, seen)
         if isinstance(decision, LeftOut):
-            return _left(finding, decision.reason)
+            return finding, decision.reason
         if isinstance(decision, Escalation):
             return self._escalation(finding, decision.reason)
         if len(images) > 1:

@@ -198,6 +198,7 @@ def _surroundings(
         confirmer=wiring.confirmer,
         applied=wiring.applied,
         loads=wiring.loads,
+        held_too_long=wiring.held_too_long,
         windows=wiring.windows,
         segments=wiring.segments,
     )

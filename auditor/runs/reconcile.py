@@ -90,6 +90,7 @@ class Surroundings:
         progress: Told the name of each dataset and the rows read.
         confirmer: Makes the reader for looking again at suspects, where that may be another one; None: the same.
         loads: What was asked of each connection so far, by its name.
+        held_too_long: What is to be said of snapshots that were held too long since this was asked last.
         windows: When a connection may be read, by its name; empty: always.
         applied: How far a consumer group has come in each partition of a topic.
         recall: What earlier runs left in flight of an entity.
@@ -106,6 +107,7 @@ class Surroundings:
     progress: Callable[[str, int], None] = lambda _name, _rows: None
     confirmer: Callable[[Reference], Reader] | None = None
     loads: Callable[[], Mapping[str, Load]] = dict
+    held_too_long: Callable[[], Sequence[str]] = tuple
     windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
     applied: Callable[[AppliedBy, FeedRef], Mapping[int, int]] = lambda _group, _feed: {}
     recall: Callable[[str], Recollection | None] = lambda _entity: None
@@ -210,6 +212,7 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         looking = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
         seen = _first_look(run.contract, looking, around, time).look()
         run.first = seen.whole
+        run.first.remarks += around.held_too_long()
     except AuditorError as error:
         run.error = str(error)
         run.reasons.add("incomplete" if isinstance(error, DeadlineError) else "unreadable")

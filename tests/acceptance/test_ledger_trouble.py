@@ -18,6 +18,7 @@ from auditor.ledger.holder import Holder
 from auditor.ledger.ledger import Ledger
 from auditor.runs.reconcile import reconcile
 from contracts.errors import UsageError
+from reconcilers.spill import VALUES_IN_MEMORY_MAX
 
 if TYPE_CHECKING:
     import subprocess
@@ -60,6 +61,28 @@ def test_a_disk_that_is_full_when_a_run_is_recorded_takes_neither_the_report_nor
     assert len(audit("runs", "--format", "json").json["runs"]) == 1
     assert audit(*NOW).code == 1, "nothing stands in the way of the next run"
     assert len(audit("findings", "--open", "--format", "json").json["findings"]) == MANY + 1
+
+
+def test_a_disk_that_is_full_where_findings_wait_ends_the_entity_and_loses_nothing(
+    shop: Shop, audit: Callable[..., Outcome], audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Not the ledger's disk but the workspace's: one message, and all that was known before is known after."""
+    shop.search("DELETE FROM order_search WHERE order_id = 3")
+    assert audit(*NOW).code == 1
+    shop.search(
+        "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1000 + "
+        f"{VALUES_IN_MEMORY_MAX}) INSERT INTO order_search SELECT i, 'ghost', NULL, 1 FROM n"
+    )
+    process = audit_process(*NOW, preexec_fn=full_disk)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert err.count("keeping what differs in") == 1
+    assert "give workspace.directory room, or name another one" in err
+    assert "Traceback" not in err
+    open_ones = audit("findings", "--open", "--format", "json").json["findings"]
+    assert [one["key"] for one in open_ones] == [{"id": "3"}], "a run that could not look closes nothing"
+    after = audit(*NOW)
+    assert (after.code, len(after.json["findings"])) == (1, VALUES_IN_MEMORY_MAX + 2)
 
 
 @pytest.fixture

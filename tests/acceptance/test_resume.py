@@ -153,6 +153,18 @@ def test_a_dry_run_says_in_how_many_segments(cut: Path) -> None:
     assert [query["segments"] > len(DATASETS) for query in plan["queries"]] == [True, True]
 
 
+def test_a_snapshot_that_was_held_longer_than_it_should_be_is_told(project: Path) -> None:
+    """How long a scan takes is only reckoned before; and what cannot be cut is read in one."""
+    contract = project / "contracts" / "alpha.yaml"
+    contract.write_text(contract.read_text().replace("id: {type: int}", 'id: {type: "decimal(18,0)"}'))
+    settings = project / "auditor.yaml"
+    limits = ", limits: {rows_per_second: 100, longest_snapshot: 1s}"
+    settings.write_text(settings.read_text().replace('own.db"', 'own.db"' + limits))
+    _, report, _ = _finished(project, "alpha")
+    remarks = report["entities"][0]["owner"]["coverage"]["remarks"]
+    assert any("a snapshot of own was held for" in one and one.endswith("longest_snapshot is 1s") for one in remarks)
+
+
 def test_what_would_not_fit_the_workspace_is_refused_before_it_is_read(project: Path) -> None:
     """With what it would take; the other entities are read."""
     contract = project / "contracts" / "alpha.yaml"

@@ -79,7 +79,7 @@ def test_a_setting_that_duckdb_does_not_understand_is_told_and_leaves_nothing(tm
 
 def test_a_full_disk_limit_stops_reading_with_an_error(tmp_path: Path) -> None:
     """Never with fewer rows: what does not fit is an error that names the dataset."""
-    with Workspace(tmp_path, memory_limit="20MB", threads=1, max_disk="1MB") as workspace:
+    with Workspace(tmp_path, memory_limit="20MB", threads=1, max_disk=1_000_000) as workspace:
         rows = "SELECT i, md5(i::VARCHAR) || sha256(i::VARCHAR) AS t FROM range(1000000) r(i)"
         with pytest.raises(WorkspaceError, match="reading shop/orders did not fit the workspace") as caught:
             carry(workspace.cursor(), rows, workspace.cursor(), "orders", what="shop/orders")
@@ -88,7 +88,7 @@ def test_a_full_disk_limit_stops_reading_with_an_error(tmp_path: Path) -> None:
 
 def test_a_comparison_that_does_not_fit_is_an_error_of_the_workspace(tmp_path: Path) -> None:
     """A join or a sort may need more than the rows that it is about."""
-    with Workspace(tmp_path, memory_limit="20MB", threads=1, max_disk="1MB") as workspace:
+    with Workspace(tmp_path, memory_limit="20MB", threads=1, max_disk=1_000_000) as workspace:
         cursor = workspace.cursor()
         with (
             pytest.raises(WorkspaceError, match="comparing order did not fit"),
@@ -138,3 +138,17 @@ def test_a_side_whose_key_became_unique_forgets_the_duplicates_of_an_earlier_loo
 
 def _one_key() -> Projection:
     return Projection("", 1, spelled=False, bad_keys=False, gone=False, issues=False, zeros=False)
+
+
+def test_findings_and_rows_share_the_disk(tmp_path: Path) -> None:
+    """What differs counts to the limit, and DuckDB is left the rest."""
+    with Workspace(tmp_path, max_disk=100_000_000) as workspace:
+        workspace.overflow.values_max = 0
+        kept = workspace.overflow.spill(str, str, block=1)
+        kept.append("x" * 10_000_000)
+        left = workspace.cursor().execute("SELECT current_setting('max_temp_directory_size')").fetchone()
+        assert left == ("24.7 MiB",)
+        with pytest.raises(WorkspaceError, match="what differs did not fit the workspace") as caught:
+            kept += ("x" * 10_000_000 for _ in range(10))
+        assert "workspace.max_disk" in caught.value.hint
+        assert workspace.overflow.size < 100_000_000

@@ -17,6 +17,7 @@ from auditor.commands.option_values import duration
 from contracts.errors import UsageError
 
 if TYPE_CHECKING:
+    from auditor.runs.monitor_loop import Watcher
     from auditor.runs.reconcile import ReconcileRequest
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
@@ -37,6 +38,10 @@ def monitor(
     max_wait: Annotated[
         str, typer.Option(metavar="DURATION", help="A suspect that needs longer stays in flight.")
     ] = "10m",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, max=65535, help="Serve figures for Prometheus on this machine; 0: any port."),
+    ] = None,
     deadline: Annotated[
         str | None, typer.Option(metavar="DURATION", help="When it ends, whatever is left to judge by then.")
     ] = None,
@@ -55,6 +60,10 @@ def monitor(
     from auditor.runs.reconcile import ReconcileRequest
 
     invocation = Invocation.of(context)
+    if until_caught_up and metrics_port is not None:
+        raise UsageError(
+            "--metrics-port: a monitor that stops by itself serves nothing", hint="leave one of the two out"
+        )
     form = invocation.format_of(NAMES if until_caught_up else (TERMINAL, JSON))
     wanted = ReconcileRequest(
         entities=tuple(entities or ()),
@@ -65,24 +74,36 @@ def monitor(
     wiring, catalog = opened(invocation)
     wanted = replace(wanted, undecided_tolerated=wiring.settings.tolerate.undecided)
     if not until_caught_up:
-        return _follow(invocation, form, wanted, wiring, catalog)
+        return _follow(invocation, form, wanted, metrics_port, wiring, catalog)
     job = catch_up(wanted, wiring, catalog, SystemClock(), Listener(invocation.say))
     return write_job(job, invocation, form)
 
 
-def _follow(invocation: Invocation, form: str, wanted: ReconcileRequest, wiring: Wiring, catalog: Catalog) -> int:
+def _follow(
+    invocation: Invocation,
+    form: str,
+    wanted: ReconcileRequest,
+    port: int | None,
+    wiring: Wiring,
+    catalog: Catalog,
+) -> int:
     from auditor.clock import SystemClock
     from auditor.reports.monitor_events import JsonEvents, TerminalEvents
     from auditor.runs.job import Listener
+    from auditor.runs.metrics import HOST, Metrics, MetricsServer
     from auditor.runs.monitor_loop import follow
 
     if invocation.out is not None:
         raise UsageError("--out: a monitor that goes on has no end to write", hint="use --until-caught-up, or `>`")
     with standard_output(for_machines=form == JSON) as stream, ExitStack() as held:
         if form == JSON:
-            events: JsonEvents | TerminalEvents = JsonEvents(stream)
+            events: Watcher = JsonEvents(stream)
         else:
             screen = sys.stderr if sys.stderr.isatty() and not invocation.quiet else None
             events = held.enter_context(TerminalEvents(stream, screen))
+        if port is not None:
+            events = metrics = Metrics(events)
+            server = held.enter_context(MetricsServer(metrics, port))
+            invocation.say(f"figures for Prometheus: http://{HOST}:{server.port}/metrics")
         follow(wanted, wiring, catalog, SystemClock(), Listener(invocation.say), events)
     return 0

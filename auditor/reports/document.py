@@ -185,6 +185,8 @@ class RunDocument(TypedDict):
     """Connection name to what the audit cost it: queries, rows, bytes, seconds, longest_transaction_seconds."""
     where: NotRequired[str]
     """The run's own filter: nothing is said of rows that it leaves out."""
+    signs: NotRequired[list[dict[str, Any]]]
+    """Of a monitor: signs of trouble in the feeds, with their counts."""
     consistency: NotRequired[list[dict[str, Any]]]
     """Of a monitor: the share of changes that have arrived, by replica and window."""
 

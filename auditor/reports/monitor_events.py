@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from auditor.reports.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from rich.live import Live
@@ -107,22 +107,23 @@ def _seconds(before: str, at: str) -> float:
     return (datetime.fromisoformat(at) - datetime.fromisoformat(before)).total_seconds()
 
 
-def _line(event: str, members: Mapping[str, object]) -> str:
-    if event == "finding":
-        finding = cast("Mapping[str, Any]", members["finding"])
-        key = ", ".join(f"{name} {visible(str(text))}" for name, text in (finding["key"] or {}).items())
-        where = f"{finding['entity']} at {finding['replica'] or 'its owner'}"
-        what = f"{finding['verdict']}: {finding['divergence']} of {where}, {key}"
-        return f"{what}, cause {finding['cause']} ({finding['id']})"
-    if event == "consistency":
-        return "\n".join(consistency_lines(cast("list[dict[str, Any]]", members["replicas"])))
-    if event == "started":
-        return f"following {', '.join(cast('list[str]', members['entities']))}"
-    if event == "trouble":
-        return f"trouble with {members['what']}: {visible(str(members['message']))}"
-    if event == "trouble_over":
-        return f"{members['what']} is well again"
-    return "stopped" if event == "stopped" else ""
+def _line(event: str, members: Mapping[str, Any]) -> str:
+    words = _WORDS.get(event)
+    return words(members) if words is not None else ""
+
+
+def _finding_line(members: Mapping[str, Any]) -> str:
+    finding = members["finding"]
+    key = ", ".join(f"{name} {visible(str(text))}" for name, text in (finding["key"] or {}).items())
+    where = f"{finding['entity']} at {finding['replica'] or 'its owner'}"
+    what = f"{finding['verdict']}: {finding['divergence']} of {where}, {key}"
+    return f"{what}, cause {finding['cause']} ({finding['id']})"
+
+
+def sign_line(sign: Mapping[str, Any]) -> str:
+    """A sign of trouble for people."""
+    counts = f"{sign['records']} records, {sign['keys']} keys"
+    return f"sign of trouble in {sign['feed']}/{sign['topic']}: {sign['sign']} ({counts})"
 
 
 def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> list[str]:
@@ -135,3 +136,14 @@ def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> li
             what = f"{one['entity']} at {one['replica']}: of {seen['changes']} changes within {window}"
             lines.append(f"{what}, {', '.join(shares)}")
     return lines
+
+
+_WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "started": lambda members: f"following {', '.join(members['entities'])}",
+    "finding": _finding_line,
+    "consistency": lambda members: "; ".join(consistency_lines(members["replicas"])),
+    "sign": sign_line,
+    "trouble": lambda members: f"trouble with {members['what']}: {visible(members['message'])}",
+    "trouble_over": lambda members: f"{members['what']} is well again",
+    "stopped": lambda _members: "stopped",
+}

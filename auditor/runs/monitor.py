@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from auditor.interruption import interruptible
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import run_document
-from auditor.reports.monitor_events import consistency_lines
+from auditor.reports.monitor_events import consistency_lines, sign_line
 from auditor.run_id import new_run_id
 from auditor.runs.consistency import arrived_hours, consistency
 from auditor.runs.job import Job, books_for, record_job
@@ -183,6 +183,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     clock = shared_clock(wiring, clock, listener.say)
+    wiring.say = listener.say
     started, run_id = clock.now(), new_run_id(clock.now())
     with ExitStack() as held:
         feeds = wiring.monitor(catalog.contracts.values(), scope)
@@ -207,6 +208,9 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         if job.ledger_error is None:
             monitor.settle(findings)
             ledger.put_arrivals(arrived_hours(monitor.hours()))
+        job.document["signs"] = signs = [sign for entity in monitor.entities for sign in entity.signs()]
+        for sign in signs:
+            listener.say(sign_line(sign))
         job.document["consistency"] = consistency(monitor.entities, clock.now())
         for line in consistency_lines(job.document["consistency"]):
             listener.say(line)

@@ -105,6 +105,7 @@ class Rounds:
     _gone: list[Finding] = field(default_factory=list)
     _troubles: dict[str, str] = field(default_factory=dict)
     _feed_trouble: dict[str, float] = field(default_factory=dict)
+    _signs: dict[str, int] = field(default_factory=dict)
     _looked_at_drift: float = float("-inf")
     _forgot: float = float("-inf")
 
@@ -214,7 +215,16 @@ class Rounds:
             self.keep_arrivals()
         except LedgerError as error:
             self._trouble("ledger", error)
+        self._tell_signs()
         self._tell("consistency", replicas=consistency(self.monitor.entities, at))
+
+    def _tell_signs(self) -> None:
+        """Tell the signs that are new, or of which there is more than there was."""
+        for sign in [sign for entity in self.monitor.entities for sign in entity.signs()]:
+            name = f"{sign['feed']}/{sign['topic']}/{sign['sign']}"
+            if sign["records"] > self._signs.get(name, 0):
+                self._tell("sign", **sign)
+            self._signs[name] = sign["records"]
 
     def _tell_progress(self) -> None:
         feeds = self.monitor.followed
@@ -248,6 +258,7 @@ def follow(
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     clock = shared_clock(wiring, clock, listener.say)
+    wiring.say = listener.say
     with ExitStack() as held:
         stop = held.enter_context(_stopping())
         with wiring.ledger() as ledger:  # trouble is told before anything is read

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconcilers.look import Looker
     from reconcilers.sight import Sight
     from reconcilers.spill import Listed
+    from reconcilers.streams.signs import Sign
 
 _Subject = tuple[str | None, "KeyText"]
 """A replica (None: the owner alone) and a key."""
@@ -355,7 +356,7 @@ class MonitoredEntity:
             drifting = Drifting(finding.entity, finding.replica, finding.key, finding.divergence.value, finding.rule)
             owed = self.pending.pop((finding.replica, finding.key), [])
             if finding.verdict is Verdict.PERSISTENT:
-                found.append(drifting)
+                found.append(replace(drifting, applied=self._written(owed)))
                 for following, one in owed:
                     late.setdefault((finding.replica or "", following), []).append((finding.key, one))
             elif finding.verdict is Verdict.HEALED:
@@ -373,9 +374,35 @@ class MonitoredEntity:
         for replica, those in met.items():
             self._let_go(replica, those)
 
+    def _written(self, owed: Iterable[tuple[Following, Owed]]) -> int:
+        """How many of the obligations are the replica's own writes."""
+        own = {(id(f), f.state.obligations.number(duty)) for f, duty in self.duties if not duty.by_owner}
+        return sum(one.count for following, one in owed if (id(following), one.subject) in own)
+
+    def signs(self) -> list[dict[str, Any]]:
+        """Signs of trouble in the topics, with their counts."""
+        told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for following, duty in self.duties:
+            state = following.state
+            found = state.signs.of(state.tables[duty.topic], by_owner=duty.by_owner)
+            if not duty.by_owner:
+                found += state_signs(self.duties[0][0], duty)
+            for sign in found:
+                whose = None if duty.by_owner else duty.replica
+                told[following.feed, sign.topic, sign.name] = {
+                    "sign": sign.name, "entity": duty.entity, "replica": whose, "feed": following.feed,
+                    "topic": sign.topic, "records": sign.records, "keys": sign.keys,
+                }  # fmt: skip
+        return list(told.values())
+
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
+
+
+def state_signs(home: Following, duty: Duty) -> list[Sign]:
+    """Signs of the drift that is known, which is kept with one of the feeds."""
+    return home.state.signs.reapplied(duty.entity, duty.replica, duty.topic)
 
 
 def _naive(moment: datetime) -> datetime:

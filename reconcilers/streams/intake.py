@@ -51,6 +51,7 @@ class Intake:
         columns: The collected values.
         truncations: Truncates among the changes.
         kept: Whether some value is left to an earlier version.
+        events: The ids of outbox events.
         at_once: Versions that came as columns.
     """
 
@@ -60,6 +61,7 @@ class Intake:
     columns: dict[str, list[object]] = field(default_factory=dict)
     truncations: list[Truncation] = field(default_factory=list)
     kept: bool = False
+    events: list[str] = field(default_factory=list)
     at_once: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,6 +92,8 @@ class Intake:
              epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text,
              _naive(self.seen))
         )  # fmt: skip
+        if change.event_id:
+            self.events.append(change.event_id)
         is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
         lacking = Lack.KEPT if is_partial else Lack.ABSENT
         self._cells({**change.row, **key}, lacking)

@@ -15,7 +15,7 @@ looked at.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS obligations (
     committed TIMESTAMP, stamp BIGINT, seen TIMESTAMP);
 CREATE TABLE IF NOT EXISTS drifting (
     entity VARCHAR, replica VARCHAR, key VARCHAR, divergence VARCHAR, rule VARCHAR, since TIMESTAMP);
+ALTER TABLE drifting ADD COLUMN IF NOT EXISTS applied BIGINT DEFAULT 0;
 CREATE TABLE IF NOT EXISTS arrivals (
     entity VARCHAR, replica VARCHAR, hour TIMESTAMP, step UTINYINT, changes BIGINT);
 """
@@ -121,13 +122,18 @@ class Took:
 
 @dataclass(frozen=True, slots=True)
 class Drifting:
-    """Drift that was found and is not known to be gone."""
+    """Drift that was found and is not known to be gone.
+
+    Attributes:
+        applied: How often the replica has written the key, and was found to be wrong after it.
+    """
 
     entity: str
     replica: str | None
     key: KeyText
     divergence: str
     rule: str | None
+    applied: int = 0
 
 
 class Obligations:
@@ -275,14 +281,22 @@ class Obligations:
         """
         if met:
             self._delete(met, took or Took())
-        for one in (*gone, *(found := list(found))):
+        found = [replace(one, applied=one.applied + self._applied(one)) for one in found]
+        for one in (*gone, *found):
             self._db.execute(
                 "DELETE FROM drifting WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ? "
                 "AND divergence = ? AND rule IS NOT DISTINCT FROM ?",
                 _row(one),
             )
         for one in found:
-            self._db.execute("INSERT INTO drifting VALUES (?, ?, ?, ?, ?, ?)", [*_row(one), now])
+            self._db.execute("INSERT INTO drifting VALUES (?, ?, ?, ?, ?, ?, ?)", [*_row(one), now, one.applied])
+
+    def _applied(self, one: Drifting) -> int:
+        row = self._db.execute(
+            "SELECT max(applied) FROM drifting WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ?",
+            _row(one)[:3],
+        ).fetchone()
+        return int(row[0] or 0) if row is not None else 0
 
     def _delete(self, met: Sequence[Owed], took: Took) -> None:
         import pyarrow as pa

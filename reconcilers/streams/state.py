@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -34,12 +34,13 @@ from reconcilers.streams.fold import (
 )
 from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
+from reconcilers.streams.signs import DDL as SIGNS_DDL
+from reconcilers.streams.signs import Signs
 from reconcilers.streams.table import StreamTable
 from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -169,10 +170,12 @@ class FeedState:
             self._db.execute("SET TimeZone = 'UTC'")
             self._prepare()
             self._db.execute(OBLIGATIONS_DDL)
+            self._db.execute(SIGNS_DDL)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         self.tables: dict[str, StreamTable] = self._read_tables()
         self.obligations = Obligations(self._db)
+        self.signs = Signs(self._db)
         self.epochs: dict[tuple[str, str], int] = {
             (topic, stream): number
             for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
@@ -314,6 +317,7 @@ class FeedState:
         self._db.execute(f"DROP TABLE {table.images}")
         self._db.execute(f"DROP TABLE {table.history}")
         self.obligations.forget(table.topic)
+        self.signs.forget(table.topic)
         for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps", "notes"):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
         self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
@@ -399,6 +403,8 @@ class FeedState:
             self._db.execute(f"INSERT INTO {intake.table.versions} SELECT * FROM incoming")
             self.obligations.owe(intake.table, "incoming")
             self._db.unregister("incoming")
+        if intake.events:
+            self.signs.note_events(intake.table.topic, intake.events, intake.seen.replace(tzinfo=None))
         if intake.kept:
             self._kept.add(intake.table.topic)
         for key in [key for key in self.epochs if key not in self._written_epochs]:
@@ -458,6 +464,7 @@ class FeedState:
         """Let go of the versions that were read before some moment."""
         table = self.tables[topic]
         with self._transaction():
+            self.signs.forget(topic, since.replace(tzinfo=None))
             gone = self._db.execute(
                 f"DELETE FROM {table.history} WHERE seen < ? RETURNING 1", [since.replace(tzinfo=None)]
             ).fetchall()
@@ -532,6 +539,7 @@ class FeedState:
 
     def _fold_any_tail(self, table: StreamTable) -> None:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table)}")
+        self.signs.note_repeats(table, "arrived", datetime.now(UTC).replace(tzinfo=None))
         if kept := table.topic in self._kept:
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
         source = "filled" if kept else "arrived"

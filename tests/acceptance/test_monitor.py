@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -245,8 +246,10 @@ def test_a_monitor_goes_on_until_it_is_told_to_stop(
     """Findings are events of one line; SIGTERM ends it after the round under way, with exit code 0."""
     expected = plant(world)
     world.save()
-    process = audit_process("monitor", "--format", "json")
+    process = audit_process("monitor", "--format", "json", "--metrics-port", "0")
     assert process.stdout is not None
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if "Prometheus" in line)
     found: dict[object, object] = {}
     events, told = [], False
     for line in process.stdout:
@@ -256,10 +259,15 @@ def test_a_monitor_goes_on_until_it_is_told_to_stop(
             one = event["finding"]
             found[one["replica"], one["key"]["id"], one["divergence"]] = one["verdict"], one["cause"]
         if len(found) == len(expected) and not told:
+            with urllib.request.urlopen(said.partition(": ")[2].strip()) as answer:  # noqa: S310 - of our own
+                figures = answer.read().decode()
             process.send_signal(signal.SIGTERM)
             told = True
     assert (process.wait(30), found, events[0], events[-1]) == (0, expected, "started", "stopped")
     assert open_findings(world) == expected
+    assert 'audit_findings_total{entity="order",replica="mirror",verdict="persistent"} 3\n' in figures
+    assert 'audit_feed_lag_offsets{feed="shop",topic="shop.orders",partition="0"} 0\n' in figures
+    assert "audit_up 1\n" in figures
 
 
 def test_a_monitor_that_is_killed_again_and_again_finds_what_an_undisturbed_one_finds(
@@ -352,3 +360,31 @@ def test_how_soon_changes_arrive_is_told_in_shares_and_kept_in_the_ledger(world:
         (row,) = db.execute("SELECT sum(changes), sum(within_1m), sum(within_1s) FROM arrivals").fetchall()
     db.close()
     assert row == (11, 10, 0)
+
+
+def test_loops_that_hide_wrong_data_are_named_with_their_counts(world: Monitored) -> None:
+    """Equal content written again, to and fro, a connector that went back, and what nobody can read."""
+    for status in ("paid", "new", "paid", "new"):
+        world.put(1, status, 10)
+    for _ in range(4):
+        world.mirror.put(id=2, status="new", total=20)
+    world.owner.again(2)
+    world.mirror.poison(id=3)
+    signs = {(one["sign"], one["feed"]): (one["records"], one["keys"]) for one in world.monitor().json["signs"]}
+    assert signs == {
+        ("flip_flop", "shop"): (1, 1),
+        ("flip_flop", "mirror"): (1, 1),
+        ("rewritten_equal", "mirror"): (3, 1),
+        ("restarted_connector", "shop"): (2, 1),
+        ("dead_letters", "mirror"): (1, 1),
+    }
+
+
+def test_a_key_that_is_written_again_and_again_and_stays_wrong_is_a_sign(world: Monitored) -> None:
+    """Each retry looks like work that is being done."""
+    for _ in range(3):
+        world.mirror.put(id=5, status="by hand", total=50)
+    outcome = world.monitor()
+    assert outcome.code == 1, outcome.err
+    signs = {one["sign"]: (one["records"], one["keys"]) for one in outcome.json["signs"]}
+    assert signs["reapplied"] == (4, 1)

@@ -1,0 +1,161 @@
+"""Signs of trouble that no single key shows: retries that hide wrong data, sent again and again.
+
+Each is counted over what is remembered, as numbers of records and of keys; no key and no value is in them.
+
+| sign | what was seen |
+|---|---|
+| `reapplied` | a replica's key was written again, three times and more, and is wrong all the same |
+| `rewritten_equal` | a replica's key was written with the content that it had, three times and more |
+| `flip_flop` | a key went from A to B, back to A and to B again |
+| `duplicate_events` | outbox events came again under an id that had come before |
+| `restarted_connector` | changes came again at their old position: somebody went back and sent anew |
+| `dead_letters` | records that could not be understood |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconcilers.streams.table import CellState, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import duckdb
+
+    from reconcilers.streams.table import StreamTable
+
+REPEATED_MIN = 3
+"""Once more is a retry; so often is a loop."""
+
+DDL = """
+CREATE TABLE IF NOT EXISTS repeats (topic VARCHAR, sign VARCHAR, records BIGINT, keys BIGINT, seen TIMESTAMP);
+CREATE TABLE IF NOT EXISTS events (topic VARCHAR, id UBIGINT, seen TIMESTAMP);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One sign in one topic.
+
+    Attributes:
+        name: Of the module's table.
+        topic: Where it was seen.
+        records: How many records show it.
+        keys: How many keys.
+    """
+
+    name: str
+    topic: str
+    records: int
+    keys: int
+
+
+class Signs:
+    """Looks for signs in one state of feeds.
+
+    Args:
+        db: The state's connection; whoever writes, does so within its transactions.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._db = db
+
+    # -- noting what the fold would forget -----------------------------------------------------------------------------
+
+    def note_repeats(self, table: StreamTable, arrived: str, seen: datetime) -> None:
+        """Note the changes of a tail that came again; within a transaction.
+
+        Args:
+            table: The topic's.
+            arrived: The tail beside the heads of its keys, without what stands there twice.
+            seen: When, in UTC without a zone.
+        """
+        position = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"
+        earlier = "PARTITION BY id, epoch ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+        written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND epoch > 0"
+        older = f"{position} < max({position}) OVER ({earlier}) AS older"
+        again = f"SELECT id FROM (SELECT id, fresh, {older} FROM {arrived} WHERE {written}) WHERE fresh AND older"
+        dropped = f"SELECT id FROM {table.versions} v ANTI JOIN {arrived} a ON a.seq = v.seq WHERE {written}"
+        self._db.execute(
+            f"INSERT INTO repeats SELECT ?, 'restarted_connector', count(*), count(DISTINCT id), ? "
+            f"FROM ({again} UNION ALL {dropped}) HAVING count(*) > 0",
+            [table.topic, seen],
+        )
+
+    def note_events(self, topic: str, ids: Sequence[str], seen: datetime) -> None:
+        """Note outbox events, and which of them had come before; within a transaction."""
+        import pyarrow as pa
+
+        self._db.register("event_ids", pa.table({"id": pa.array(ids, pa.string())}))
+        fresh = "SELECT hash(id) AS id, count(*) AS n FROM event_ids GROUP BY id"
+        self._db.execute(
+            "INSERT INTO repeats SELECT ?, 'duplicate_events', sum(n - (e.id IS NULL)::BIGINT), count(*), ? "
+            f"FROM ({fresh}) f LEFT JOIN (SELECT DISTINCT id FROM events WHERE topic = ?) e ON e.id = f.id "
+            "WHERE e.id IS NOT NULL OR n > 1 HAVING count(*) > 0",
+            [topic, seen, topic],
+        )
+        self._db.execute(f"INSERT INTO events SELECT ?, id, ? FROM ({fresh})", [topic, seen])
+        self._db.unregister("event_ids")
+
+    def forget(self, topic: str, before: datetime | None = None) -> None:
+        """Let go of what was noted of a topic before a moment, or of all; within a transaction."""
+        for name in ("repeats", "events"):
+            self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND (? IS NULL OR seen < ?)", [topic, before, before])
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def of(self, table: StreamTable, *, by_owner: bool) -> list[Sign]:
+        """The signs in one topic.
+
+        Args:
+            table: The topic's; folded.
+            by_owner: It is an owner's: that it writes what it had already is its own affair.
+        """
+        topic = table.topic
+        rows = self._db.execute(
+            "SELECT sign, sum(records)::BIGINT, sum(keys)::BIGINT FROM repeats WHERE topic = ? GROUP BY sign",
+            [topic],
+        ).fetchall()
+        dead = self._one("SELECT count(*), count(DISTINCT id) FROM dead_letters WHERE topic = ?", [topic])
+        found = [(name, records, keys) for name, records, keys in rows]
+        found += [("dead_letters", *dead), ("flip_flop", *self._one(_flips(table)))]
+        if not by_owner:
+            found.append(("rewritten_equal", *self._one(_rewrites(table))))
+        return [Sign(name, topic, records, keys) for name, records, keys in found if records]
+
+    def reapplied(self, entity: str, replica: str, topic: str) -> list[Sign]:
+        """A replica's keys that were written again and again and are drift."""
+        records, keys = self._one(
+            "SELECT coalesce(sum(applied), 0)::BIGINT, count(*) FROM drifting "
+            f"WHERE entity = ? AND replica = ? AND applied >= {REPEATED_MIN}",
+            [entity, replica],
+        )
+        return [Sign("reapplied", topic, records, keys)] if keys else []
+
+    def _one(self, sql: str, values: Sequence[object] = ()) -> tuple[int, int]:
+        row = self._db.execute(sql, list(values)).fetchone()
+        return (int(row[0] or 0), int(row[1] or 0)) if row is not None else (0, 0)
+
+
+def _successive(table: StreamTable, back: int) -> str:
+    """SELECT of the remembered versions of keys that have several, each with the content of those before it."""
+    written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)})"
+    known = " AND ".join(f"{state} <= {int(CellState.EITHER)}" for state in table.states) or "true"
+    content = f"CASE WHEN kind = {int(Kind.DELETE)} THEN 0 WHEN {known} THEN hash({', '.join(table.cells)}) END"
+    busy = f"SELECT id FROM {table.history} WHERE {written} GROUP BY id HAVING count(*) > {back}"
+    before = ", ".join(f"lag(h, {i}) OVER life AS h{i}" for i in range(1, back + 1))
+    some = f"FROM {table.history} SEMI JOIN ({busy}) USING (id) WHERE {written}"
+    versions = f"SELECT id, epoch, p0, p1, p2, seq, {content} AS h {some}"
+    return f"SELECT id, h, {before} FROM ({versions}) WINDOW life AS (PARTITION BY id ORDER BY epoch, p0, p1, p2, seq)"
+
+
+def _flips(table: StreamTable) -> str:
+    return f"SELECT count(*), count(DISTINCT id) FROM ({_successive(table, 3)}) WHERE h = h2 AND h1 = h3 AND h <> h1"
+
+
+def _rewrites(table: StreamTable) -> str:
+    equal = f"SELECT id, count(*) AS n FROM ({_successive(table, 1)}) WHERE h = h1 GROUP BY id"
+    return f"SELECT coalesce(sum(n), 0), count(*) FROM ({equal}) WHERE n >= {REPEATED_MIN}"

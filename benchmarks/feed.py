@@ -118,7 +118,7 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
         before = path.stat().st_size
         follower = Follower("feed", _Nowhere(), _decoder(), state)  # type: ignore[arg-type]
         follower.begin()
-        walls, busies = _applied(follower, source, events)
+        walls, busies, between = _applied(follower, source, events)
         state.fold(TOPIC)
         state.checkpoint()
         size, row = path.stat().st_size, state.cursor().execute(f"SELECT count(*) FROM {table.history}").fetchone()
@@ -132,6 +132,7 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
         f"  of the processor: median {statistics.median(busies) * 1000:.0f} ms, worst {max(busies):.2f} s, "
         f"{sum(busies) / events * 1e6:.1f} µs an event, decoding and folds included"
     )
+    print(f"  between polls: worst {max(between):.2f} s, {sum(between):.1f} s in all")
     print(f"  the file: {before / 1e6:.0f} MB before, {size / 1e6:.0f} MB after, {remembered:,} versions remembered")
     return middle <= BATCH_MEDIAN_MAX and worst <= BATCH_WORST_MAX
 
@@ -148,9 +149,12 @@ def _know(state: FeedState, head: str, keys: int) -> None:
     )
 
 
-def _applied(follower: Follower, source: Events, events: int) -> tuple[list[float], list[float]]:
-    """Seconds of each batch, by the clock and of the processor."""
-    walls, busies, offsets = [], [], [0] * PARTITIONS
+def _applied(follower: Follower, source: Events, events: int) -> tuple[list[float], ...]:
+    """Seconds of each batch, by the clock and of the processor, and of what is done between it and the next poll."""
+    walls: list[float] = []
+    busies: list[float] = []
+    between: list[float] = []
+    offsets = [0] * PARTITIONS
     for _ in range(events // BATCH):
         records = []
         for partition, key, value in source.take(BATCH):
@@ -160,7 +164,10 @@ def _applied(follower: Follower, source: Events, events: int) -> tuple[list[floa
         follower.apply(records)
         walls.append(time.perf_counter() - start)
         busies.append(_processor() - busy)
-    return walls, busies
+        start = time.perf_counter()
+        follower.state.tidy()
+        between.append(time.perf_counter() - start)
+    return walls, busies, between
 
 
 def _decoder() -> Decoder:

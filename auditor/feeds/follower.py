@@ -128,6 +128,7 @@ class Follower:
 
     def step(self, seconds: float) -> int:
         """Take the records that come within the time, and keep what they tell; returns how many there were."""
+        self.state.tidy()
         records = self.source.poll(seconds)
         if records:
             self.apply(records)
@@ -167,9 +168,8 @@ class Follower:
         self._seqs.update(step.seqs)
         for letter in step.dead:
             self._count_dead(letter)
-        folded = [self.state.fold(intake.table.topic, at_least=FOLD_ROWS) for intake in step.intakes]
-        if any(folded):
-            self.state.checkpoint()
+        for intake in step.intakes:
+            self.state.fold(intake.table.topic, at_least=FOLD_ROWS)
 
     def _take_at_once(self, collected: _Collected, topic: str, records: Sequence[Record]) -> bool:
         """Take the records of a topic at once, where they are of the common kind."""

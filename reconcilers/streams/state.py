@@ -48,9 +48,12 @@ if TYPE_CHECKING:
     from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
 
 SCHEMA_VERSION = 1
-FOLD_ROWS = 200_000
+FOLD_ROWS = 100_000
 """Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is.  More would
 stall the batch that they are folded after for more than a second."""
+
+LOG_BYTES_MAX = 512 * 1024 * 1024
+"""Of the log before it is brought into the file: that rewrites much of the head, and costs as much as several folds."""
 
 Partition = tuple[str, int]
 
@@ -505,8 +508,14 @@ class FeedState:
         self._kept.discard(topic)  # what was left to earlier versions has been taken from them
         return True
 
+    def tidy(self) -> None:
+        """Bring a long log into the file: between polls, so that no commit has to wait for it."""
+        log = None if self._path is None else self._path.with_name(f"{self._path.name}.wal")
+        if log is not None and log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+            self.checkpoint()
+
     def checkpoint(self) -> None:
-        """Bring the log into the file, where nobody reads just now: else a later commit would have to wait for it."""
+        """Bring the log into the file, unless somebody reads just now."""
         try:
             self._db.execute("CHECKPOINT")
         except duckdb.TransactionException:

@@ -12,6 +12,7 @@ import pytest
 
 from contracts.errors import FeedError, WorkspaceError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack, Place, Position
+from reconcilers.streams import state as state_module
 from reconcilers.streams.intake import Intake
 from reconcilers.streams.state import DeadLetter, FeedState, Offset, Pass, Step
 from reconcilers.streams.table import CellState, Kind
@@ -171,3 +172,44 @@ def test_a_second_process_is_told_who_is_in_the_way(tmp_path: Path) -> None:
         with pytest.raises(WorkspaceError, match="another process holds it"):
             FeedState(path)
         process.communicate()
+
+
+def test_a_fold_that_sorts_nothing_wide_gives_what_the_general_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every version stands as it came, rows are copied; head and history are those of the long way."""
+    found = []
+    for is_plain in (True, False):
+        if not is_plain:
+            monkeypatch.setattr(state_module, "is_plain_sql", lambda _: "SELECT false")
+        with FeedState(None) as state:
+            begun(state, "name")
+            state.apply(step(state, 0, change(0, BACKFILL, "1", 5, name="a"), change(1, WRITE, "2", 20, name="b")))
+            state.fold(TOPIC)
+            later = [
+                change(2, WRITE, "1", 30, name="c"),
+                change(3, WRITE, "2", 25, name="d"),
+                change(4, DELETE, "2", 31),
+            ]
+            state.apply(
+                step(state, 2, *later, change(5, WRITE, "3", 10, name="e"), change(6, WRITE, "1", 29, name="f"))
+            )
+            state.fold(TOPIC)
+            table = state.tables[TOPIC]
+            found.append(
+                [state.cursor().execute(f"FROM {name} ORDER BY seq").fetchall() for name in (table.head, table.history)]
+            )
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 7
+
+
+def test_a_long_log_is_brought_into_the_file_between_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short log is left alone; a long one is gone afterwards, and the rows are still there."""
+    log = tmp_path / "state.duckdb.wal"
+    with FeedState(tmp_path / "state.duckdb") as state:
+        begun(state, "name")
+        state.apply(step(state, 0, change(0, WRITE, "1", 5, name="a")))
+        state.tidy()
+        assert log.stat().st_size > 0
+        monkeypatch.setattr(state_module, "LOG_BYTES_MAX", 0)
+        state.tidy()
+        assert not log.exists() or log.stat().st_size == 0
+        assert rows(state) == {"1": [0, "a", 0]}

@@ -116,6 +116,8 @@ class Looker:
         self._prefix = prefix
         self._where = where
         self._progress = progress
+        self.clock = monotonic
+        """The auditor's monotonic clock; a simulation has its own."""
         self._cursor = workspace.cursor()
         self.constants: dict[str, Mapping[str, str]] = {}
         """The constants of redacted columns by replica, as the first look found them."""
@@ -192,7 +194,7 @@ class Looker:
             )
             task = _Task(owner, copies, readers.referenced, keys, segment, narrow, witness)
             result = self._compared(task)
-        result.read_until = monotonic()
+        result.read_until = self.clock()
         result.remarks += [division.remark] if division.remark else []
         return result
 

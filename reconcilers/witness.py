@@ -11,8 +11,9 @@ as the owner's row that was read beside it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import FeedError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from reconcilers.finding import KeyText
     from reconcilers.opened import Opened, Projected
     from reconcilers.projection import Item
+    from reconcilers.watermark import Watermark
 
 CLOCK_GRAIN_SECONDS = 1.0
 """What a clock that tells whole seconds may be off by between two of its times."""
@@ -93,7 +95,7 @@ class Witness:
             except FeedError:  # the feed lacks a column: it is no witness of this replica
                 return {}
             mark = copy.opened.snapshot.watermark
-            at = Moment(mark.monotonic, mark.read_at, self.owner.opened.snapshot.watermark.store_time)
+            at = Moment(mark.monotonic, mark.read_at, _owner_time(self.owner.opened.snapshot.watermark, mark))
             clock = self.feed.snapshot.owner_clock()
             whole = self.feed.snapshot.whole_history()
             for key in some:
@@ -125,7 +127,7 @@ class Witness:
             f"CASE WHEN r.k0 IS NULL THEN false ELSE {' AND '.join(same) or 'true'} END AS same, "
             f"{current} AS current, {', '.join(key_texts(self.contract, 'o.'))} "
             f'FROM "{versions.table}" o LEFT JOIN "{held.table}" r ON {joined} '
-            "ORDER BY o.epoch, o.p0, o.p1, o.p2, o.seq"
+            f"ORDER BY o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
         ).fetchall()
         columns = (*VERSION_COLUMNS, "held", "gone", "same", "current")
         found: dict[KeyText, list[dict[str, Any]]] = {}
@@ -215,6 +217,13 @@ def _digest(version: Mapping[str, Any], replica: str) -> str:
     return replica if version["same"] else f"version {version['seq']}"
 
 
+def _owner_time(owner: Watermark, copy: Watermark) -> datetime | None:
+    """What the owner's own clock said at least when the replica was read; it may have been read long after."""
+    if owner.store_time is None or not math.isfinite(owner.by):
+        return None
+    return owner.store_time + timedelta(seconds=copy.monotonic - owner.by)
+
+
 def _age(version: Mapping[str, Any], at: Moment, clock: tuple[datetime, datetime] | None) -> float:
     """Seconds that a version is old at least."""
     seen: datetime = version["seen"].replace(tzinfo=UTC)
@@ -225,7 +234,7 @@ def _age(version: Mapping[str, Any], at: Moment, clock: tuple[datetime, datetime
             ages.append((at.owner - committed).total_seconds() - CLOCK_GRAIN_SECONDS)
         if clock is not None:
             told, read = clock
-            since = max((at.wall - read).total_seconds(), 0.0)
+            since = (at.wall - read).total_seconds()  # below 0 where the feed was read after the replica
             ages.append((told - committed).total_seconds() - CLOCK_GRAIN_SECONDS + since)
     return max(ages)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from auditor.clock import SystemClock
 from auditor.feeds.continuity import LastRead, is_same_log, record_digest
 from auditor.feeds.decoded import Aside, Poison
 from auditor.feeds.ports import BatchDecoder
-from contracts.errors import FeedError, RemadeTopicError
+from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
 from reconcilers.streams.state import FOLD_ROWS, DeadLetter, FeedState, Offset, Step
@@ -24,6 +24,7 @@ from reconcilers.streams.state import FOLD_ROWS, DeadLetter, FeedState, Offset, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from auditor.clock import Clock
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.ports import Partition, RecordDecoder, RecordSource
     from auditor.feeds.record import Record
@@ -51,6 +52,7 @@ class Follower:
         source: Where its records come from.
         decoder: What they mean.
         state: What is kept; the topics' tables have been made (`FeedState.keep`).
+        clock: Tells when records were read.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Follower:
         source: RecordSource,
         decoder: RecordDecoder,
         state: FeedState,
+        clock: Clock | None = None,
     ) -> None:
         self.feed = feed
+        self.clock = clock or SystemClock()
         self.source = source
         self.decoder = decoder
         self.state = state
@@ -99,7 +103,7 @@ class Follower:
                 raise _remade(self.feed, partition, f"at {offset.last} stands another record than was read there")
         if offset.following < first:
             what = "records were removed before they were read"
-            self.state.lose(topic, part, (offset.following, first - 1), what, datetime.now(UTC))
+            self.state.lose(topic, part, (offset.following, first - 1), what, self.clock.now())
             return replace(offset, following=first)
         return offset
 
@@ -127,11 +131,20 @@ class Follower:
         return ends
 
     def step(self, seconds: float) -> int:
-        """Take the records that come within the time, and keep what they tell; returns how many there were."""
+        """Take the records that come within the time, and keep what they tell; returns how many there were.
+
+        Raises:
+            PausedFeedError: They cannot be understood now; the next step takes the same ones again.
+            FeedError: The feed cannot be read or understood.
+        """
         self.state.tidy()
         records = self.source.poll(seconds)
         if records:
-            self.apply(records)
+            try:
+                self.apply(records)
+            except PausedFeedError:
+                self.rewind()
+                raise
         return len(records)
 
     def rewind(self) -> None:
@@ -214,7 +227,7 @@ class _Collected:
         self._follower = follower
         topics = {record.topic for record in records}
         tables, epochs = follower.state.tables, follower.state.epochs
-        seen = datetime.now(UTC)
+        seen = follower.clock.now()
         self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}
         self._seqs = {topic: follower.seq(topic) for topic in topics}
         self._last: dict[Partition, Record] = {}

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from auditor.clock import SystemClock
 from auditor.readers.arrow_rows import StreamingSnapshot
 from auditor.readers.key_filter import rows_with_keys
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
 from reconcilers.ports import VERSION_COLUMNS, Column, Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.streams.fold import versions_sql
+from reconcilers.streams.state import quoted
 from reconcilers.streams.table import CellState, Kind
 from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     import pyarrow as pa
 
+    from auditor.clock import Clock
     from auditor.feeds.following import Following
     from contracts.contract import FeedRef
     from reconcilers.flaws import Flaw
@@ -39,9 +42,11 @@ class FeedReader:
     Args:
         reference: The topic.
         following: Who follows the feed.
+        clock: Tells when it was read.
     """
 
-    def __init__(self, reference: FeedRef, following: Following) -> None:
+    def __init__(self, reference: FeedRef, following: Following, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self.reference = reference
         self.following = following
         self.dataset = str(reference)
@@ -76,9 +81,8 @@ class FeedSnapshot(StreamingSnapshot):
         self._following = reader.following
         self._table = table
         reached = self._following.reached(table.topic)
-        self.watermark = Watermark(
-            reader.dataset, datetime.now(UTC), time.monotonic(), position=reached, display=reached
-        )
+        clock = reader.clock
+        self.watermark = Watermark(reader.dataset, clock.now(), clock.monotonic(), position=reached, display=reached)
 
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
@@ -135,12 +139,18 @@ class FeedSnapshot(StreamingSnapshot):
 
     def versions(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Remembering`."""
-        head, history = self._table.head, self._table.history
-        rows = f"SELECT * FROM {history} UNION ALL SELECT * FROM {head} h ANTI JOIN {history} ON h.seq = {history}.seq"
+        topic = quoted(self._table.topic)
+        rows = versions_sql(
+            self._table, topic, truncated=self._any("truncations", topic), swept=self._any("passes", topic)
+        )
         beside = {name: name for name in VERSION_COLUMNS}
         return rows_with_keys(
             self.workspace, self.cursor, lambda things: self._selected(things, rows, beside), wanted, keys
         )
+
+    def _any(self, table: str, topic: str) -> bool:
+        found = self._following.cursor().execute(f"SELECT 1 FROM {table} WHERE topic = {topic} LIMIT 1")
+        return found.fetchone() is not None
 
     def whole_history(self) -> bool:
         """See `reconcilers.ports.Remembering`."""

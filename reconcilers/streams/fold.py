@@ -128,6 +128,36 @@ def images_sql(table: StreamTable, arrived: str) -> str:
     return f"INSERT INTO {table.images} SELECT {names} FROM {arrived} WHERE {moved}"
 
 
+def pass_on_sql(table: StreamTable) -> str:
+    """UPDATE of the last images that lack what the image before them has: of rows whose key was changed again.
+
+    Returns a row for each that was changed; none: they have all that there is.
+    """
+    order = "row({0}.epoch, {0}.p0, {0}.p1, {0}.p2)"
+    before = f"(d.epoch <= 0 AND d.seq < i.seq OR {order.format('d')} < {order.format('i')})"
+    lacks = " OR ".join(f"i.{state} = {_KEPT}" for state in table.states)
+    pairs = (
+        f"SELECT i.id AS to_id, i.seq AS to_seq, d.* FROM {table.images} i JOIN {table.images} d "
+        f"ON d.other = i.id AND {before} WHERE {lacks} "
+        f"QUALIFY rank() OVER (PARTITION BY i.id, i.seq ORDER BY {order.format('d')} DESC) = 1"
+    )
+    known = [
+        f"arg_max({{'c': {cell}, 's': {state}}}, seq) FILTER ({state} <> {_KEPT}) AS w{i}"
+        for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True))
+    ]
+    found = f"SELECT to_id, to_seq, {', '.join(known)} FROM ({pairs}) GROUP BY ALL"
+    sets, gains = [], []
+    for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True)):
+        gain = f"{table.images}.{state} = {_KEPT} AND found.w{i} IS NOT NULL"
+        gains.append(f"({gain})")
+        sets.append(f"{cell} = CASE WHEN {gain} THEN found.w{i}.c ELSE {table.images}.{cell} END")
+        sets.append(f"{state} = CASE WHEN {gain} THEN found.w{i}.s ELSE {table.images}.{state} END")
+    return (
+        f"UPDATE {table.images} SET {', '.join(sets)} FROM ({found}) found WHERE {table.images}.id = found.to_id "
+        f"AND {table.images}.seq = found.to_seq AND ({' OR '.join(gains)}) RETURNING 1"
+    )
+
+
 def inherit_sql(table: StreamTable, folded: str) -> str:
     """UPDATE of the rows that were born by a change of key: what they did not write is in the old key's last image."""
     images = [
@@ -160,5 +190,50 @@ def swept_sql(table: StreamTable, topic: str) -> str:
     """DELETE of the head rows that a whole snapshot did not meet: they were gone before it, and nobody told."""
     return (
         f"DELETE FROM {table.head} USING passes s WHERE s.topic = {topic} AND s.ended IS NOT NULL "
-        f"AND {table.head}.stamp < s.began AND {table.head}.snapshot <> s.number"
+        f"AND {table.head}.stamp < s.began"
+    )
+
+
+def versions_sql(table: StreamTable, topic: str, *, truncated: bool, swept: bool) -> str:
+    """SELECT of every version that is remembered of each key, with the deletes that have no version of their own.
+
+    Args:
+        table: Of the topic.
+        topic: Its name, quoted.
+        truncated: There are truncates: each removed every row.
+        swept: There are finished snapshots: what they did not meet was gone before they began.
+    """
+    told = (
+        f"SELECT * FROM {table.history} UNION ALL "
+        f"SELECT * FROM {table.head} h ANTI JOIN {table.history} ON h.seq = {table.history}.seq"
+    )
+    parts = [told, *([_emptied_sql(told, topic)] if truncated else []), *([_missed_sql(told, topic)] if swept else [])]
+    return " UNION ALL ".join(parts)
+
+
+def _emptied_sql(told: str, topic: str) -> str:
+    """SELECT of a delete of each key for each truncate."""
+    at = ("seq", "part", "off", "epoch", "p0", "p1", "p2", "stamp", "committed", "seen")
+    emptied = ", ".join(f"t.{name} AS {name}" for name in at)
+    return (
+        f"SELECT v.* REPLACE ({_DELETE} AS kind, NULL AS other, '' AS tx, '' AS place, 0 AS snapshot, {emptied}) "
+        f"FROM (SELECT DISTINCT ON (id) * FROM ({told}) ORDER BY id, seq) v "
+        f"CROSS JOIN truncations t WHERE t.topic = {topic}"
+    )
+
+
+def _missed_sql(told: str, topic: str) -> str:
+    """SELECT of a delete of each key for each finished snapshot that did not meet it, right after its last version."""
+    ended = (
+        f"SELECT p.number, p.began, p.ended, min(v.seen) AS seen FROM passes p JOIN ({told}) v "
+        f"ON v.snapshot > 0 AND v.stamp BETWEEN p.began AND p.ended "
+        f"WHERE p.topic = {topic} AND p.ended IS NOT NULL GROUP BY ALL"
+    )
+    order = "row(v.epoch, v.p0, v.p1, v.p2, v.seq)"
+    return (
+        f"SELECT v.* REPLACE ({_DELETE} AS kind, NULL AS other, NULL AS committed, '' AS tx, '' AS place, "
+        f"s.seen AS seen) FROM ({told}) v JOIN ({ended}) s ON v.stamp < s.began "
+        f"WHERE NOT EXISTS (SELECT 1 FROM ({told}) m "
+        "WHERE m.id = v.id AND m.snapshot > 0 AND m.stamp BETWEEN s.began AND s.ended) "
+        f"QUALIFY row_number() OVER (PARTITION BY v.id, s.number ORDER BY {order} DESC) = 1"
     )

@@ -29,7 +29,7 @@ _NOWHERE = (-1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Truncation:
-    """Every row that was there before is gone."""
+    """Every row that was there before is gone; `seq` to `off` and `seen` are as of any version."""
 
     topic: str
     epoch: int
@@ -38,6 +38,10 @@ class Truncation:
     p2: int
     stamp: int
     at: datetime | None
+    seq: int
+    part: int
+    off: int
+    seen: datetime
 
 
 @dataclass(slots=True)
@@ -82,7 +86,8 @@ class Intake:
         """
         epoch, p0, p1, p2 = self._position(change)
         if change.kind is ChangeKind.TRUNCATE:
-            self.truncations.append(Truncation(self.table.topic, epoch, p0, p1, p2, stamp, change.committed_at))
+            told = (stamp, change.committed_at, seq, change.place.partition, change.place.offset, self.seen)
+            self.truncations.append(Truncation(self.table.topic, epoch, p0, p1, p2, *told))
             return
         key = change.key or self._key_of_row(change)
         other = identity(change.other_key) if change.other_key else None

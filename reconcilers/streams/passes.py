@@ -1,8 +1,9 @@
 """Snapshots in a stream: which of its records belong together, and when all of them have been seen.
 
 A finished snapshot tells every row that there was; what it did not meet was gone before it began.  A connector that
-breaks a snapshot off begins it anew.  Records of other partitions may be read after the one that ends it, so it is by
-the records' own times that they belong to it.
+breaks a snapshot off begins it anew.  Partitions are read in any order, so the record that ends a snapshot may come
+before the one that begins it, and before all others: it is by the records' own times that they belong together.  A
+snapshot began at the latest beginning before its end.
 """
 
 from __future__ import annotations
@@ -38,21 +39,52 @@ class Passes:
         """
         if snapshot in _WITHIN_STREAM:
             return 0
-        found = self._found(snapshot, stamp)
-        if snapshot in _LAST:
-            found = replace(found, ended=max(stamp, found.ended or stamp))
-        self._set(replace(found, began=min(found.began, stamp)))
-        return found.number
+        found = self._closed(stamp)
+        if snapshot in _FIRST:
+            one = self._first(found or self._open(), stamp)
+        elif snapshot in _LAST:
+            one = self._last(found, stamp)
+        else:
+            one = self._earlier(found or self._open() or self._made(stamp), stamp)
+        self._set(one)
+        return one.number
 
-    def _found(self, snapshot: str, stamp: int) -> Pass:
-        current = self._all[max(self._all)] if self._all else None
-        for one in self._all.values():
-            if one.ended is not None and one.began <= stamp <= one.ended:
-                return one
-        if current is None or current.ended is not None or (snapshot in _FIRST and stamp > current.began):
-            number = 1 if current is None else current.number + 1
-            return Pass(self._topic, number, stamp, None)
-        return current
+    def _closed(self, stamp: int) -> Pass | None:
+        """The first that ended at or after a moment."""
+        later = [one for one in self._all.values() if one.ended is not None and stamp <= one.ended]
+        return min(later, key=lambda one: one.ended or 0, default=None)
+
+    def _open(self) -> Pass | None:
+        """The one that goes on, or was broken off and may be begun anew."""
+        return next((one for one in self._all.values() if one.ended is None), None)
+
+    def _made(self, began: int, ended: int | None = None, *, begun: bool = False) -> Pass:
+        return Pass(self._topic, max(self._all, default=0) + 1, began, ended, begun)
+
+    def _first(self, one: Pass | None, stamp: int) -> Pass:
+        """With its beginning, which is the latest of several: those before were broken off."""
+        if one is None:
+            return self._made(stamp, begun=True)
+        return one if one.begun and stamp <= one.began else replace(one, began=stamp, begun=True)
+
+    def _earlier(self, one: Pass, stamp: int) -> Pass:
+        """With a record that may be older than all that were read, where its beginning was not read."""
+        return one if one.begun else replace(one, began=min(one.began, stamp))
+
+    def _last(self, after: Pass | None, stamp: int) -> Pass:
+        """The one that ends now.
+
+        Args:
+            after: The first that is known to have ended at or after this moment.
+            stamp: The moment.
+        """
+        if after is not None:
+            if after.ended == stamp or not after.begun or after.began > stamp:
+                return after if after.ended == stamp else self._made(stamp, stamp)
+            self._set(replace(after, began=after.ended or stamp, begun=False))  # what it began with is this one's
+            return self._made(after.began, stamp, begun=True)
+        going = self._open()
+        return replace(going, ended=stamp) if going is not None and going.began <= stamp else self._made(stamp, stamp)
 
     def _set(self, one: Pass) -> None:
         if self._all.get(one.number) != one:

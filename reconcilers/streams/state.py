@@ -27,6 +27,7 @@ from reconcilers.streams.fold import (
     involved_sql,
     is_plain_sql,
     latest_sql,
+    pass_on_sql,
     remember_sql,
     swept_sql,
     truncated_sql,
@@ -66,8 +67,10 @@ CREATE TABLE IF NOT EXISTS offsets (
     last_offset BIGINT, last_stamp BIGINT, last_digest VARCHAR);
 CREATE TABLE IF NOT EXISTS epochs (topic VARCHAR, stream VARCHAR, number INTEGER);
 CREATE TABLE IF NOT EXISTS truncations (
-    topic VARCHAR, epoch INTEGER, p0 BIGINT, p1 BIGINT, p2 BIGINT, stamp BIGINT, committed TIMESTAMP);
-CREATE TABLE IF NOT EXISTS passes (topic VARCHAR, number INTEGER, began BIGINT, ended BIGINT);
+    topic VARCHAR, epoch INTEGER, p0 BIGINT, p1 BIGINT, p2 BIGINT, stamp BIGINT, committed TIMESTAMP,
+    seq BIGINT, part INTEGER, off BIGINT, seen TIMESTAMP);
+CREATE TABLE IF NOT EXISTS passes (
+    topic VARCHAR, number INTEGER, began BIGINT, ended BIGINT, begun BOOLEAN);
 CREATE TABLE IF NOT EXISTS dead_letters (
     topic VARCHAR, part INTEGER, off BIGINT, key BLOB, value BLOB, headers VARCHAR, error VARCHAR, id VARCHAR);
 CREATE TABLE IF NOT EXISTS notes (topic VARCHAR, name VARCHAR, note VARCHAR);
@@ -117,12 +120,14 @@ class Pass:
         number: From 1 on, for each topic.
         began: The time of its first record, in milliseconds since 1970.
         ended: The time of its last; None while it goes on, and for ever where the connector broke it off.
+        begun: The record that says that it begins it was read.
     """
 
     topic: str
     number: int
     began: int
     ended: int | None
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +248,7 @@ class FeedState:
     def passes(self, topic: str) -> list[Pass]:
         """The snapshots of a topic, oldest first."""
         rows = self._db.execute(
-            "SELECT topic, number, began, ended FROM passes WHERE topic = ? ORDER BY number", [topic]
+            "SELECT topic, number, began, ended, begun FROM passes WHERE topic = ? ORDER BY number", [topic]
         ).fetchall()
         return [Pass(*row) for row in rows]
 
@@ -418,8 +423,20 @@ class FeedState:
         for one in truncations:
             at = one.at.replace(tzinfo=None) if one.at is not None else None
             self._db.execute(
-                "INSERT INTO truncations VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [one.topic, one.epoch, one.p0, one.p1, one.p2, one.stamp, at],
+                "INSERT INTO truncations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    one.topic,
+                    one.epoch,
+                    one.p0,
+                    one.p1,
+                    one.p2,
+                    one.stamp,
+                    at,
+                    one.seq,
+                    one.part,
+                    one.off,
+                    one.seen.replace(tzinfo=None),
+                ],
             )
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
@@ -433,7 +450,8 @@ class FeedState:
     def _pass(self, passes: Sequence[Pass]) -> None:
         for one in passes:
             self._db.execute("DELETE FROM passes WHERE topic = ? AND number = ?", [one.topic, one.number])
-            self._db.execute("INSERT INTO passes VALUES (?, ?, ?, ?)", [one.topic, one.number, one.began, one.ended])
+            told = [one.topic, one.number, one.began, one.ended, one.begun]
+            self._db.execute("INSERT INTO passes VALUES (?, ?, ?, ?, ?)", told)
 
     def _number(self, seqs: Mapping[str, int]) -> None:
         for topic, following in dict(seqs).items():
@@ -490,7 +508,9 @@ class FeedState:
     def fold(self, topic: str, *, at_least: int = 1) -> bool:
         """Bring the head of a topic up to date, where its tail has at least this many versions.
 
-        A truncate and a finished snapshot have no version of their own: with an empty tail, too, they take effect.
+        A truncate and a finished snapshot have no version of their own: with an empty tail, too, they take effect.  A
+        snapshot does so only where the tail may be as short as one, which is when all partitions were read as far as
+        there were records: what one of them still has may be what the snapshot met.
 
         Returns:
             Whether it was done.
@@ -504,7 +524,8 @@ class FeedState:
             if tail:
                 self._fold_tail(table)
             self._take_away(table, truncated_sql(table, quoted(topic)))
-            self._take_away(table, swept_sql(table, quoted(topic)))
+            if at_least <= 1:
+                self._take_away(table, swept_sql(table, quoted(topic)))
         self._kept.discard(topic)  # what was left to earlier versions has been taken from them
         return True
 
@@ -556,6 +577,8 @@ class FeedState:
         self._db.execute(remember_sql(table, source))
         if kept:
             self._db.execute(images_sql(table, source))
+            while self._db.execute(pass_on_sql(table)).fetchall():
+                pass  # a row whose key was changed several times has its values from the first of them
             self._db.execute(inherit_sql(table, "folded"))
         self._db.execute(f"DELETE FROM {table.head} USING folded WHERE {table.head}.id = folded.id")
         self._db.execute(f"INSERT INTO {table.head} SELECT * FROM folded")

@@ -155,6 +155,10 @@ class MemorySnapshot:
         del wanted, keys
         return None
 
+    def drop(self) -> None:
+        """Forget the rows: a workspace may see many snapshots."""
+        self._cursor.execute(f'DROP TABLE "{self._table}"')
+
     def incomplete(self) -> str:
         """Always whole."""
         return ""

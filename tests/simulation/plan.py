@@ -1,0 +1,206 @@
+"""What happens in a world, drawn from a seed: a list of acts, each with its moment, from which any can be left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from tests.simulation.wire import FORMATS
+
+LAG_BOUND = 10.0
+KEYS = range(1, 7)
+PHANTOMS = range(90, 93)
+"""Keys that the owner never has."""
+
+HISTORY_SECONDS = 30.0
+"""What happens before the audit begins."""
+
+BUSY_SECONDS = 50.0
+"""When the owner comes to rest."""
+
+COPY_FAULTS = ("lost", "missed delete", "out of order", "twice", "stuck", "by hand", "phantom", "deleted by hand")
+PARTICULAR = ("poison", "poison without key", "loses", "cut")
+"""Faults of a feed after which something is lawfully unknown, or wrong in the feed itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that happens.
+
+    Attributes:
+        moment: On the true clock.
+        name: What; a method of the world.
+        arguments: Of it.
+        is_fault: It can be left out to see whether it matters.
+    """
+
+    moment: float
+    name: str
+    arguments: tuple[Any, ...] = ()
+    is_fault: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.moment:7.3f} {self.name} {', '.join(map(str, self.arguments))}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A world's course.
+
+    Attributes:
+        seed: It all comes from.
+        form: How records are written.
+        owner: The owner is read as a `table`, as a table with its feed as a `witness`, or is known by its `feed`.
+        replicas: Which are audited: `copy`, `mirror` (the copy's own feed), `topic` (the owner's feed as a replica).
+        audits: The sides are compared, too; else only what the feed's state holds.
+        on_disk: Our process keeps its state in a file, and is killed.
+        slow: Opening a store may take seconds.
+        skews: How far clocks are ahead of the true one: the owner's, the replica's, the auditor's.
+        acts: In order.
+    """
+
+    seed: int
+    form: str
+    mariadb: bool
+    partitions: int
+    owner: str
+    replicas: tuple[str, ...]
+    audits: bool
+    on_disk: bool
+    slow: bool
+    sampled: int
+    skews: tuple[float, float, float]
+    acts: tuple[Act, ...]
+
+    def without(self, act: Act) -> Plan:
+        """The same world where one thing does not happen."""
+        return replace(self, acts=tuple(one for one in self.acts if one is not act))
+
+
+def draw(seed: int) -> Plan:
+    """The plan of a seed."""
+    chance = Random(seed)
+    owner = chance.choice(("table", "witness", "witness", "witness", "feed", "feed"))
+    audits = chance.random() < AUDITED_SHARE
+    replicas = chance.choice((("copy",), ("copy",), ("copy", "mirror"), ("mirror",)))
+    if owner == "witness" and chance.random() < 0.2:
+        replicas = ("topic",)
+    on_disk = chance.random() < 0.4
+    drawn = _Acts(chance, on_disk=on_disk, feed=owner != "table" or not audits)
+    return Plan(
+        seed, chance.choice(FORMATS), chance.random() < 0.25, chance.randint(1, 3), owner, replicas,
+        audits, on_disk, audits and chance.random() < 0.15, chance.choice((0, 0, 1000)),
+        (chance.uniform(-900, 900), chance.uniform(-900, 900), chance.uniform(-900, 900)), drawn.acts(),
+    )  # fmt: skip
+
+
+AUDITED_SHARE = 0.3
+"""Looks cost most of a world's time."""
+
+
+class _Acts:
+    """Draws what happens."""
+
+    def __init__(self, chance: Random, *, on_disk: bool, feed: bool) -> None:
+        self._chance, self._on_disk, self._feed = chance, on_disk, feed
+        self._found: list[Act] = []
+
+    def acts(self) -> tuple[Act, ...]:
+        """All of them, in order."""
+        for key in KEYS:
+            if self._chance.random() < 0.7:
+                self._add("write", ((self._write(key),),), moment=self._chance.random())
+        for _ in range(self._chance.randint(4, 25)):
+            self._owner_acts()
+        if self._feed:
+            for _ in range(self._chance.randint(0, 8)):
+                self._feed_acts()
+            self._particular()
+        for _ in range(self._chance.choice((0, 0, 1, 1, 2, 3))):
+            self._copy_acts()
+        return tuple(sorted(self._found, key=lambda act: act.moment))
+
+    def _add(
+        self, name: str, arguments: tuple[Any, ...] = (), *, moment: float | None = None, fault: bool = False
+    ) -> None:
+        drawn = self._chance.uniform(1, BUSY_SECONDS) if moment is None else moment
+        self._found.append(Act(drawn, name, arguments, fault))
+
+    def _owner_acts(self) -> None:
+        kind = self._chance.random()
+        keys = self._chance.sample(KEYS, 4)
+        if kind < 0.6:
+            some = tuple(self._write(key) for key in keys[: self._chance.randint(1, 3)])
+            self._add("write", (some,))
+        elif kind < 0.75:
+            self._add(
+                "write", ((self._write(keys[0]), self._write(keys[1])), (self._write(keys[2]), self._write(keys[3])))
+            )
+        elif kind < 0.95:
+            self._add("move", (keys[0], keys[1]))
+        elif kind < 0.98:
+            self._add("write", tuple((self._write(key),) for key in keys))
+        else:
+            self._add("truncate")
+
+    def _write(self, key: int) -> tuple[int, str | None, int | None, str | None]:
+        """Key, status or None to delete, amount, note or None to leave it."""
+        chance = self._chance
+        if chance.random() < 0.15:
+            return key, None, None, None
+        note = chance.choice((None, None, "small", "large " * 3))
+        return key, chance.choice("ABC"), chance.choice((None, 1, 2, 3, chance.randint(0, 10**6))), note
+
+    def _feed_acts(self) -> None:
+        chance = self._chance
+        names = [
+            "connector_down",
+            "connector_crash",
+            "snapshot",
+            "incremental",
+            "schema_change",
+            "zombie",
+            "read",
+            "read",
+        ]
+        names += ["registry_out"]
+        if self._on_disk:
+            names += ["kill", "kill", "kill"]
+        name = chance.choice(names)
+        if name in ("connector_down", "registry_out"):
+            self._add(name, (chance.uniform(0.5, 12),), fault=True)
+        elif name == "snapshot":
+            self._add(name, (chance.random() < 0.4, chance.random() < 0.3), fault=True)
+        elif name == "incremental":
+            self._add(name, (chance.uniform(0.1, 5),), fault=True)
+        elif name == "kill":
+            self._add(name, (chance.choice((None, *range(20))),), fault=True)
+        else:
+            self._add(name, (), fault=name != "read")
+
+    def _particular(self) -> None:
+        """Faults after which something is lawfully unknown; in some worlds only."""
+        chance = self._chance
+        if chance.random() > 0.2:
+            return
+        name = chance.choice(PARTICULAR)
+        arguments: tuple[Any, ...] = ()
+        if name == "poison":
+            arguments = (chance.choice(KEYS),)
+        elif name == "cut":
+            arguments = (chance.randint(0, 6),)
+        self._add(name.replace(" ", "_"), arguments, fault=True)
+
+    def _copy_acts(self) -> None:
+        chance = self._chance
+        name = chance.choice((*COPY_FAULTS, "pause"))
+        moment = chance.uniform(3, HISTORY_SECONDS)
+        if name == "pause":
+            self._add("pause", (chance.uniform(0, 0.9 * LAG_BOUND),), moment=moment)
+        elif name == "phantom":
+            self._add("by_hand", (chance.choice(PHANTOMS), "phantom"), moment=moment, fault=True)
+        elif name in ("by hand", "deleted by hand"):
+            self._add("by_hand", (chance.choice(KEYS), None if name[0] == "d" else "hand"), moment=moment, fault=True)
+        else:
+            self._add("copy_fault", (name, chance.choice(KEYS)), moment=moment, fault=True)

@@ -1,0 +1,162 @@
+"""Our process: what follows a topic and keeps what it tells, killed at any instruction and started again."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from auditor.feeds.decoder import Decoder
+from auditor.feeds.follower import Follower
+from auditor.feeds.following import Following
+from auditor.feeds.hints import ColumnHint
+from auditor.feeds.options import DecodingOptions
+from contracts.errors import FeedError, PausedFeedError, RetentionGapError
+from contracts.logical_types import parse_logical_type
+from reconcilers.streams.state import FeedState
+from tests.simulation.topic import SimulatedSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from auditor.clock import Clock
+    from auditor.feeds.wire import Format
+    from tests.simulation.topic import Topic
+    from tests.simulation.wire import Wire
+
+COLUMNS = {"id": "int", "status": "text", "amount": "int", "note": "text"}
+HINTS = {name: ColumnHint(parse_logical_type(kind)) for name, kind in COLUMNS.items()}
+
+
+class KilledError(BaseException):
+    """The process was killed: nothing of it may clean up after itself."""
+
+
+class Doomed:
+    """A connection to the state's file that dies after some statements; then nothing gets through any more."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.left: int | None = None
+        self.dead = False
+
+    def execute(self, *statement: Any) -> Any:
+        """One statement."""
+        if self.left is not None:
+            self.left -= 1
+            self.dead = self.dead or self.left < 0
+        if self.dead:
+            raise KilledError
+        return self._connection.execute(*statement)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class Process:
+    """Follows one topic.
+
+    Args:
+        topic: What it follows.
+        wire: How its records are written.
+        clock: Its own.
+        chance: Draws what comes first.
+        directory: Where the state's file is; None: in memory, and it is never killed.
+    """
+
+    def __init__(self, topic: Topic, wire: Wire, clock: Clock, chance: Random, directory: Path | None) -> None:
+        self._topic, self._wire, self._clock, self._chance, self._directory = topic, wire, clock, chance, directory
+        self._lives = 0
+        self.generation = 0
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or go on where the last one was killed."""
+        self.state = FeedState(self._path(), memory_limit="100MB", threads=1)
+        self.state.keep(self._topic.name, tuple(COLUMNS), ("id",))
+        self.doomed = Doomed(self.state._db)
+        for part in (self.state, self.state.obligations):
+            setattr(part, "_db", self.doomed)  # noqa: B010 - it is no connection but for those who ask it nothing else
+        self.open()
+
+    def open(self) -> None:
+        """Follow from where the state is: a new connection to the broker, and no memory of anything."""
+        self.follower = self._follower()
+        self.follower.begin()
+        self.generation += 1
+        self.following = Following(self._topic.name, {self._topic.name: tuple(COLUMNS)}, lambda: self.follower)
+
+    def _path(self) -> Path | None:
+        return None if self._directory is None else self._directory / f"{self._topic.name}-{self._lives}.duckdb"
+
+    def _follower(self) -> Follower:
+        source = SimulatedSource(self._topic, self._chance)
+        wire: Format | None = "confluent" if self._wire.form == "avro" else None
+        decoder = Decoder(DecodingOptions(wire, nulls_kept=True), self._wire.registry, {self._topic.name: HINTS})
+        return Follower(self._topic.name, source, decoder, self.state, self._clock)
+
+    @property
+    def has_folded(self) -> bool:
+        """Whether versions were folded: some are then known to be repetitions, and gone."""
+        table = self.state.tables[self._topic.name]
+        return self.state.cursor().execute(f"SELECT 1 FROM {table.history} LIMIT 1").fetchone() is not None
+
+    def has_missed(self, topic: Topic) -> bool:
+        """Whether the broker removed records before they were read."""
+        gaps = self.state.cursor().execute("SELECT part, last FROM gaps").fetchall()
+        del topic
+        return bool(gaps)
+
+    def read(self) -> None:
+        """One batch."""
+        self.follower.step(0.0)
+
+    def kill(self, after: int | None) -> None:
+        """Kill it within its next batch after some statements, or between two batches; then start it again."""
+        if after is not None:
+            self.doomed.left = after
+            try:
+                self.follower.step(0.0)
+                self.state.fold(self._topic.name)
+            except (KilledError, PausedFeedError, RetentionGapError):
+                pass  # the blow finds it wherever it is
+        self.doomed.dead = True
+        self._revive()
+
+    def _revive(self) -> None:
+        """Start again from what a killed process has left on disk."""
+        before = self._path()
+        if before is None:
+            raise TypeError("a state in memory does not outlive its process")
+        self._lives += 1
+        after = self._path()
+        for suffix in ("", ".wal"):
+            left = before.with_name(before.name + suffix)
+            if left.exists():
+                shutil.copy(left, f"{after}{suffix}")
+        self.doomed.close()
+        self.start()
+
+    def zombie(self) -> str:
+        """Another process takes over, and the old one goes on with what it had read: it must not get through.
+
+        Returns:
+            What went wrong; empty where all is well.
+        """
+        old = self.follower
+        records = old.source.poll(0.0)
+        if not records:
+            return ""
+        self.open()
+        taken = {(record.topic, record.partition): record.offset for record in records}
+        while any(self.follower.source.position(one) <= offset for one, offset in taken.items()):
+            self.follower.step(0.0)
+        try:
+            old.apply(records)
+        except FeedError:
+            return ""
+        return "a process that was no longer in charge wrote a batch"
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self.doomed.close()

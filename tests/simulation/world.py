@@ -1,0 +1,403 @@
+"""One world: an owner, its log and connector, a topic, our process, a replica, and the audit of them all."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from auditor.clock import ManualClock
+from auditor.feeds.reader import FeedReader
+from auditor.runs.suspicion import Suspicion
+from contracts.catalog import parse_catalog
+from contracts.contract import FeedRef
+from contracts.errors import PausedFeedError, RetentionGapError
+from reconcilers import look as looking
+from reconcilers.look import Looker, Readers
+from reconcilers.recheck import HOT_BOUNDS, MARGIN_SECONDS
+from tests.simulation.connector import Connector
+from tests.simulation.copy import Copy
+from tests.simulation.oracles import Oracles
+from tests.simulation.plan import BUSY_SECONDS, HISTORY_SECONDS, LAG_BOUND, draw
+from tests.simulation.process import Process
+from tests.simulation.reader import TableReader
+from tests.simulation.table import Table, Write
+from tests.simulation.topic import Topic
+from tests.simulation.wire import Registry, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from contracts.contract import Contract
+    from reconcilers.ports import Reader
+    from reconcilers.workspace import Workspace
+    from tests.simulation.plan import Act, Plan
+
+SETTLED_WITHIN = (HOT_BOUNDS + 2) * (LAG_BOUND + MARGIN_SECONDS)
+"""Seconds of virtual time that a suspect may wait; the pauses of slow stores are added."""
+
+SEND_SECONDS = 0.05
+"""From a commit to its record in the topic, where the connector is well."""
+
+_START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+_CONTRACT = """\
+entity: order
+version: 1
+team: t
+owner: {owner}
+key: [id]
+fields: {{id: {{type: int}}, status: {{type: text}}, amount: {{type: int}}, note: {{type: text}}}}
+replicas:
+{replicas}
+"""
+_OWNERS = {
+    "table": "{service: shop, dataset: shop/orders, may_be_empty: true}",
+    "witness": "{service: shop, dataset: shop/orders, feed: {name: shop, topic: orders}, may_be_empty: true}",
+    "feed": "{service: shop, feed: {name: shop, topic: orders}, may_be_empty: true}",
+}
+_REPLICAS = {
+    "copy": "{service: copy, dataset: copy/orders, lag_bound: 10s}",
+    "mirror": "{service: mirror, feed: {name: copies, topic: mirrored}, lag_bound: 10s}",
+    "topic": "{service: topic, feed: {name: shop, topic: orders}, lag_bound: 10s}",
+}
+_CONTRACTS: dict[tuple[str, tuple[str, ...]], Contract] = {}
+
+
+def contract_of(owner: str, replicas: tuple[str, ...]) -> Contract:
+    """The contract of a world, read once."""
+    if (owner, replicas) not in _CONTRACTS:
+        lines = "\n".join(f"  - {_REPLICAS[name]}" for name in replicas)
+        text = _CONTRACT.format(owner=_OWNERS[owner], replicas=lines)
+        _CONTRACTS[owner, replicas] = parse_catalog({"order.yaml": text}).contracts["order"]
+    return _CONTRACTS[owner, replicas]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An oracle that did not hold.
+
+    Attributes:
+        seed: Of the world.
+        oracle: Which.
+        what: What it said, with the key.
+        steps: The last things that happened.
+    """
+
+    seed: int
+    oracle: str
+    what: str
+    steps: tuple[str, ...]
+
+
+@dataclass
+class World:
+    """Runs a plan.
+
+    Attributes:
+        plan: The plan.
+        workspace: Where rows meet; worlds may share one.
+        directory: For states on disk.
+    """
+
+    plan: Plan
+    workspace: Workspace
+    directory: Path
+    steps: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        self.chance = Random(plan.seed + 1)
+        self.clock = ManualClock(_START + timedelta(seconds=plan.skews[2]))
+        self.owner, self.replica = Table(self.clock.monotonic), Table(self.clock.monotonic)
+        lag_max = 0.9 * LAG_BOUND
+        self.copy = Copy(self.owner, self.replica, self.clock, self.chance, lag_max)
+        self.topic = Topic("orders", plan.partitions)
+        self.mirrored = Topic("mirrored", plan.partitions)
+        self.wire = self._wire("orders")
+        self.connector = self._connector(self.owner, self.topic, self.wire, plan.skews[0])
+        self.mirror = self._connector(self.replica, self.mirrored, self._wire("mirrored"), plan.skews[1])
+        disk = self.directory if plan.on_disk else None
+        self.process = self._process(self.topic, self.wire, disk)
+        self.second = self._process(self.mirrored, self.mirror.wire, None) if "mirror" in plan.replicas else None
+        self.contract = contract_of(plan.owner, plan.replicas)
+        self.oracles = Oracles(self)
+        self.looking = False
+        self.slowness = 0.0
+        self.poisoned: dict[int | None, int] = {}
+        self.owner.told.append(self._committed)
+        self.replica.told.append(lambda _: self.mirror.run())
+
+    def _wire(self, topic: str) -> Wire:
+        grain = 1_000_000 if self.plan.mariadb else 1
+        return Wire(topic, self.plan.form, Registry(), grain=grain, mariadb=self.plan.mariadb)
+
+    def _connector(self, table: Table, topic: Topic, wire: Wire, skew: float) -> Connector:
+        start = _START.timestamp() + skew
+        return Connector(table, topic, wire, self.chance, lambda moment: start + moment)
+
+    def _process(self, topic: Topic, wire: Wire, directory: Path | None) -> Process:
+        return Process(topic, wire, self.clock, self.chance, directory)
+
+    def _committed(self, entry: Any) -> None:
+        """The connector sends it a little later; a replica of an owner that is known by its feed has it from there."""
+        self.copy.take(entry)
+        self.clock.at(self.clock.monotonic() + self._sending(), self.connector.run)
+
+    def _sending(self) -> float:
+        return 0.0 if self.plan.owner == "feed" else self.chance.random() * SEND_SECONDS
+
+    # -- the course ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> Failure | None:
+        """Everything that is planned, and the audit; the first oracle that does not hold."""
+        for act in self.plan.acts:
+            self.clock.at(act.moment, lambda act=act: self._do(act))  # type: ignore[misc]
+        try:
+            with _one_at_a_time():
+                if self.plan.audits:
+                    self.clock.advance(HISTORY_SECONDS + self.chance.uniform(0, 10))
+                    self._audit()
+                self.clock.advance(max(2 * BUSY_SECONDS - self.clock.monotonic(), 1))
+                self.oracles.in_the_end()
+        except AssertionError as error:
+            oracle, _, what = str(error).partition(": ")
+            return Failure(self.plan.seed, oracle, what, tuple(self.steps[-STEPS_TOLD:]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, no course may end so
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            return Failure(self.plan.seed, "no crash", what, tuple(self.steps[-STEPS_TOLD:]))
+        finally:
+            self.workspace.closing.clear()
+            self.process.close()
+            if self.second is not None:
+                self.second.close()
+        return None
+
+    def _do(self, act: Act) -> None:
+        self.steps.append(str(act))
+        getattr(self, f"act_{act.name}")(*act.arguments)
+
+    def _audit(self) -> None:
+        """The nightly job; where our process is killed, it is started again from its beginning."""
+        while not self._audited():
+            self.steps.append(f"{self.clock.monotonic():7.3f} the audit is begun anew")
+
+    def _audited(self) -> bool:
+        """A look at everything, then at suspects until all are settled; False where our process was killed."""
+        process = self.process.generation
+        suspicion = Suspicion(dict.fromkeys(self.plan.replicas, LAG_BOUND), sampled=self.plan.sampled)
+        began, looker = self.clock.monotonic(), self._looker()
+        first = self._looked(looker.look)
+        self.oracles.first_look(began, first)
+        suspicion.begin(first, self.clock.now())
+        self.slowness = self.clock.monotonic() - began
+        while (wait := suspicion.next_look_in(self.clock.monotonic())) is not None:
+            self.clock.advance(wait)
+            if self.process.generation != process:
+                return False
+            settled, before = len(suspicion.settled), self.clock.monotonic()
+            self._looked(lambda: suspicion.look_again(looker, self.clock))
+            self.oracles.settled(list(suspicion.settled)[settled:], before)
+            waited = self.clock.monotonic() - began
+            assert not suspicion.suspects or waited <= SETTLED_WITHIN + self.slowness, (
+                f"settled within the bound: {len(suspicion.suspects)} suspects are not, after {waited:.1f} s"
+            )
+        self.oracles.audited(list(suspicion.settled))
+        return True
+
+    def _looked(self, look: Callable[[], Any]) -> Any:
+        self.looking = True
+        self.steps.append(f"{self.clock.monotonic():7.3f} a look")
+        try:
+            return look()
+        finally:
+            self.looking = False
+
+    def _looker(self) -> Looker:
+        plan = self.plan
+        table = TableReader("shop/orders", self.owner, self.clock, plan.skews[0] - plan.skews[2], self._pause)
+        owner: Reader = self._feed_reader("shop") if plan.owner == "feed" else table
+        replicas: dict[str, Reader] = {}
+        for name in plan.replicas:
+            if name == "copy":
+                ahead = plan.skews[1] - plan.skews[2]
+                replicas[name] = TableReader("copy/orders", self.replica, self.clock, ahead, self._pause)
+            else:
+                replicas[name] = self._feed_reader("copies" if name == "mirror" else "shop")
+        witness = self._feed_reader("shop") if plan.owner == "witness" else None
+        readers = Readers(owner, replicas, witness=witness)
+        looker = Looker(self.workspace, self.contract, readers)
+        looker.clock = self.clock.monotonic
+        return looker
+
+    def _feed_reader(self, feed: str) -> FeedReader:
+        process = self.process if feed == "shop" else self.second
+        assert process is not None
+        return FeedReader(FeedRef(feed, process.follower.feed), process.following, self.clock)
+
+    def _pause(self) -> float:
+        """What opening a store takes."""
+        slow = self.plan.slow and self.chance.random() < 0.3
+        pause = self.chance.uniform(1, 15) if slow else self.chance.uniform(0, 0.2)
+        self.slowness += pause
+        return pause
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    def act_write(self, *transactions: tuple[tuple[int, str | None, int | None, str | None], ...]) -> None:
+        """Transactions of the owner that run at once."""
+        self.owner.commit(*[[Write(*one) for one in writes] for writes in transactions])
+
+    def act_move(self, key: int, to: int) -> None:
+        """A row gets another key."""
+        self.owner.commit([Write(key, None, move_to=to)]) if key in self.owner.rows else None
+
+    def act_truncate(self) -> None:
+        """The owner's table is emptied."""
+        self.owner.truncate()
+
+    def act_pause(self, seconds: float) -> None:
+        """The replica applies nothing for a while, and is late within its bound."""
+        self.copy.pause = max(self.copy.pause, self.clock.monotonic() + seconds)
+
+    def act_by_hand(self, key: int, status: str | None) -> None:
+        """Somebody writes the replica."""
+        self.copy.by_hand(key, None if status is None else (status, 4711, "by hand"))
+
+    def act_copy_fault(self, name: str, key: int) -> None:
+        """Something will go wrong with the next event of a key."""
+        if name == "stuck":
+            self.copy.stuck.add(key)
+        else:
+            self.copy.faults.setdefault(key, name)
+
+    def act_connector_down(self, seconds: float) -> None:
+        """The connector does nothing for a while."""
+        if self.plan.owner == "feed":
+            return  # a replica that is fed from there waits as well
+        self.connector.is_down = True
+        self.clock.at(self.clock.monotonic() + seconds, self._connector_up)
+
+    def _connector_up(self) -> None:
+        self.connector.is_down = False
+        self.connector.run()
+
+    def act_connector_crash(self) -> None:
+        """It sends again what it does not know to have been sent."""
+        self.connector.crash()
+        self.connector.run()
+        self.mirror.crash()
+        self.mirror.run()
+
+    def act_snapshot(self, lost: bool, broken_off: bool) -> None:  # noqa: FBT001 - drawn
+        """A second snapshot."""
+        self.connector.snapshot(lost=lost, broken_off=broken_off)
+        self.mirror.snapshot(lost=False, broken_off=broken_off)
+
+    def act_incremental(self, seconds: float) -> None:
+        """A part of an incremental snapshot."""
+        self.connector.open_window()
+        self.clock.at(self.clock.monotonic() + seconds, self.connector.close_window)
+
+    def act_schema_change(self) -> None:
+        """The table gets one more column."""
+        self.wire.generation += 1
+
+    def act_registry_out(self, seconds: float) -> None:
+        """The registry does not answer for a while."""
+        self.wire.registry.is_out = True
+        self.clock.at(self.clock.monotonic() + seconds, self._registry_back)
+
+    def _registry_back(self) -> None:
+        self.wire.registry.is_out = False
+
+    def act_read(self) -> None:
+        """Our process reads a batch."""
+        if self.looking:
+            return
+        try:
+            self.process.read()
+        except PausedFeedError:
+            self.steps.append(f"{self.clock.monotonic():7.3f} paused")
+        except RetentionGapError:
+            self.process.open()
+        self.oracles.in_step()
+
+    def act_kill(self, after: int | None) -> None:
+        """Our process is killed."""
+        if self.looking or not self.plan.on_disk:
+            return
+        self.process.kill(after)
+        self.oracles.in_step()
+
+    def act_zombie(self) -> None:
+        """Another process takes over while ours still holds a batch."""
+        if self.looking:
+            return
+        try:
+            wrong = self.process.zombie()
+        except (PausedFeedError, RetentionGapError):
+            self.process.open()
+            return
+        assert not wrong, f"nothing twice: {wrong}"
+        self.oracles.in_step()
+
+    def act_poison(self, key: int) -> None:
+        """A record that nobody understands, under a key."""
+        self.poisoned[key] = len(self.owner.log)
+        self.connector.poison(key)
+
+    def act_poison_without_key(self) -> None:
+        """A record that nobody understands, and whose key nobody does."""
+        self.poisoned[None] = len(self.owner.log)
+        self.connector.poison(None)
+
+    def act_loses(self) -> None:
+        """The connector does not send the next event."""
+        self.connector.losing.add(len(self.owner.log))
+
+    def act_cut(self, keep: int) -> None:
+        """The broker removes old records."""
+        for part in range(self.topic.partitions):
+            self.topic.cut(part, keep)
+
+
+STEPS_TOLD = 40
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Sides are opened in an order that is always the same."""
+    at_once, looking.SCANS_AT_ONCE_MAX = looking.SCANS_AT_ONCE_MAX, 1
+    try:
+        yield
+    finally:
+        looking.SCANS_AT_ONCE_MAX = at_once
+
+
+def run_seed(seed: int, workspace: Workspace) -> Failure | None:
+    """The world of a seed."""
+    return run_plan(draw(seed), workspace)
+
+
+def run_plan(plan: Plan, workspace: Workspace) -> Failure | None:
+    """A world that was drawn, or a part of it."""
+    with tempfile.TemporaryDirectory() as directory:
+        return World(plan, workspace, Path(directory)).run()
+
+
+def shrunk(failure: Failure, workspace: Workspace) -> tuple[Failure, Plan]:
+    """The same failure with as few acts as leaving out one after the other gives."""
+    plan = draw(failure.seed)
+    for act in [*[one for one in plan.acts if one.is_fault], *[one for one in plan.acts if not one.is_fault]]:
+        smaller = plan.without(act)
+        again = run_plan(smaller, workspace)
+        if again is not None and again.oracle == failure.oracle:
+            plan, failure = smaller, again
+    return failure, plan

@@ -83,15 +83,19 @@ class Following:
             with self._lock:
                 self._open -= 1
 
-    def read_on(self, workspace: Workspace) -> None:
+    def read_on(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
         """Read on to the end of the feed, unless a snapshot is open.
+
+        Args:
+            workspace: See `current`.
+            check: Asked before each batch; raises where reading is to end.
 
         Raises:
             FeedError: The feed cannot be read.
         """
         with self._lock:
             if self._open == 0:
-                self._catch_up(workspace)
+                self._catch_up(workspace, check)
 
     @property
     def state(self) -> FeedState:
@@ -118,11 +122,11 @@ class Following:
         """Those that contracts name."""
         return list(self._topics)
 
-    def _catch_up(self, workspace: Workspace) -> None:
+    def _catch_up(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
         if self._follower is None:
             self._follower = self._opened(workspace)
         try:
-            self._ends = self._follower.catch_up(workspace.halt.check)
+            self._ends = self._follower.catch_up(check or workspace.halt.check)
         except AuditorError:
             self._follower.rewind()
             raise

@@ -10,7 +10,7 @@ from reconcilers.streams.obligations import Duty
 from reconcilers.streams.state import FeedState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from auditor.feeds.feeds import WantedTopic
     from auditor.feeds.follower import Follower
@@ -42,8 +42,12 @@ class MonitoredFeeds(Feeds):
         """See `Feeds.wanted_of`: of the feed's topics, those that are monitored now."""
         return {topic: one for topic, one in super().wanted_of(name).items() if (name, topic) in self._topics}
 
-    def open(self, workspace: Workspace) -> dict[str, Following]:
+    def open(self, workspace: Workspace, check: Callable[[], None] | None = None) -> dict[str, Following]:
         """Open every feed and read it to its end, each in its turn.
+
+        Args:
+            workspace: The run's.
+            check: Asked before each batch; raises where reading is to end.
 
         Raises:
             FeedError: One cannot be read.
@@ -51,7 +55,7 @@ class MonitoredFeeds(Feeds):
         """
         found = {name: self.following(name) for name in sorted({name for name, _ in self._topics})}
         for following in found.values():
-            following.read_on(workspace)
+            following.read_on(workspace, check)
         return found
 
     def _follower(self, name: str) -> Follower:

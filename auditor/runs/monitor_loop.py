@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 ROUND_SECONDS = 1.0
 """From one round to the next, at least."""
 
-DRIFT_SECONDS = 30.0
+DRIFT_SECONDS = 10.0
 """Known drift is looked at so often at most: it is to be told when it has gone, and that is not urgent."""
 
 SETTLED_AGAIN_SECONDS = 30.0
@@ -73,6 +73,10 @@ ARRIVALS_AGAIN = timedelta(days=1)
 """Changes that were committed so long ago may still be seen to arrive, and their hours are written again."""
 
 _FATAL = (RemadeTopicError, RetentionGapError, WorkspaceError, DeadlineError)
+
+
+class _StoppedError(DeadlineError):
+    """Somebody wants it to end; what has been read is kept."""
 
 
 class Watcher(Protocol):
@@ -94,6 +98,7 @@ class Rounds:
         record: Writes down what was judged; returns the findings as reports show them.
         watcher: Told what happens.
         stop: Whether somebody wants it to end.
+        check: Raises where somebody does.
     """
 
     monitor: Monitor
@@ -102,6 +107,7 @@ class Rounds:
     record: Callable[[], Sequence[Mapping[str, object]]]
     watcher: Watcher
     stop: Callable[[], bool]
+    check: Callable[[], None]
     _gone: list[Finding] = field(default_factory=list)
     _troubles: dict[str, str] = field(default_factory=dict)
     _feed_trouble: dict[str, float] = field(default_factory=dict)
@@ -130,7 +136,7 @@ class Rounds:
     def _read(self) -> None:
         for name, following in self.monitor.followed.items():
             try:
-                following.read_on(self.monitor.around.workspace)
+                following.read_on(self.monitor.around.workspace, self.check)
             except _FATAL:
                 raise
             except FeedError as error:
@@ -270,23 +276,31 @@ def follow(
         if request.deadline is not None:
             time.ends = clock.monotonic() + request.deadline.total_seconds()
         around = surroundings(wiring, catalog, workspace, clock, listener)
-        monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace))
-        monitor.take_on(scope)
-        names = [entity.contract.entity for entity in monitor.entities]
-        watcher.tell(
-            "started",
-            instant_text(clock.now()),
-            entities=names,
-            not_followed=unfollowed,
-            feeds=sorted(monitor.followed),
-        )
-        recorder = _Recorder(monitor, wiring, catalog, clock, listener)
+
+        def check() -> None:
+            if stop.is_set():
+                raise _StoppedError("stopped")
+            time.check()
+
         try:
-            Rounds(monitor, clock, recorder.keep_arrivals, recorder.record, watcher, stop.is_set).go(time)
+            monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace, check))
+            monitor.take_on(scope)
+            names = [entity.contract.entity for entity in monitor.entities]
+            members = {"entities": names, "not_followed": unfollowed, "feeds": sorted(monitor.followed)}
+            watcher.tell("started", instant_text(clock.now()), **members)
+            recorder = _Recorder(monitor, wiring, catalog, clock, listener)
+            try:
+                Rounds(monitor, clock, recorder.keep_arrivals, recorder.record, watcher, stop.is_set, check).go(time)
+            finally:
+                try:
+                    recorder.keep_arrivals()
+                except LedgerError as error:  # the next monitor counts them from the state once more
+                    listener.say(f"how soon changes arrived is not in the ledger yet: {error}")
+            watcher.tell("consistency", instant_text(clock.now()), replicas=consistency(monitor.entities, clock.now()))
+        except _StoppedError:
+            pass
         except DeadlineError:
             listener.say("the deadline has come; what is owed is kept for the next call")
-        recorder.keep_arrivals()
-        watcher.tell("consistency", instant_text(clock.now()), replicas=consistency(monitor.entities, clock.now()))
         watcher.tell("stopped", instant_text(clock.now()))
 
 

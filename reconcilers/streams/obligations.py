@@ -252,12 +252,13 @@ class Obligations:
     def drifting(self, entity: str) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         rows = self._db.execute(
-            "SELECT entity, replica, key, divergence, rule FROM drifting WHERE entity = ? ORDER BY replica, key",
+            "SELECT entity, replica, key, divergence, rule, applied FROM drifting "
+            "WHERE entity = ? ORDER BY replica, key",
             [entity],
         ).fetchall()
         return [
-            Drifting(name, replica, tuple((part, text) for part, text in json.loads(key)), divergence, rule)
-            for name, replica, key, divergence, rule in rows
+            Drifting(name, replica, tuple((part, text) for part, text in json.loads(key)), divergence, rule, applied)
+            for name, replica, key, divergence, rule, applied in rows
         ]
 
     # -- settling ------------------------------------------------------------------------------------------------------

@@ -263,7 +263,8 @@ def test_a_monitor_goes_on_until_it_is_told_to_stop(
                 figures = answer.read().decode()
             process.send_signal(signal.SIGTERM)
             told = True
-    assert (process.wait(30), found, events[0], events[-1]) == (0, expected, "started", "stopped")
+    process.communicate(timeout=30)
+    assert (process.returncode, found, events[0], events[-1]) == (0, expected, "started", "stopped")
     assert open_findings(world) == expected
     assert 'audit_findings_total{entity="order",replica="mirror",verdict="persistent"} 3\n' in figures
     assert 'audit_feed_lag_offsets{feed="shop",topic="shop.orders",partition="0"} 0\n' in figures
@@ -308,10 +309,8 @@ def test_a_second_monitor_is_refused_and_moves_nothing(
     assert (second.returncode, out) == (2, "")
     assert "another monitor holds its state" in err
     first.send_signal(signal.SIGTERM)
-    assert first.wait(30) == 0
-    first.stdout.close()
-    assert first.stderr is not None
-    first.stderr.close()
+    first.communicate(timeout=30)
+    assert first.returncode == 0
 
 
 def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(world: Monitored) -> None:

@@ -1,0 +1,141 @@
+"""What changes oblige replicas to: written with the change and its offset, and let go of exactly once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts.errors import FeedError
+from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
+from reconcilers.streams.state import FeedState, Pass, Step
+from tests.unit.reconcilers.streams.test_state import BACKFILL, DELETE, NOW, TOPIC, WRITE, begun, change, step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DUTY = Duty("order", "search", TOPIC, by_owner=True, key=("id",))
+OTHER = Duty("order", "cache", TOPIC, by_owner=True, key=("id",))
+
+
+def owed(state: FeedState, duty: Duty = DUTY) -> dict[str | None, int]:
+    """How many obligations are open, by key."""
+    return {one.key[0]: one.count for one in all_owed(state, duty)}
+
+
+def all_owed(state: FeedState, duty: Duty = DUTY) -> list[Owed]:
+    """What is open of a duty."""
+    number = state.obligations.number(duty)
+    assert number is not None
+    return [one for some in state.obligations.owed([number]) for one in some]
+
+
+def obliged(state: FeedState, *duties: Duty) -> FeedState:
+    """A state of one topic that obliges."""
+    begun(state, "status")
+    state.take_on(duties or [DUTY])
+    return state
+
+
+def test_each_version_is_owed_by_each_replica() -> None:
+    """A write and a delete are two obligations, on every replica of the contract."""
+    with obliged(FeedState(None), DUTY, OTHER) as state:
+        changes = [change(0, WRITE, "1", 10, status="a"), change(1, DELETE, "1", 11), change(2, WRITE, "2", 12)]
+        state.apply(step(state, 0, *changes))
+        assert owed(state) == owed(state, OTHER) == {"1": 2, "2": 1}
+
+
+def test_a_batch_that_is_not_applied_owes_nothing() -> None:
+    """Effects and offsets are one: whoever reads the same records a second time owes nothing more."""
+    with obliged(FeedState(None)) as state:
+        batch = step(state, 0, change(0, WRITE, "1", 10, status="a"))
+        state.apply(batch)
+        with pytest.raises(FeedError):
+            state.apply(batch)
+        assert owed(state) == {"1": 1}
+
+
+def test_what_was_let_go_of_is_what_was_looked_at() -> None:
+    """A change that comes while a key is looked at is still owed after the look."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        looked_at = all_owed(state)
+        state.apply(step(state, 1, change(1, WRITE, "1", 11, status="b")))
+        state.settle(looked_at, (), (), NOW)
+        assert owed(state) == {"1": 1}
+        state.settle(all_owed(state), (), (), NOW)
+        assert owed(state) == {}
+
+
+def test_what_is_open_outlives_the_process_and_is_not_owed_again(tmp_path: Path) -> None:
+    """A duty that is known already takes nothing on a second time."""
+    path = tmp_path / "shop.duckdb"
+    with obliged(FeedState(path)) as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "2", 11, status="a")))
+        state.settle([one for one in all_owed(state) if one.key == ("1",)], (), (), NOW)
+    with FeedState(path) as state:
+        state.take_on([DUTY])
+        assert owed(state) == {"2": 1}
+
+
+def test_a_replica_that_is_new_owes_everything_that_is_kept() -> None:
+    """One that is in the contract no more owes nothing."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "2", 11, status="a")))
+        state.fold(TOPIC)
+        state.apply(step(state, 2, change(2, WRITE, "3", 12, status="a")))
+        state.take_on([OTHER])
+        assert owed(state, OTHER) == {"1": 1, "2": 1, "3": 1}
+        assert state.obligations.number(DUTY) is None
+        assert state.obligations.count() == 3
+
+
+def test_rows_that_a_snapshot_did_not_meet_are_owed_as_deletes_are() -> None:
+    """Nobody tells of them one by one, and yet each has to go."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "2", 11, status="a")))
+        state.settle(all_owed(state), (), (), NOW)
+        batch = step(state, 2, change(2, BACKFILL, "1", 50, status="a"), snapshot=1)
+        state.apply(Step(batch.intakes, batch.moves, (), [Pass(TOPIC, 1, 2, 2)], batch.seqs))
+        state.fold(TOPIC)
+        assert owed(state) == {"1": 1, "2": 1}
+        state.fold(TOPIC)
+        assert owed(state) == {"1": 1, "2": 1}
+
+
+def test_a_topic_that_is_forgotten_is_owed_anew() -> None:
+    """It is read again from its beginning, and everything in it is an obligation then."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        state.forget(TOPIC)
+        assert state.obligations.count() == 0
+        obliged(state)
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        assert owed(state) == {"1": 1}
+
+
+def test_drift_is_known_until_it_has_gone_and_how_often_it_was_written() -> None:
+    """The same drift is one, however often it is found."""
+    drift = Drifting("order", "search", (("id", "1"),), "mismatch", None, applied=2)
+    with obliged(FeedState(None)) as state:
+        state.settle((), [drift], (), NOW)
+        state.settle((), [drift], (), NOW)
+        assert [one.applied for one in state.obligations.drifting("order")] == [4]
+        assert [sign.name for sign in state.signs.reapplied("order", "search", TOPIC)] == ["reapplied"]
+        state.settle((), (), [drift], NOW)
+        assert state.obligations.drifting("order") == []
+
+
+def test_changes_are_counted_by_how_long_they_took_and_rows_of_snapshots_are_not() -> None:
+    """What is not known is not counted, unless it is drift: that has not arrived."""
+    with obliged(FeedState(None)) as state:
+        rows = [change(0, BACKFILL, "0", 1), *(change(i, WRITE, str(i), 10 + i) for i in range(1, 5))]
+        state.apply(step(state, 0, *rows, snapshot=1))
+        state.cursor().execute("UPDATE obligations SET committed = TIMESTAMP '2026-01-31 11:59:00'")
+        by_key = {one.key[0]: one for one in all_owed(state)}
+        state.settle([by_key["0"], by_key["1"], by_key["2"], by_key["3"]], (), (), NOW, Took({0: 1, 1: 0.5, 2: 30}))
+        state.settle([by_key["4"]], (), (), NOW, Took(late=True))
+        (hour,) = state.obligations.arrivals("order")
+        assert (hour.changes, hour.within) == (3, (1, 1, 2, 2, 2))
+        state.compact_arrivals(NOW.replace(year=2025))
+        assert state.obligations.arrivals("order") == [hour]

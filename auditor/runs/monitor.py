@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from auditor.interruption import interruptible
@@ -17,7 +18,7 @@ from auditor.reports.collector import collector_paused
 from auditor.reports.document import run_document
 from auditor.reports.monitor_events import consistency_lines, sign_line
 from auditor.run_id import new_run_id
-from auditor.runs.consistency import arrived_hours, consistency
+from auditor.runs.consistency import HOURS_KEPT, arrived_hours, consistency
 from auditor.runs.job import Job, books_for, record_job
 from auditor.runs.lease import ledger_for_run
 from auditor.runs.monitored import MonitoredEntity, nothing_seen
@@ -54,6 +55,11 @@ if TYPE_CHECKING:
     from reconcilers.workspace import Workspace
 
 KIND = "monitor"
+
+RETENTION_MIN = timedelta(days=1)
+"""Versions are remembered for so long at least, and for RETENTION_BOUNDS of the longest lag bound."""
+
+RETENTION_BOUNDS = 4
 
 
 @dataclass(slots=True)
@@ -165,6 +171,14 @@ class Monitor:
         """How changes have arrived; `since` in UTC without a zone."""
         return [hour for entity in self.entities for hour in entity.hours(since)]
 
+    def forget(self, now: datetime) -> None:
+        """Let go of what is remembered for longer than it is of use; the latest version of each key stays."""
+        bounds = [one.lag_bound for entity in self.entities for one in entity.contract.replicas]
+        kept = max(RETENTION_MIN, RETENTION_BOUNDS * max(bounds, default=timedelta()))
+        for following in self.followed.values():
+            following.forget_before(now.astimezone(UTC) - kept)
+            following.state.compact_arrivals(now - HOURS_KEPT)
+
     def settle(self, findings: Sequence[Finding]) -> None:
         """Keep what was found, once it is recorded."""
         for entity in self.entities:
@@ -208,6 +222,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         if job.ledger_error is None:
             monitor.settle(findings)
             ledger.put_arrivals(arrived_hours(monitor.hours()))
+        monitor.forget(clock.now())
         job.document["signs"] = signs = [sign for entity in monitor.entities for sign in entity.signs()]
         for sign in signs:
             listener.say(sign_line(sign))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import instant_text, run_document
 from auditor.run_id import new_run_id
-from auditor.runs.consistency import HOURS_KEPT, arrived_hours, consistency
+from auditor.runs.consistency import arrived_hours, consistency
 from auditor.runs.job import books_for, record_job
 from auditor.runs.lease import ledger_for_run
 from auditor.runs.monitor import KIND, Monitor, followed_contracts, surroundings
@@ -64,10 +64,6 @@ SETTLED_AGAIN_SECONDS = 30.0
 FEED_TROUBLE_SECONDS = 300.0
 """How long a feed may be out of reach: brokers are restarted."""
 
-RETENTION_MIN = timedelta(days=1)
-"""Versions are remembered for so long at least, and for RETENTION_BOUNDS of the longest lag bound."""
-
-RETENTION_BOUNDS = 4
 FORGET_SECONDS = 60.0
 ARRIVALS_AGAIN = timedelta(days=1)
 """Changes that were committed so long ago may still be seen to arrive, and their hours are written again."""
@@ -211,12 +207,8 @@ class Rounds:
         if now - self._forgot < FORGET_SECONDS:
             return
         self._forgot = now
-        bounds = [one.lag_bound for entity in self.monitor.entities for one in entity.contract.replicas]
-        kept = max(RETENTION_MIN, RETENTION_BOUNDS * max(bounds, default=timedelta()))
-        at = self.clock.now().astimezone(UTC)
-        for following in self.monitor.followed.values():
-            following.forget_before(at - kept)
-            following.state.compact_arrivals(at - HOURS_KEPT)
+        at = self.clock.now()
+        self.monitor.forget(at)
         try:
             self.keep_arrivals()
         except LedgerError as error:

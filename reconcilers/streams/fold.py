@@ -82,7 +82,8 @@ def winners_sql(involved: str) -> str:
 def filled_sql(table: StreamTable, arrived: str) -> str:
     """SELECT of the same versions, with what they did not write taken from the versions before them.
 
-    A row has several lives, one after each delete; the delete belongs to the life that it ends, and so has its image.
+    A row has several lives: one after each delete, which belongs to the life that it ends and so has its image, and one
+    from each birth by a change of key, for a truncate may have ended the life before without a version of its own.
     """
     fixed = ", ".join(FIXED)
     cells = []
@@ -91,15 +92,17 @@ def filled_sql(table: StreamTable, arrived: str) -> str:
             f"last_value(CASE WHEN {state} <> {_KEPT} THEN {{'c': {cell}, 's': {state}}} END IGNORE NULLS) OVER life"
         )
         cells.append(f"coalesce({known}, {{'c': {cell}, 's': {state}}}) AS w_{cell}")
-    born = "last_value(CASE WHEN kind <> 1 THEN other END IGNORE NULLS) OVER life AS born_of"
+    born = f"last_value(CASE WHEN kind <> {_DELETE} THEN other END IGNORE NULLS) OVER life AS born_of"
     ordered = "ORDER BY epoch, p0, p1, p2, seq"
     lives = (
         f"SELECT *, count(*) FILTER (kind = {_DELETE}) OVER (PARTITION BY id {ordered} "
-        f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS deaths FROM {arrived}"
+        f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS deaths, "
+        f"count(*) FILTER (kind <> {_DELETE} AND other IS NOT NULL) OVER (PARTITION BY id {ordered} "
+        f"ROWS UNBOUNDED PRECEDING) AS births FROM {arrived}"
     )
     filled = (
         f"SELECT *, {', '.join([*cells, born])} FROM ({lives}) "
-        f"WINDOW life AS (PARTITION BY id, deaths {ordered} ROWS UNBOUNDED PRECEDING)"
+        f"WINDOW life AS (PARTITION BY id, deaths, births {ordered} ROWS UNBOUNDED PRECEDING)"
     )
     other = f"CASE WHEN kind = {_DELETE} THEN other ELSE coalesce(other, born_of) END AS other"
     taken = [f"w_{cell}.c AS {cell}" for cell in table.cells]

@@ -15,20 +15,13 @@ if TYPE_CHECKING:
 
 WORLDS, TOGETHER = 500, 50
 
-OPEN = {
-    284: "seed 284: the fold is the table: 5: column 3 is 'large large large ', its owner's 'small'",
-    360: "seed 360: the fold is the table: 5: column 3 is 'large large large ', its owner's ''",
-}
-"""Worlds in which the fold takes a large value that an update did not write from too old a version: not mended yet."""
-
 
 @pytest.mark.parametrize("first", range(0, WORLDS, TOGETHER))
 def test_the_oracles_hold_in_every_world(first: int, tmp_path: Path) -> None:
     """A world that fails is had again by `./run simulate --seeds 1 --seed N`, which makes it small, too."""
     with Workspace(tmp_path, threads=1) as workspace:
         failures = [run_seed(seed, workspace) for seed in range(first, first + TOGETHER)]
-    told = [f"seed {one.seed}: {one.oracle}: {one.what}" for one in failures if one is not None]
-    assert told == [what for seed, what in OPEN.items() if first <= seed < first + TOGETHER]
+    assert [f"seed {one.seed}: {one.oracle}: {one.what}" for one in failures if one is not None] == []
 
 
 def test_a_seed_gives_the_same_world_again() -> None:

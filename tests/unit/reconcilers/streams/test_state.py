@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,20 @@ def test_a_value_from_before_a_delete_is_not_taken_for_one_after_it() -> None:
         ]
         state.apply(step(state, 0, *changes))
         assert rows(state)["1"] == [Kind.WRITE, None, CellState.KEPT]
+
+
+def test_a_row_moved_to_a_key_that_a_truncate_freed_has_its_own_large_value_not_the_one_that_stood_there() -> None:
+    """A truncate ends a life without a record of the key; the birth by a change of key begins the next one."""
+    with begun(FeedState(None), "large") as state:
+        changes = [
+            change(0, WRITE, "5", 10, large="gone"),
+            replace(change(1, ChangeKind.TRUNCATE, "", 11), key={}),
+            change(2, WRITE, "4", 12, large="moved"),
+            replace(change(3, DELETE, "4", 13), other_key={"id": "5"}),
+            replace(change(4, WRITE, "5", 13, large=Lack.KEPT), other_key={"id": "4"}),
+        ]
+        state.apply(step(state, 0, *changes))
+        assert rows(state)["5"] == [Kind.WRITE, "moved", CellState.VALUE]
 
 
 def test_a_key_whose_record_could_not_be_read_is_in_doubt_until_it_is_told_again() -> None:

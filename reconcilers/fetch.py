@@ -40,12 +40,13 @@ def fetch_side(
     columns = tuple(item.wanted for item in opened.key_items(contract))
     with opened.noticing():
         relation = opened.snapshot.lookup(
-            [item.wanted for item in chosen], Keys(columns, [_spellings(key) for key in keys])
+            [item.wanted for item in chosen], Keys(columns, [spellings(key) for key in keys])
         )
     return compile_side(chosen, relation)
 
 
-def _spellings(key: SpelledKey) -> tuple[tuple[str, ...], ...]:
+def spellings(key: SpelledKey) -> tuple[tuple[str, ...], ...]:
+    """Of each part of a key, how the store may spell it."""
     texts, spelled = key
     if spelled:
         return tuple((spelling,) for spelling in spelled if spelling is not None)

@@ -178,11 +178,14 @@ class History:
     Attributes:
         complete: From the key's first version on; else only since the first that is listed.
         passed: What whoever fills the replica had consumed before the replica was read.
+        reached: The number of a version that the replica, by its own change stream, once held (or, in a complete
+            history, was surely past); -1 where none is known.
     """
 
     versions: tuple[Version, ...] = ()
     complete: bool = False
     passed: Passed | None = None
+    reached: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +298,8 @@ def _known_version(case: _Case) -> Judgement | None:
     if not case.due(following):
         return _waiting(case, following, changes)
     before = (_held(look, versions) for look in case.looks[:-1])
-    went_back = any(index is not None and index > held for index in before)
+    past = case.history.complete and case.history.reached > held
+    went_back = past or any(index is not None and index > held for index in before)
     return case.persistent(following, Cause.REORDERED if went_back else _behind(case, held), "", changes)
 
 
@@ -337,12 +341,16 @@ def _no_version(case: _Case) -> Judgement | None:
     versions = case.history.versions
     if not versions or _last_index(versions, case.now.replica) is not None:
         return None
-    if case.history.complete:
+    if case.history.complete or case.history.reached >= 0:
         found = case.finding.cause
         cause = found if found is not Cause.UNKNOWN else Cause.PHANTOM_WRITE
         last = [version.change for version in versions[-1:] if version.change]
         return case.persistent(case.looks[0].end, cause, "", last) if case.due(case.looks[0].end) else None
-    return case.persistent(versions[0].since, Cause.UNKNOWN) if case.due(versions[0].since) else None
+    told = next((version for version in versions if version.change), versions[0])
+    if not case.due(told.since):
+        return None
+    note = "it is no version that the change stream tells of; what the row was before that is not known"
+    return case.persistent(told.since, Cause.UNKNOWN, note, [told.change] if told.change else [])
 
 
 def _last_index(versions: Sequence[Version], digest: str) -> int | None:

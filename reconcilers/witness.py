@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import FeedError
-from reconcilers.fetch import FETCH_KEYS_MAX, fetch_side
+from reconcilers.fetch import FETCH_KEYS_MAX, fetch_side, spellings
 from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
 from reconcilers.projection import compared_fields, compile_side, condition_sql, gone_sql, live_filter
 from reconcilers.recheck import ABSENT, History, Passed, Version
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reconcilers.fetch import SpelledKey
     from reconcilers.finding import KeyText
     from reconcilers.opened import Opened, Projected
-    from reconcilers.projection import Item
+    from reconcilers.projection import Item, Side
     from reconcilers.watermark import Watermark
 
 CLOCK_GRAIN_SECONDS = 1.0
@@ -41,7 +41,9 @@ CLOCK_GRAIN_SECONDS = 1.0
 
 _DELETED = 1
 """The kind of a version that is a delete; see `reconcilers.streams.table.Kind`."""
-_DOUBT = 3
+_DOUBT, _BACKFILL = 3, 2
+
+_IN_ORDER = f"o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,13 @@ class Witness:
         keys = list(suspects)
         for start in range(0, len(keys), FETCH_KEYS_MAX):
             some = keys[start : start + FETCH_KEYS_MAX]
+            spelled = [suspects[key] for key in some]
             try:
-                rows = self._rows(replica, copy, self.feed.snapshot, [suspects[key] for key in some])
+                versions = self._versions(
+                    replica, self.feed.snapshot, [owner[0] for owner, _, _ in spelled], copy.table
+                )
+                rows = self._rows(replica, copy, versions, spelled)
+                reached = self._reached(replica, copy, versions, [one for _, one, _ in spelled])
             except FeedError:  # the feed lacks a column: it is no witness of this replica
                 return {}
             mark = copy.opened.snapshot.watermark
@@ -101,33 +108,30 @@ class Witness:
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, clock, whole=whole)
                 if history is not None:
-                    found[key] = replace(history, passed=_passed(history, self.applied))
+                    found[key] = replace(
+                        history, passed=_passed(history, self.applied), reached=_number(history, reached.get(key))
+                    )
         return found
 
     def _rows(
         self,
         replica: Replica,
         copy: Projected,
-        feed: Remembering,
+        versions: Fetched,
         spelled: Sequence[tuple[SpelledKey, SpelledKey, str]],
     ) -> dict[KeyText, list[dict[str, Any]]]:
         """Every version of some keys, each with whether the replica holds it."""
-        names = [compared.name for compared in compared_fields(self.contract, replica)]
-        versions = self._versions(replica, feed, names, [owner[0] for owner, _, _ in spelled], copy.table)
+        names = self._names(replica)
         held = self._fetched(copy, replica, names, [one for _, one, _ in spelled], f"{copy.table}_held")
-        same = [
-            f"CASE WHEN o.u{i} OR r.u{i} THEN NULL ELSE {same_sql(i, compared, versions.side, held.side, {})} END"
-            for i, compared in enumerate(compared_fields(self.contract, replica))
-            if compared.equality.mode == "compared"
-        ]
+        same = self._same(replica, versions.side, held.side)
         joined = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(self.contract.key)))
         current = self._current(names, [one for one, _, _ in spelled], copy.table)
         rows = self.cursor.execute(
             f"SELECT {', '.join(f'o.{name}' for name in (*VERSION_COLUMNS, 'held', 'gone'))}, "
-            f"CASE WHEN r.k0 IS NULL THEN false ELSE {' AND '.join(same) or 'true'} END AS same, "
+            f"CASE WHEN r.k0 IS NULL THEN false ELSE {same} END AS same, "
             f"{current} AS current, {', '.join(key_texts(self.contract, 'o.'))} "
             f'FROM "{versions.table}" o LEFT JOIN "{held.table}" r ON {joined} '
-            f"ORDER BY o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
+            f"ORDER BY {_IN_ORDER}"
         ).fetchall()
         columns = (*VERSION_COLUMNS, "held", "gone", "same", "current")
         found: dict[KeyText, list[dict[str, Any]]] = {}
@@ -136,10 +140,53 @@ class Witness:
             found.setdefault(key, []).append(dict(zip(columns, row[: len(columns)], strict=True)))
         return found
 
-    def _versions(
-        self, replica: Replica, feed: Remembering, names: Sequence[str], keys: Sequence[KeyText], prefix: str
-    ) -> Fetched:
+    def _names(self, replica: Replica) -> list[str]:
+        return [compared.name for compared in compared_fields(self.contract, replica)]
+
+    def _same(self, replica: Replica, owner: Side, copy: Side) -> str:
+        """SQL condition: an owner's version and a replica's row count as the same; NULL where a value is unknown."""
+        same = [
+            f"CASE WHEN o.u{i} OR r.u{i} THEN NULL ELSE {same_sql(i, compared, owner, copy, {})} END"
+            for i, compared in enumerate(compared_fields(self.contract, replica))
+            if compared.equality.mode == "compared"
+        ]
+        return " AND ".join(same) or "true"
+
+    def _reached(
+        self, replica: Replica, copy: Projected, versions: Fetched, keys: Sequence[SpelledKey]
+    ) -> dict[KeyText, int]:
+        """How far a replica that has a change stream of its own once was: the number of one of the owner's versions.
+
+        What it held then may equal several versions: the earliest of them is what it surely was past.
+        """
+        told = copy.opened.snapshot
+        if not isinstance(told, Remembering):
+            return {}
+        columns = tuple(item.wanted for item in copy.opened.key_items(self.contract))
+        wanted = Keys(columns, [spellings(key) for key in keys])
+        side = compile_side(copy.opened.items, told.versions(copy.opened.wanted, wanted))
+        rows = row_stage(
+            self.contract, side, self._names(replica), live_filter(self.contract, replica, side), ["seq", "kind"]
+        )
+        table = f"{copy.table}_once"
+        copy.opened.bring(f"SELECT * FROM ({rows}) WHERE kind NOT IN ({_DELETED}, {_DOUBT})", table)
+        parts = [f"k{i}" for i in range(len(self.contract.key))]
+        on = " AND ".join(f"o.{part} = r.{part}" for part in parts)
+        order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {_IN_ORDER}) - 1 AS number"
+        texts = key_texts(self.contract, "o.")
+        named = ", ".join(f"{text} AS key{i}" for i, text in enumerate(texts))
+        found = self.cursor.execute(
+            f"SELECT * EXCLUDE (once, number), max(number) FROM ("
+            f"SELECT {named}, r.seq AS once, min(o.number) AS number "
+            f'FROM (SELECT *, {order} FROM "{versions.table}" o) o JOIN "{table}" r ON {on} '
+            f"WHERE o.kind <> {_DELETED} AND ({self._same(replica, versions.side, side)}) GROUP BY ALL"
+            f") GROUP BY ALL"
+        ).fetchall()
+        return {key_text(self.contract, row[:-1]): row[-1] for row in found}
+
+    def _versions(self, replica: Replica, feed: Remembering, keys: Sequence[KeyText], prefix: str) -> Fetched:
         """The versions of some keys, as a table of the workspace."""
+        names = self._names(replica)
         items = self._items(replica, names)
         columns = tuple(item.wanted for item in self.feed.key_items(self.contract))
         wanted = Keys(columns, [tuple((text or "",) for _, text in key) for key in keys])
@@ -193,7 +240,14 @@ def _history(
         return None
     known = [Version(ABSENT, float("-inf"))] if whole else []
     known += [Version(_digest(one, replica), at.monotonic - _age(one, at, clock), _change(one)) for one in versions]
-    return History(tuple(known), complete=whole)
+    # A row that a snapshot told first was something else before, and nobody knows what.
+    return History(tuple(known), complete=whole and versions[0]["kind"] != _BACKFILL)
+
+
+def _number(history: History, told: int | None) -> int:
+    """The number of a version in a history, of one among those that the stream told."""
+    unsaid = sum(not version.change for version in history.versions)
+    return -1 if told is None else told + unsaid
 
 
 def _passed(history: History, applied: Mapping[int, int]) -> Passed | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -12,11 +13,11 @@ from tests.services.backends import NAMES, Backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.services import Kafka, KafkaConnect, MariaDB, MySQL, PostgreSQL, PostgreSQLStandby, SchemaRegistry
 
 _BACKENDS = pytest.StashKey[Backends]()
+_WORLDS = Path(__file__).parent / "simulation"
 
 # The same examples in every run: a failure is a change in the code, never luck.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -30,11 +31,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the services it uses, so that ``-m 'not services'`` leaves them out."""
+    """Mark each test with the services it uses, so that ``-m 'not services'`` leaves them out.
+
+    Where two processes share the tests, those of a file stay together for what its fixtures cost; worlds share none.
+    """
     for item in items:
+        if not item.path.is_relative_to(_WORLDS):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
         used = set(NAMES) & set(getattr(item, "fixturenames", ()))
         for name in sorted(used | ({"services"} if used else set())):
             item.add_marker(name)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a process that runs a share of the tests: hand over the account of its servers."""
+    handed = getattr(session.config, "workeroutput", None)
+    if handed is not None:
+        handed["backends"] = session.config.stash[_BACKENDS].told()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """In the process that collects what the others did: take their accounts.  One that crashed has none."""
+    told = getattr(node, "workeroutput", {}).get("backends")
+    if told is not None:
+        node.config.stash[_BACKENDS].learn(told)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

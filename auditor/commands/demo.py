@@ -45,7 +45,7 @@ def demo(
         ),
     ] = None,
 ) -> int:
-    """Build an embedded shop (owner, read model, Parquet, CSV) with planted drift, audit it and report.
+    """Build an embedded shop (owner, read model, Parquet, CSV, change streams) with planted drift, audit it and report.
 
     Needs no server and no network. Exits 0 when the audit found exactly what was planted.
     """
@@ -56,7 +56,7 @@ def demo(
     invocation = Invocation.of(context)
     form = invocation.format_of(NAMES)
     place = directory or Path(tempfile.mkdtemp(prefix="audit-demo-"))
-    invocation.say(f"building a shop in {place}: 4 stores, 6 entities")
+    invocation.say(f"building a shop in {place}: 4 stores, 2 change streams, 6 entities")
     planted = build(place)
     job = _audit(place / SETTINGS, invocation)
     _write_files(place, job)

@@ -1,4 +1,4 @@
-"""Builds the demo below a directory: stores, contracts, settings, and the list of what was planted."""
+"""Builds the demo below a directory: stores, change streams, contracts, settings, and the list of what was planted."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from auditor.demo.copies import build_world
 from auditor.demo.faults import Planted, plant_in_shop, plant_in_world
 from auditor.demo.shop import build_shop
 from auditor.demo.stores import write_csv, write_parquet, write_sqlite
+from auditor.demo.stream import Stream, write_feed
 from contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from auditor.demo.tables import World
 
 SETTINGS = "auditor.yaml"
 
@@ -32,7 +35,7 @@ def build(directory: Path) -> list[Planted]:
     try:
         if directory.exists() and any(directory.iterdir()):
             raise UsageError(f"building the demo: {directory} is not empty", hint="name an empty directory with --dir")
-        for name in ("lake", "export", "contracts"):
+        for name in ("lake", "export", "feeds", "contracts"):
             (directory / name).mkdir(parents=True)
         _copy_texts(directory)
         return _fill(directory)
@@ -62,4 +65,13 @@ def _fill(directory: Path) -> list[Planted]:
         write_parquet(directory / "lake", table)
     for table in world.export.values():
         write_csv(directory / "export", table)
+    write_feed(directory / "feeds", _streams(world))
     return planted
+
+
+def _streams(world: World) -> list[Stream]:
+    times, amounts = ("created_at", "updated_at"), ("subtotal", "tax_amount", "shipping_amount", "total_amount")
+    orders = dict.fromkeys(("id", "customer_id", "shipping_address_id"), "uuid") | {"status": "text", "email": "text"}
+    orders |= dict.fromkeys(amounts, "money") | dict.fromkeys(times, "time")
+    followed = {"order_id": "uuid", "state": "text", "changed": "time"}
+    return [Stream("shop", "orders", orders, world.orders), Stream("tracking", "orders", followed, world.tracking)]

@@ -10,6 +10,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from auditor.demo.history import order_histories, tracked
 from auditor.demo.tables import Table, World
 
 if TYPE_CHECKING:
@@ -27,11 +28,14 @@ PHONE_DIGITS_SHOWN, EMAIL_CHARACTERS_SHOWN = 3, 4
 
 def build_world(shop: Shop) -> World:
     """The owner's tables and the right copies of them."""
+    orders = order_histories(shop.orders)
     return World(
         shop={table.name: table for table in _owner(shop)},
         reporting={table.name: table for table in _reporting(shop)},
         lake={table.name: table for table in _lake(shop)},
         export={table.name: table for table in _export(shop)},
+        orders=orders,
+        tracking=tracked(orders),
     )
 
 

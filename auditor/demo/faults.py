@@ -11,6 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from auditor.demo.history import CLEARED_AWAY
+from auditor.demo.stream import SET_UP
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -76,6 +79,7 @@ def plant_in_world(world: World) -> Iterator[Planted]:
     yield from _catalogue(world)
     yield from _orders(world)
     yield from _order_items(world)
+    yield from _tracking(world)
 
 
 def _customers(world: World) -> Iterator[Planted]:
@@ -169,12 +173,12 @@ def _catalogue(world: World) -> Iterator[Planted]:
 
 def _orders(world: World) -> Iterator[Planted]:
     orders, facts = world.shop["orders"].rows, world.reporting["order_facts"]
-    shipped = [row for row in orders if row["status"] == "shipped"][:5]
-    for row in shipped:
+    evening = [row for row in orders if row["status"] == "shipped" and row["created_at"] > SET_UP][:5]
+    for row in evening:
         _fact(facts, row)["state"] = "paid"
         yield _mismatch("order", "reporting", _key(row["id"]), "the events of one evening were lost", "status")
 
-    for row in [row for row in orders if row["status"] == "delivered"][10:13]:
+    for row in [row for row in orders if row["status"] == "delivered" and row["created_at"] > SET_UP][:3]:
         facts.rows.remove(_fact(facts, row))
         yield Planted("order", "reporting", _key(row["id"]), "missing", "never arrived")
 
@@ -220,6 +224,35 @@ def _order_items(world: World) -> Iterator[Planted]:
     yield Planted("order_item", "lake", _key(lost["order_id"], lost["line"]), "missing", "one row of a page was lost")
 
 
+def _tracking(world: World) -> Iterator[Planted]:
+    """What went wrong where only the copy's own change stream tells what it holds."""
+    lost, swapped = _moved_since_set_up(world, 20), _moved_since_set_up(world, 30)
+    world.tracking[lost].pop()
+    yield _mismatch("order", "tracking", _key(lost), "the last event was lost", "status", "updated_at")
+
+    versions = world.tracking[swapped]
+    (earlier, before_last), (later, last) = versions[-2:]
+    versions[-2:] = [(earlier, last), (later, before_last)]
+    story = "two workers applied two events in the wrong order"
+    yield _mismatch("order", "tracking", _key(swapped), story, "status", "updated_at")
+
+    never = [key for key, versions in world.tracking.items() if versions[0][0] > SET_UP][40]
+    del world.tracking[never]
+    yield Planted("order", "tracking", _key(never), "missing", "the event of its placement was lost")
+
+    kept = next(key for key, versions in world.tracking.items() if versions[-1][1] is None)
+    world.tracking[kept].pop()
+    yield Planted("order", "tracking", _key(kept), "orphan", "the delete was missed")
+
+
+def _moved_since_set_up(world: World, number: int) -> UUID:
+    """An order whose last two changes the tracking service's stream tells."""
+    found: list[UUID] = [
+        key for key, versions in world.tracking.items() if len(versions) > 2 and versions[-2][0] > SET_UP
+    ]  # noqa: PLR2004
+    return found[number]
+
+
 def _mismatch(entity: str, replica: str, key: tuple[str | None, ...], story: str, *fields: str) -> Planted:
     return Planted(entity, replica, key, "mismatch", story, fields=frozenset(fields))
 
@@ -243,8 +276,10 @@ def _unused_address(world: World, number: int) -> Row:
 
 
 def _delete_order(world: World, order: Row) -> None:
-    """Delete an order everywhere but in reporting's facts and the lake's orders."""
+    """Delete an order everywhere but in reporting's facts and the lake's orders; the streams tell it."""
     world.shop["orders"].remove(id=order["id"])
     world.export["orders.csv"].remove(order=order["id"])
+    for histories in (world.orders, world.tracking):
+        histories[order["id"]].append((CLEARED_AWAY, None))
     for table in (world.shop["order_items"], world.reporting["order_lines"], world.lake["order_items.parquet"]):
         table.remove(order_id=order["id"])

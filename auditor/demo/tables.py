@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from auditor.demo.history import Histories
     from auditor.demo.shop import Row
 
 
@@ -43,9 +44,11 @@ class Table:
 
 @dataclass(slots=True)
 class World:
-    """Every table of every store, by connection and relation."""
+    """Every table of every store, by connection and relation, and what the orders were in the change streams."""
 
     shop: dict[str, Table]
     reporting: dict[str, Table]
     lake: dict[str, Table]
     export: dict[str, Table]
+    orders: Histories
+    tracking: Histories

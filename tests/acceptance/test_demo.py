@@ -51,10 +51,23 @@ def test_the_demo_finds_what_it_planted_and_what_it_proposes_works(
     assert codes == {"entity": 1, "explain": 0, "reconcile": 1}
 
 
+def test_the_change_streams_say_why_and_which_change_a_copy_lacks(place: Path, audit: Callable[..., Outcome]) -> None:
+    """Lost, swapped, never arrived, not deleted: each has its name, where the stream is all that is known, too."""
+    audit("demo", "--dir", str(place))
+    found = json.loads((place / "report.json").read_text())["findings"]
+    tracking = [one for one in found if one["replica"] == "tracking"]
+    assert sorted(one["cause"] for one in tracking) == ["missed_delete", "never_arrived", "reordered", "stale"]
+    stale = [one for one in found if (one["replica"], one["cause"]) == ("reporting", "stale")]
+    assert len(stale) == 5
+    for one in stale:
+        reflected, lacking = one["evidence"]["changes"]
+        assert int(reflected["offset"]) < int(lacking["offset"])
+
+
 def test_the_demo_holds_the_same_rows_every_time(tmp_path: Path) -> None:
     first, second = build(tmp_path / "one"), build(tmp_path / "two")
     assert first == second
-    for name in ("export/orders.csv", "export/newsletter.csv", "lake/orders.parquet"):
+    for name in ("export/orders.csv", "export/newsletter.csv", "lake/orders.parquet", "feeds/streams.jsonl"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 

@@ -18,7 +18,7 @@ from tests.services.schema_registry import SchemaRegistry
 from tests.services.standby import PostgreSQLStandby
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.services.service import Service
 
@@ -139,6 +139,15 @@ class Backends:
         """Return one line a service: the version that ran, or why none did."""
         width = max(map(len, NAMES))
         return [f"{name:<{width}}  {self._account_of(name)}" for name in NAMES]
+
+    def told(self) -> dict[str, dict[str, str]]:
+        """Return what ran and what could not, to be learned by another process's account."""
+        return {"versions": dict(self._versions), "reasons": dict(self._reasons)}
+
+    def learn(self, told: Mapping[str, Mapping[str, str]]) -> None:
+        """Take what another process of this run told into this account."""
+        self._versions.update(told["versions"])
+        self._reasons.update(told["reasons"])
 
     def _account_of(self, name: str) -> str:
         if name in self._versions:

@@ -122,14 +122,15 @@ def _maven(*arguments: str) -> None:
     if shutil.which("mvn") is None:
         install_packages("maven", "default-jre-headless", wanted_for="Maven")
     try:
-        done = subprocess.run(
-            ["mvn", "--batch-mode", "--quiet", f"-Dmaven.repo.local={_repository()}", *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=_DEADLINE_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        with exclusively("maven"):  # two of them in one repository may take each other's half-written files
+            done = subprocess.run(
+                ["mvn", "--batch-mode", "--quiet", f"-Dmaven.repo.local={_repository()}", *arguments],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=_DEADLINE_SECONDS,
+                stdin=subprocess.DEVNULL,
+            )
     except subprocess.TimeoutExpired as late:
         raise Unavailable(f"Maven was not done within {_DEADLINE_SECONDS} s: {' '.join(arguments)}") from late
     if done.returncode != 0:

@@ -326,6 +326,14 @@ def test_known_version_after_a_later_one_was_seen_is_reordered() -> None:
     assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.REORDERED)
 
 
+def test_a_replica_whose_own_stream_shows_a_later_version_went_back() -> None:
+    """One look is enough: what it held before it held this is known, and no lawful order leads from there to here."""
+    known = replace(history(-500, -400, -300, complete=True), reached=2)
+    judgement = judge([seen(0, "v2", "v1")], BOUND, known)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.REORDERED)
+    assert judge([seen(0, "v2", "v1")], BOUND, replace(known, reached=1)).cause is Cause.STALE
+
+
 def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:
     """The owner never held what the replica holds."""
     looks = [seen(0, "v1", "x"), seen(ENOUGH, "v1", "x")]
@@ -333,6 +341,13 @@ def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:
     judgement = judge(looks, BOUND, known)
     assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.PHANTOM_WRITE)
     assert judge(looks[:1], BOUND, known).verdict is Verdict.SUSPECT
+
+
+def test_a_replica_that_had_come_as_far_as_the_history_holds_a_phantom_too() -> None:
+    """Its own stream shows one of the owner's versions: it does not trail from before the first that is known."""
+    looks = [seen(0, "v1", "x"), seen(ENOUGH, "v1", "x")]
+    judgement = judge(looks, BOUND, replace(history(-500, -400), reached=0))
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.PHANTOM_WRITE)
 
 
 def test_no_version_since_the_history_began_is_drift_of_unknown_cause() -> None:

@@ -248,8 +248,8 @@ def _tracking(world: World) -> Iterator[Planted]:
 def _moved_since_set_up(world: World, number: int) -> UUID:
     """An order whose last two changes the tracking service's stream tells."""
     found: list[UUID] = [
-        key for key, versions in world.tracking.items() if len(versions) > 2 and versions[-2][0] > SET_UP
-    ]  # noqa: PLR2004
+        key for key, versions in world.tracking.items() if len(versions[:-1]) > 1 and versions[-2][0] > SET_UP
+    ]
     return found[number]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from auditor.clock import SystemClock
 from auditor.feeds.continuity import LastRead, is_same_log, record_digest
 from auditor.feeds.decoded import Aside, Poison
+from auditor.feeds.polled import by_topic
 from auditor.feeds.ports import BatchDecoder
 from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
 from reconcilers.streams.intake import Intake, identity
@@ -22,7 +23,7 @@ from reconcilers.streams.passes import Passes
 from reconcilers.streams.state import FOLD_ROWS, DeadLetter, FeedState, Offset, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from auditor.clock import Clock
     from auditor.feeds.decoded import Decoded
@@ -166,12 +167,10 @@ class Follower:
 
     def apply(self, records: Sequence[Record]) -> None:
         """Understand a batch and keep it with its offsets, all or nothing."""
-        collected = _Collected(self, records)
-        by_topic: dict[str, list[Record]] = {}
-        for record in records:
-            by_topic.setdefault(record.topic, []).append(record)
-        rest = {topic for topic, several in by_topic.items() if not self._take_at_once(collected, topic, several)}
-        others = records if len(rest) == len(by_topic) else [record for record in records if record.topic in rest]
+        topics = by_topic(records)
+        collected = _Collected(self, topics)
+        rest = {topic for topic, several in topics.items() if not self._take_at_once(collected, topic, several)}
+        others = [record for topic in topics if topic in rest for record in topics[topic]]
         for record, decoded in zip(others, self.decoder.decode(others) if others else (), strict=True):
             collected.take(record, decoded)
         step = collected.step()
@@ -223,9 +222,8 @@ class Follower:
 class _Collected:
     """What one batch of records does."""
 
-    def __init__(self, follower: Follower, records: Sequence[Record]) -> None:
+    def __init__(self, follower: Follower, topics: Iterable[str]) -> None:
         self._follower = follower
-        topics = {record.topic for record in records}
         tables, epochs = follower.state.tables, follower.state.epochs
         seen = follower.clock.now()
         self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}

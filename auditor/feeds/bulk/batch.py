@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from auditor.feeds.bulk.cells import Cells, Column, lacking
-from auditor.feeds.bulk.cursor import Buffer, Cursor, IrregularError
+from auditor.feeds.bulk.cursor import Cursor, IrregularError
 from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, texts, whole
 from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, transactions
 from auditor.feeds.debezium.envelope import MYSQL
@@ -25,10 +25,10 @@ from reconcilers.streams.versions import Versions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditor.feeds.bulk.cursor import Flags
+    from auditor.feeds.bulk.columns import RecordColumns
+    from auditor.feeds.bulk.cursor import Buffer, Flags
     from auditor.feeds.bulk.pieces import Piece
     from auditor.feeds.bulk.walk import Walk
-    from auditor.feeds.record import Record
     from auditor.feeds.rows import StructReader
     from reconcilers.streams.table import StreamTable
 
@@ -67,26 +67,22 @@ class BatchPlan:
         self._row = {name: Column(shape, row_reader.context) for name, shape in row_reader.members}
         self._connector, self._is_whole, self._nulls_kept = connector, is_whole, nulls_kept
 
-    def versions(self, records: Sequence[Record], table: StreamTable) -> Versions:
+    def versions(self, records: RecordColumns, table: StreamTable) -> Versions:
         """What the records of a batch tell.
 
         Raises:
             IrregularError: The reference is to read them.
         """
-        keys, values = [record.key for record in records], [record.value for record in records]
-        if None in keys:
+        is_change = records.values.there()
+        if not records.keys.there().all():
             raise IrregularError
-        told = [value for value in values if value is not None]
-        is_change = np.ones(len(values), np.bool_)
-        if len(told) < len(values):
-            is_change = np.fromiter((value is not None for value in values), np.bool_, len(values))
-        key = self._walked(self._walk_key, keys, self._key_prefix)  # type: ignore[arg-type]
-        envelope = self._walked(self._walk_value, told, self._value_prefix)
+        told = records.values if is_change.all() else records.values.of(is_change)
+        key = self._walked(self._walk_key, records.buffer(records.keys), self._key_prefix)
+        envelope = self._walked(self._walk_value, records.buffer(told), self._value_prefix)
         return _Batch(self, records, is_change, table).versions(key, envelope)
 
     @staticmethod
-    def _walked(walk: Walk, payloads: Sequence[bytes], prefix: bytes) -> Struct:
-        buffer = Buffer.of(payloads)
+    def _walked(walk: Walk, buffer: Buffer, prefix: bytes) -> Struct:
         cursor = Cursor(buffer, buffer.starts, buffer.ends)
         begins = cursor.skip(len(prefix))
         for index, octet in enumerate(prefix):
@@ -137,12 +133,10 @@ class BatchPlan:
 class _Batch:
     """One batch."""
 
-    def __init__(self, plan: BatchPlan, records: Sequence[Record], is_change: Flags, table: StreamTable) -> None:
+    def __init__(self, plan: BatchPlan, records: RecordColumns, is_change: Flags, table: StreamTable) -> None:
         self._plan, self._table, self._is_change = plan, table, is_change
         self._count = int(is_change.sum())
-        self._parts = np.fromiter((record.partition for record in records), np.int64, len(records))
-        self._offsets = np.fromiter((record.offset for record in records), np.int64, len(records))
-        self._stamps = np.fromiter((record.timestamp for record in records), np.int64, len(records))
+        self._parts, self._offsets, self._stamps = records.parts, records.offsets, records.stamps
 
     def versions(self, key: Struct, envelope: Struct) -> Versions:
         plan, count = self._plan, self._count

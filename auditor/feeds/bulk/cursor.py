@@ -65,8 +65,15 @@ class Buffer:
         if not len(records) or ends[-1] > _BYTES_MAX:
             raise IrregularError
         octets = np.frombuffer(b"".join([*records, bytes(MARGIN)]), np.uint8)
+        return cls.within(octets, ends - lengths, ends)
+
+    @classmethod
+    def within(cls, octets: np.ndarray[Any, np.dtype[np.uint8]], starts: Integers, ends: Integers) -> Buffer:
+        """Records that stand in some bytes, in their order; `MARGIN` bytes are behind them."""
+        if not len(starts) or len(octets) > _BYTES_MAX:
+            raise IrregularError
         words: Words = np.ndarray((len(octets) - _WORD_BYTES + 1,), "<u8", octets, strides=(1,))
-        return cls(octets, words, ends - lengths, ends)
+        return cls(octets, words, starts, ends)
 
 
 class Cursor:

@@ -59,15 +59,16 @@ class BatchPlans:
             return None
         if self._options.form not in ("auto", "envelope"):
             return None
-        if any(telling(record.headers) for record in records if record.headers):
+        if _tells_in_headers(records):
             return None
         example = next((record for record in records if record.value is not None), None)
         if example is None or example.key is None or (plan := self._plan(example)) is None:
             return None
+        from auditor.feeds.bulk.columns import columns_of
         from auditor.feeds.bulk.cursor import IrregularError
 
         try:
-            return plan.versions(records, table)
+            return plan.versions(columns_of(records), table)
         except IrregularError:
             return None
 
@@ -107,3 +108,8 @@ class BatchPlans:
             is_whole=value.is_whole,
             nulls_kept=self._options.nulls_kept,
         )
+
+
+def _tells_in_headers(records: Sequence[Record]) -> bool:
+    """Whether some header says how its record is to be read; records side by side have none."""
+    return isinstance(records, list) and any(telling(record.headers) for record in records if record.headers)

@@ -8,11 +8,11 @@ import kafka
 import kafka.errors as kafka_errors
 from kafka.structs import TopicPartition
 
+from auditor.feeds.kafka.chunks import hand_over_chunks
 from auditor.feeds.kafka.failure import failures_told, unreachable
 from auditor.feeds.kafka.history import client_history
 from auditor.feeds.kafka.knock import knock
 from auditor.feeds.kafka.limits import (
-    CHUNK_RECORDS,
     FETCH_MAX_BYTES,
     FETCH_WAIT_SECONDS,
     PARTITION_FETCH_MAX_BYTES,
@@ -32,12 +32,12 @@ INTERNAL = "__"
 
 
 def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = None) -> Any:
-    """A consumer that is connected and reads nothing yet.
+    """A consumer that is connected and reads nothing yet; its `poll` brings chunks (`auditor.feeds.kafka.chunks`).
 
     Raises:
         FeedError: No broker can be reached, or none lets us in.
     """
-    return open_client(
+    consumer = open_client(
         kafka.KafkaConsumer,
         broker,
         group_id=group_id,
@@ -45,12 +45,13 @@ def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = N
         enable_auto_commit=False,
         auto_offset_reset="none",
         allow_auto_create_topics=False,
-        max_poll_records=CHUNK_RECORDS,
         fetch_max_bytes=FETCH_MAX_BYTES,
         max_partition_fetch_bytes=PARTITION_FETCH_MAX_BYTES,
         fetch_max_wait_ms=int(FETCH_WAIT_SECONDS * 1000),
         metrics_enabled=False,
     )
+    hand_over_chunks(consumer)
+    return consumer
 
 
 def open_client(make: Callable[..., Any], broker: Broker, **options: Any) -> Any:

@@ -35,8 +35,8 @@ CLOSE_SECONDS = 5.0
 POLL_MAX_RECORDS = 20_000
 """After so many records a poll looks for no more: enough for the work on a batch to outweigh what each batch costs."""
 
-CHUNK_RECORDS = 500
-"""Records that the client hands over at once: longer lists cost Python's garbage collector more than they save."""
+CHUNKS_MIN, CHUNKS_MAX = 8, 500
+"""Producers' batches that the client hands over at once: few, until it is seen how many records they hold."""
 
 FETCH_MAX_BYTES = 16 * 1024 * 1024
 """Of one answer of one broker; what is fetched ahead is held in memory, uncompressed again when it is read."""

@@ -198,13 +198,13 @@ class KafkaMember:
         """Leave the group; nothing is committed."""
         self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
-    def _poll_slice(self, seconds: float) -> list[Record]:
+    def _poll_slice(self, seconds: float) -> Sequence[Record]:
         found = poll_once(self._consumer, self._broker, seconds)
         held = self._assignment.held()
         ours = set(self._assignment.reading())  # without those that were taken from us, or given anew, meanwhile
         if held:
             self._assignment.begin(self._starts(held))
-        return [record for record in found if (record.topic, record.partition) in ours]
+        return found.within(ours)
 
     def _starts(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Where each partition begins: where it was left, else where the settings say."""

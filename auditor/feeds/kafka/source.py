@@ -9,11 +9,20 @@ import kafka.errors as kafka_errors
 from kafka.structs import TopicPartition
 
 from auditor.feeds.gap import partition_text, retention_gap
+from auditor.feeds.kafka.chunks import records_of
 from auditor.feeds.kafka.consumer import beginning_of, end_of, open_consumer, partitions_of
 from auditor.feeds.kafka.failure import failures_told
-from auditor.feeds.kafka.limits import CLOSE_SECONDS, POLL_MAX_RECORDS, PROBE_SECONDS, REQUEST_SECONDS, SILENCE_SECONDS
+from auditor.feeds.kafka.limits import (
+    CHUNKS_MAX,
+    CHUNKS_MIN,
+    CLOSE_SECONDS,
+    POLL_MAX_RECORDS,
+    PROBE_SECONDS,
+    REQUEST_SECONDS,
+    SILENCE_SECONDS,
+)
 from auditor.feeds.kafka.topics import topic_names
-from auditor.feeds.record import Record
+from auditor.feeds.polled import Polled
 from contracts.errors import FeedError, PausedFeedError
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 
     from auditor.feeds.kafka.broker import Broker
     from auditor.feeds.ports import Partition
+    from auditor.feeds.record import Record
 
 
 class KafkaSource:
@@ -86,7 +96,7 @@ class KafkaSource:
         """
         found = poll_once(self._consumer, self._broker, seconds)
         self._contact.after(found, self._consumer, self._partitions)
-        return found
+        return found or []
 
     def close(self) -> None:
         """Let go of the connection; nothing is committed."""
@@ -136,34 +146,31 @@ class Contact:
                 )
 
 
-def poll_once(consumer: Any, broker: Broker, seconds: float) -> list[Record]:
+def poll_once(consumer: Any, broker: Broker, seconds: float) -> Polled:
     """What comes within the time, and what is there already behind it, in our form.
 
     Raises:
         RetentionGapError: The offset to read is no longer, or not yet, there.
     """
-    found: list[Record] = []
-    wait = seconds
+    chunks: list[Any] = []
+    left, largest, wait = POLL_MAX_RECORDS, 0, seconds
     with failures_told(broker, "reading"):
-        while len(found) < POLL_MAX_RECORDS:
+        while left > 0:
+            wanted = min(CHUNKS_MAX, max(1, left // largest)) if largest else CHUNKS_MIN
             try:
-                polled = consumer.poll(timeout_ms=int(wait * 1000))
+                polled = consumer.poll(timeout_ms=int(wait * 1000), max_records=wanted)
             except kafka_errors.KafkaError as error:
-                if found:
+                if chunks:
                     break  # they are ours, and the error comes again
                 raise _explained(consumer, broker, error) from error
             if not polled:
                 break
-            for records in polled.values():
-                found += map(_record, records)
+            for several in polled.values():
+                chunks += several
+                left -= sum(map(len, several))
+                largest = max(largest, *map(len, several))
             wait = 0
-    return found
-
-
-def _record(one: Any) -> Record:
-    return Record(
-        one.topic, one.partition, one.offset, one.timestamp, one.key, one.value, tuple(one.headers), one.leader_epoch
-    )
+        return Polled(records_of(chunks))
 
 
 def _explained(consumer: Any, broker: Broker, error: Exception) -> Exception:

@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import feed, files, findings, rate_limit, servers, startup
+from benchmarks import feed, files, findings, incremental, rate_limit, servers, startup
 from tests.services import Kafka, MariaDB, PostgreSQL, SchemaRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup", "feed",
-         "feed-batches")  # fmt: skip
+         "feed-batches", "incremental", "incremental-mariadb")  # fmt: skip
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -92,6 +92,12 @@ class Bench:
             ),
             "feed-batches": lambda: feed.batches(
                 work, keys=5_000_000 // min(self.divisor, 5), events=6_000_000 // self.divisor
+            ),
+            "incremental": lambda: incremental.compare(
+                self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds
+            ),
+            "incremental-mariadb": lambda: incremental.compare(
+                self.postgresql, self.mariadb, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds
             ),
         }  # fmt: skip
         return jobs[name]()

@@ -56,7 +56,7 @@ connections:
   owner: {{url: "{owner}", {limits}}}
   replica: {{url: "{replica}"}}
 feeds:
-  shop: {{type: recorded, path: feed.jsonl, schemas: schemas.json}}
+  shop: {feed}
 ledger: {{url: "sqlite:///auditor.db"}}
 workspace: {{directory: .auditor, memory_limit: {memory}, threads: 2}}
 """
@@ -96,12 +96,13 @@ def project(
     memory: str = "1GB",
     contract: str = CONTRACT,
     limits: str = "",
+    feed: str = "{type: recorded, path: feed.jsonl, schemas: schemas.json}",
 ) -> Path:
     """Write a project that compares two such tables; returns its settings file."""
     (directory / "contracts").mkdir(parents=True, exist_ok=True)
     (directory / "contracts" / "order.yaml").write_text(contract.format(owner=tables[0], replica=tables[1]))
     settings = directory / "auditor.yaml"
-    settings.write_text(SETTINGS.format(owner=owner, replica=replica, memory=memory, limits=limits))
+    settings.write_text(SETTINGS.format(owner=owner, replica=replica, memory=memory, limits=limits, feed=feed))
     return settings
 
 

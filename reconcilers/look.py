@@ -198,6 +198,20 @@ class Looker:
         result.remarks += [division.remark] if division.remark else []
         return result
 
+    def division(self, limits: SegmentLimits) -> Division:
+        """In which segments the entity would be looked at; nothing is read but what tells where to cut.
+
+        Raises:
+            StoreError: The owner could not be opened.
+        """
+        from reconcilers.workspace import workspace_errors
+
+        doing = f"dividing {self._contract.entity}"
+        with workspace_errors(doing, self._workspace.halt), ExitStack() as stack:
+            owner, copies = self._readings(stack, self._readers, None)
+            self._open([owner, *copies.values()])
+            return self._divided(owner, copies, limits)
+
     def give_up(self, replica: str, error: AuditorError) -> None:
         """Read a replica no more."""
         kept = {**self._readers.replicas, replica: error}

@@ -77,6 +77,26 @@ def misplaced(segment: Segment, logical: LogicalType) -> str:
     return f"k0 IS NOT NULL AND NOT ({' AND '.join(inside) or 'true'})"
 
 
+def keys_within(
+    cursor: duckdb.DuckDBPyConnection, segment: Segment, logical: LogicalType, texts: Sequence[str | None]
+) -> list[bool]:
+    """Whether each of these values, in canonical text, lies in a segment."""
+    import pyarrow as pa
+
+    if not texts:
+        return []
+    form = canonical(logical, RawColumn("t", "VARCHAR"))
+    cursor.register(
+        "asked_parts", pa.table({"n": pa.array(range(len(texts)), pa.int64()), "t": pa.array(texts, pa.string())})
+    )
+    try:
+        parts = f"SELECT n, {key_sql(logical, form)} AS k0 FROM asked_parts"
+        rows = cursor.execute(f"SELECT NOT ({misplaced(segment, logical)}) FROM ({parts}) ORDER BY n").fetchall()
+    finally:
+        cursor.unregister("asked_parts")
+    return [bool(within) for (within,) in rows]
+
+
 def in_order(cursor: duckdb.DuckDBPyConnection, logical: LogicalType, texts: Sequence[str]) -> list[str]:
     """Values as canonical text in the order of their canonical form, each once; what is no value is left out."""
     keys = {}

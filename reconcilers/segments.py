@@ -159,7 +159,9 @@ def _require_room(contract: Contract, rows: int, limits: SegmentLimits, how: str
         )
 
 
-def together(contract: Contract, looks: Sequence[EntityLook], *, of: int, note: str = "") -> EntityLook:
+def together(
+    contract: Contract, looks: Sequence[EntityLook], *, of: int, note: str = "", remark: str | None = None
+) -> EntityLook:
     """What the looks at the segments count and say together, without the sights.
 
     Args:
@@ -167,15 +169,17 @@ def together(contract: Contract, looks: Sequence[EntityLook], *, of: int, note: 
         looks: At least one, in the order in which they were had.
         of: How many segments there are.
         note: Why not all of them were looked at, or an empty string.
+        remark: How it was read; None: in these segments.
     """
-    remark = f"read in {of} segments of {contract.key[0]}, each at a moment of its own"
+    if remark is None:
+        remark = f"read in {of} segments of {contract.key[0]}, each at a moment of its own"
     result = EntityLook(
         owner_rows=sum(look.owner_rows for look in looks),
         watermark=looks[0].watermark,
         until=looks[-1].watermark,
         notes=[*_each_once(look.notes for look in looks), *([note] if note else [])],
         again=[text for look in looks for text in look.again],
-        remarks=[*_each_once(look.remarks for look in looks), remark],
+        remarks=[*_each_once(look.remarks for look in looks), *([remark] if remark else [])],
         read_until=max(look.read_until for look in looks),
     )
     for replica in contract.replicas:

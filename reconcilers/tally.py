@@ -13,6 +13,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Incremental:
+    """What an incremental run read of an entity.
+
+    Attributes:
+        since_run: The run since which it read what has changed: it had found the entity clean.
+        since: When that had finished.
+        changed_keys: How many keys the feeds have told of since.
+        segment: Which segment it read beside them, from 1 on.
+        segments: How many there are.
+        runs_left: Incremental runs until every segment has been read.
+        whole_run: The last run that read everything.
+        whole_at: When that had finished.
+        without_feed: Replicas of which no feed tells what changes in them: only the segments see that.
+    """
+
+    since_run: str
+    since: str
+    changed_keys: int
+    segment: int
+    segments: int
+    runs_left: int
+    whole_run: str
+    whole_at: str
+    without_feed: tuple[str, ...] = ()
+
+    def sentence(self, key: str) -> str:
+        """All of it, for people."""
+        changed = f"{self.changed_keys:,} {'key' if self.changed_keys == 1 else 'keys'} that changed"
+        runs = f"{self.runs_left} more such {'run' if self.runs_left == 1 else 'runs'}"
+        after = f"every row will have been read after {runs}" if self.runs_left else "with it, every row has been read"
+        told = (
+            f"incremental since run {self.since_run}, which found it clean at {self.since}: read were the {changed} "
+            f"and segment {self.segment} of {self.segments} of {key}; {after}; the last run that read everything at "
+            f"once was {self.whole_run} at {self.whole_at}"
+        )
+        if not self.without_feed:
+            return told
+        names = ", ".join(self.without_feed)
+        return f"{told}; no feed tells what changes in {names} by itself: that is seen in its segment's turn"
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What was compared and what was not.
 
@@ -22,6 +64,7 @@ class Coverage:
         notes: Why, one sentence each.
         read_again: What broke off and was read again from a new snapshot, so that nothing is missing for it.
         remarks: How it was read otherwise, as in segments; nothing is missing for it either.
+        incremental: Not every row was in scope: what was; None where all were.
     """
 
     complete: bool = True
@@ -29,6 +72,7 @@ class Coverage:
     notes: tuple[str, ...] = ()
     read_again: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    incremental: Incremental | None = None
 
 
 @dataclass(slots=True)

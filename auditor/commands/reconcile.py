@@ -14,9 +14,11 @@ import typer
 
 from auditor.commands.invocation import CONFIG_VARIABLE, TERMINAL, Invocation, tell
 from auditor.commands.option_values import duration, refuse
+from contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from auditor.runs.job import Job, JobRequest
+    from auditor.runs.reconcile import ReconcileRequest
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
     from contracts.expression import Expression
@@ -55,6 +57,12 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
     deadline: Annotated[
         str | None, typer.Option(metavar="DURATION", help="When the run ends, whatever is left to compare by then.")
     ] = None,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Read what has changed since a clean run and a share of the rest, where feeds tell."
+        ),
+    ] = False,
     sample: Annotated[str | None, typer.Option(metavar="PERCENT", help="Not served yet.", hidden=True)] = None,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with a run that was killed, or `last`; ask the same again.")
@@ -79,7 +87,9 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
         max_wait=duration("--max-wait", max_wait) or timedelta(),
         where=_condition(where),
         deadline=duration("--deadline", deadline),
+        incremental=incremental,
     )
+    _refuse_beside_incremental(wanted, resume)
     wiring, catalog = opened(invocation)
     wanted = replace(wanted, undecided_tolerated=wiring.settings.tolerate.undecided)
     if dry_run:
@@ -88,6 +98,21 @@ def reconcile(  # noqa: PLR0913, PLR0917 - the interface has them
         return show_plan(invocation, wanted, wiring, catalog)
     job = _run(JobRequest(wanted, fail_on_new=fail_on == "new", resume=resume), invocation, wiring, catalog)
     return write_job(job, invocation, form, limit_findings)
+
+
+def _refuse_beside_incremental(wanted: ReconcileRequest, resume: str | None) -> None:
+    """An incremental run goes on from what was said of whole entities.
+
+    Raises:
+        UsageError: It is asked to look at less, or to go on with another run.
+    """
+    given = {"--where": wanted.where, "--replica": wanted.replica, "--resume": resume}
+    for name, value in given.items():
+        if wanted.incremental and value is not None:
+            raise UsageError(
+                f"--incremental goes on from a clean run over whole entities, and not with {name}",
+                hint=f"leave out one of the two; without --incremental, {name} reads everything that it is about",
+            )
 
 
 def _condition(where: str | None) -> Expression | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from sqlalchemy import Connection, Row, Select, exists, func, select
 
-from auditor.ledger import acceptance, arrivals, leases
+from auditor.ledger import acceptance, anchors, arrivals, leases
 from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
 from auditor.ledger.lookup import LAST, RUN_COLUMNS, find_finding, find_run, require_whole, run_record
@@ -136,6 +136,7 @@ class Ledger:
         whole: Collection[Pair] | None = None,
         auditor_version: str = "",
         settings_digest: str = "",
+        clean: Iterable[anchors.Anchor] = (),
     ) -> Times:
         """Write down a run with all its findings, in one transaction.
 
@@ -147,6 +148,7 @@ class Ledger:
                 findings there that it does not report are closed.  By default what `wholly_compared` says.
             auditor_version: Who wrote the report.
             settings_digest: Under which settings.
+            clean: Of the entities that it found clean, where it stood.
 
         Returns:
             Since when each of these findings has been seen, in their order.
@@ -163,7 +165,18 @@ class Ledger:
             leases.require_none_of_others(connection, entities, document["run_id"], self._database.place)
             recording = Recording(connection, document, made_by)
             recording.add(findings)
+            anchors.put(connection, clean)
             return recording.finish(pairs)
+
+    def anchor(self, entity: str) -> anchors.Anchor | None:
+        """Where the last run stood that found the entity clean; None where there is none."""
+        with self._database.reading("read the anchor of an entity from") as connection:
+            return anchors.of_entity(connection, entity)
+
+    def has_open(self, entity: str) -> bool:
+        """Whether any finding of the entity is open, whatever its verdict."""
+        with self._database.reading("read the findings of") as connection:
+            return anchors.is_open(connection, entity)
 
     def put_arrivals(self, hours: Iterable[arrivals.ArrivedHour]) -> None:
         """Write down how changes arrived, in the place of what was known of these hours.

@@ -197,8 +197,9 @@ def _chunks(findings: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str,
 def wholly_compared(document: Mapping[str, Any]) -> frozenset[Pair]:
     """The pairs of which a report has looked at every key, so that what it does not name has gone.
 
-    A run that was narrowed to some rows (`where`, `sample`) has looked at no pair whole.  Else the owner's own rows
-    count when the owner's coverage is complete, and a replica when its coverage is complete as well.
+    A run that was narrowed to some rows (`where`, `sample`) has looked at no pair whole, an incremental one at those
+    only that it had to read whole.  Else the owner's own rows count when the owner's coverage is complete, and a
+    replica when its coverage is complete as well.
     """
     if any(document.get(narrowing) for narrowing in ("where", "sample")):
         return frozenset()
@@ -211,4 +212,5 @@ def wholly_compared(document: Mapping[str, Any]) -> frozenset[Pair]:
 
 
 def _is_complete(part: Mapping[str, Any]) -> bool:
-    return bool(part.get("coverage", {}).get("complete"))
+    coverage = part.get("coverage", {})
+    return bool(coverage.get("complete")) and not coverage.get("incremental")

@@ -3,6 +3,7 @@
 ```
 runs 1 ──< observations >── 1 findings 1 ──< accepted          leases: one an entity that is being audited
                                                                arrivals: one an entity, replica and hour
+                                                               anchors: one an entity that a run found clean
 ```
 
 A finding is one divergence with its identity; an observation is what one run said about it.  What a report printed is
@@ -141,5 +142,15 @@ ARRIVALS = Table(
     Column("within_1m", Integer, nullable=False),
     Column("within_5m", Integer, nullable=False),
     Column("within_1h", Integer, nullable=False),
+    **_OPTIONS,
+)
+
+ANCHORS = Table(
+    "anchors",
+    METADATA,
+    Column("entity", NAME, primary_key=True),
+    Column("run_id", String(64), nullable=False),  # that found it clean; it may have been pruned since
+    Column("noted_at", TIME, nullable=False),
+    Column("document", LONG_TEXT, nullable=False),  # JSON: see `auditor.runs.anchor`
     **_OPTIONS,
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from contracts.contract import Contract, Field, Replica
     from reconcilers.finding import Evidence, FieldDifference, Finding, Read
-    from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
+    from reconcilers.tally import Coverage, EntityTally, Incremental, ReplicaTally, RunResult
 
 REPORT_VERSION = 1
 
@@ -91,6 +91,24 @@ class FindingDocument(TypedDict):
     """The run that no longer found it, where it is closed."""
 
 
+class IncrementalDocument(TypedDict):
+    """What an incremental run read of an entity: the keys that changed since a clean run, and one of its segments."""
+
+    since_run: str
+    since: str
+    changed_keys: int
+    segment: int
+    """From 1 on."""
+    segments: int
+    runs_left: int
+    """Incremental runs until every segment has been read."""
+    whole_run: str
+    """The last run that read everything at once."""
+    whole_at: str
+    without_feed: list[str]
+    """Replicas of which no feed tells what changes in them: only the segments see that."""
+
+
 class CoverageDocument(TypedDict):
     """What was compared and what was not: `skipped` names each part left out, `notes` say why, a sentence each."""
 
@@ -100,6 +118,8 @@ class CoverageDocument(TypedDict):
     read_again: NotRequired[list[str]]
     remarks: NotRequired[list[str]]
     """What broke off and was read again from a new snapshot; nothing is missing for that."""
+    incremental: NotRequired[IncrementalDocument]
+    """There where not every row was in scope; `complete` then speaks of those that were."""
 
 
 class WatermarksDocument(TypedDict):
@@ -403,7 +423,23 @@ def _coverage(coverage: Coverage) -> CoverageDocument:
         document["read_again"] = list(coverage.read_again)
     if coverage.remarks:
         document["remarks"] = list(coverage.remarks)
+    if coverage.incremental is not None:
+        document["incremental"] = _incremental(coverage.incremental)
     return document
+
+
+def _incremental(told: Incremental) -> IncrementalDocument:
+    return {
+        "since_run": told.since_run,
+        "since": told.since,
+        "changed_keys": told.changed_keys,
+        "segment": told.segment,
+        "segments": told.segments,
+        "runs_left": told.runs_left,
+        "whole_run": told.whole_run,
+        "whole_at": told.whole_at,
+        "without_feed": list(told.without_feed),
+    }
 
 
 def owner_coverage(owner: OwnerDocument) -> CoverageDocument:

@@ -156,8 +156,9 @@ def _tiles(run: RunDocument) -> Html:
     compared = sum(replica["compared_rows"] for _, replica in every)
     skipped = words.skipped(run)
     incomplete = any(cut for _, _, cut in skipped)
-    coverage = "incomplete" if incomplete else f"{len(skipped)} skipped" if skipped else "complete"
-    tone = "warn" if incomplete else "" if skipped else "good"
+    whole = "incremental" if words.incremental(run) else "complete"
+    coverage = "incomplete" if incomplete else f"{len(skipped)} skipped" if skipped else whole
+    tone = "warn" if incomplete else "" if skipped or whole != "complete" else "good"
     entities = words.counted(len(run["entities"]), "entity", "entities")
     return element(
         "dl",
@@ -322,9 +323,8 @@ def _blank() -> Html:
 
 
 def _coverage(coverage: CoverageDocument) -> Html:
-    skipped = len(coverage["skipped"])
-    word = f"{skipped} skipped" if skipped else "complete"
-    if not coverage["complete"]:
+    word = words.coverage(coverage)
+    if word == "incomplete":
         return element("td", "incomplete", class_="text warn", data_label="coverage", role="cell")
     return _text(word, "coverage")
 

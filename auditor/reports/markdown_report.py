@@ -134,9 +134,8 @@ def _counts(counts: VerdictCounts, verdicts: list[str]) -> list[str]:
 
 
 def _coverage(coverage: CoverageDocument) -> str:
-    if not coverage["complete"]:
-        return "**incomplete**"
-    return f"{len(coverage['skipped'])} skipped" if coverage["skipped"] else "complete"
+    word = words.coverage(coverage)
+    return f"**{word}**" if word == "incomplete" else word
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -284,10 +284,8 @@ class _Report:
         return Text(words.number(count), style=style)
 
     def _coverage(self, coverage: CoverageDocument) -> Text:
-        if not coverage["complete"]:
-            return Text("incomplete", style="bold yellow")
-        skipped = len(coverage["skipped"])
-        return Text(f"{skipped} skipped" if skipped else "complete", style="" if skipped else "dim")
+        word = words.coverage(coverage)
+        return Text(word, style={"incomplete": "bold yellow", "complete": "dim"}.get(word, ""))
 
     def _lines(self) -> Group:
         lines: list[RenderableType] = []

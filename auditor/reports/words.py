@@ -333,6 +333,21 @@ def _skipped(where: str, coverage: CoverageDocument, run: RunDocument) -> list[t
     return [(where, reason, incomplete) for reason in reasons or ["not compared as a whole"] * incomplete]
 
 
+def coverage(told: CoverageDocument) -> str:
+    """The coverage of one side in a word or two."""
+    if not told["complete"]:
+        return "incomplete"
+    skipped = len(told["skipped"])
+    if "incremental" in told:
+        return "incremental" + (f", {skipped} skipped" if skipped else "")
+    return f"{skipped} skipped" if skipped else "complete"
+
+
+def incremental(run: RunDocument) -> list[str]:
+    """The entities of which not every row was in scope."""
+    return [entity["entity"] for entity in run["entities"] if "incremental" in (entity["owner"].get("coverage") or {})]
+
+
 def outcome(run: RunDocument) -> str:
     """The outcome in one word: `Consistent`, `Drift` or `Trouble` (the run could not tell, and saw no drift)."""
     return "Consistent" if run["exit_code"] == 0 else "Drift" if drift_total(run) else "Trouble"
@@ -350,6 +365,8 @@ def beside(run: RunDocument) -> str:
     said = [f"Beside that, {_trouble(run)}."] if drift_total(run) and _trouble(run) else []
     if where := run.get("where"):
         said.append(f"Only owner rows with {where} were looked at, nothing is said of the others.")
+    if partly := incremental(run):
+        said.append(f"Of {listed(partly)}, only what has changed since a clean run and one segment were looked at.")
     return " ".join(said)
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from auditor.masking import Masker
     from auditor.reports.document import FindingDocument, RunDocument
     from auditor.reports.progress import Progress
+    from auditor.runs.anchors import Anchors
     from auditor.runs.checkpoints import Checkpoints
     from auditor.runs.recollection import Recollection
     from auditor.wiring import Wiring
@@ -117,10 +118,12 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
             books = books_for(wiring, catalog, ledger)
             if request.resume is not None:
                 _refuse_ended(checkpoints, ledger)
+            books.anchors = _anchors(request, wiring, ledger, scope)
             around = replace(
                 _surroundings(wiring, catalog, workspace, clock, listener),
                 recall=books.recollection,
                 checkpoints=checkpoints,
+                anchors=books.anchors,
             )
             result = reconcile(request.reconcile, around, run_id)
             overflow = workspace.overflow
@@ -128,6 +131,19 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
         if not _compared(document):
             return Job(document, (), document["exit_code"])
         return _recorded(request, result, document, books, overflow)
+
+
+def _anchors(request: JobRequest, wiring: Wiring, ledger: Ledger, scope: Sequence[Contract]) -> Anchors | None:
+    """Where clean runs stood; of no use to a run that looks at less, or goes on with another's looks."""
+    wanted = request.reconcile
+    if not wanted.incremental and not any(contract.owner.feed for contract in scope):
+        return None
+    if request.resume is not None or wanted.where is not None or wanted.replica is not None:
+        return None
+    from auditor.release import version
+    from auditor.runs.anchors import Anchors
+
+    return Anchors(wiring, ledger, version())
 
 
 def books_for(wiring: Wiring, catalog: Catalog, ledger: Ledger) -> _Books:
@@ -221,13 +237,14 @@ def _begin_importing(module: str) -> None:
     threading.Thread(target=import_module, args=(module,), daemon=True).start()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Books:
     """What a result is written down with."""
 
     wiring: Wiring
     catalog: Catalog
     ledger: Ledger
+    anchors: Anchors | None = None
 
     def masker(self) -> Masker:
         """Masks under the key of the settings, else under the ledger's.
@@ -299,8 +316,11 @@ def _record(job: Job, findings: RunFindings, request: JobRequest, result: RunRes
     narrowed = request.reconcile.where is not None or request.reconcile.kind != "reconcile"
     whole = frozenset[tuple[str, str | None]]() if narrowed else None
     digest = books.wiring.settings.digest
+    clean = books.anchors.noted(result.run_id, result.finished_at) if books.anchors is not None else []
     with collector_paused():
-        times = ledger.record(job.document, findings, whole=whole, auditor_version=version(), settings_digest=digest)
+        times = ledger.record(
+            job.document, findings, whole=whole, auditor_version=version(), settings_digest=digest, clean=clean
+        )
     findings.seen(times)
 
 

@@ -168,7 +168,9 @@ class MonitoredEntity:
             number = obligations.number(duty)
             replica = next(one for one in self.contract.replicas if one.name == duty.replica)
             for owed in () if number is None else obligations.owed([number], until):
-                keys = canonical_keys(self.cursor, self.contract, None if duty.by_owner else replica, owed)
+                keys = canonical_keys(
+                    self.cursor, self.contract, None if duty.by_owner else replica, [one.key for one in owed]
+                )
                 together += [(key, following, one) for key, one in zip(keys, owed, strict=True)]
                 if len(together) > TOGETHER_MAX:
                     yield together

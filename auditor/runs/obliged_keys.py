@@ -1,4 +1,4 @@
-"""The keys that obligations are about, in canonical form: topics spell them as their databases do."""
+"""The keys that changes are about, in canonical form: topics spell them as their databases do."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from contracts.contract import Contract, Replica
     from contracts.logical_types import LogicalType
     from reconcilers.finding import KeyText
-    from reconcilers.streams.obligations import Owed
 
 
 def canonical_keys(
-    cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica | None, owed: Sequence[Owed]
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica | None, keys: Sequence[Sequence[str | None]]
 ) -> list[KeyText]:
     """The canonical form of each key, in the order given; a part that is no value of its type is None.
 
@@ -30,13 +29,13 @@ def canonical_keys(
         cursor: Of the workspace.
         contract: The entity's.
         replica: Whose topic spells them; None: the owner's.
-        owed: What is owed.
+        keys: As the topic spells them, each in contract key order.
     """
     import pyarrow as pa
 
     types = [_type(contract, replica, i) for i in range(len(contract.key))]
-    columns = {f"t{i}": pa.array([one.key[i] for one in owed], pa.string()) for i in range(len(types))}
-    table = pa.table({"n": pa.array(range(len(owed)), pa.int64()), **columns})
+    columns = {f"t{i}": pa.array([key[i] for key in keys], pa.string()) for i in range(len(types))}
+    table = pa.table({"n": pa.array(range(len(keys)), pa.int64()), **columns})
     parts = []
     for i, (logical, zone) in enumerate(types):
         form = canonical(logical, RawColumn(f"t{i}", "VARCHAR", timezone=zone))

@@ -33,13 +33,16 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.quantities import Window
+    from auditor.runs.anchors import Anchors, Standing
     from auditor.runs.checkpoints import Checkpoints
+    from auditor.runs.first_look import Outcome
     from auditor.runs.recollection import Recollection
     from contracts.contract import AppliedBy, Contract, FeedRef, Reference, Replica
     from contracts.expression import Expression
     from reconcilers.finding import Finding
     from reconcilers.ports import Load, Reader
     from reconcilers.spill import Spill
+    from reconcilers.tally import Incremental
     from reconcilers.watermark import Watermark
     from reconcilers.workspace import Workspace
 
@@ -66,6 +69,7 @@ class ReconcileRequest:
         undecided_tolerated: Undecided keys that are not yet trouble.
         deadline: When the whole run is to be over, from its start on; None: whenever it is.
         kind: What the run is called in reports and in the ledger.
+        incremental: Read only what has changed since a clean run and a share of the rest, wherever that is sound.
     """
 
     entities: tuple[str, ...] = ()
@@ -77,6 +81,7 @@ class ReconcileRequest:
     where: Expression | None = None
     deadline: timedelta | None = None
     kind: str = "reconcile"
+    incremental: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class Surroundings:
         checkpoints: Where finished looks are kept, and found by a run that goes on; None: nowhere.
         segments: How much is read at a time of an entity whose datasets these connections have.
         together: Suspects that are looked at again in one look.
+        anchors: Where clean runs stood; None: nothing is gone on from, and nothing noted.
     """
 
     contracts: Mapping[str, Contract]
@@ -114,6 +120,7 @@ class Surroundings:
     checkpoints: Checkpoints | None = None
     segments: Callable[[Collection[str]], SegmentLimits] = lambda _connections: SegmentLimits()
     together: int = SUSPECTS_A_LOOK
+    anchors: Anchors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +133,17 @@ class Watch:
 
 @dataclass(slots=True)
 class EntityRun:
-    """One entity on its way through a run.  `watch` and `first` are None where the owner could not be read."""
+    """One entity on its way through a run.
+
+    `watch` and `first` are None where the owner could not be read, `incremental` where everything was read, `standing`
+    where nothing can be gone on from.
+    """
 
     contract: Contract
     watch: Watch | None = None
     first: EntityLook | None = None
+    incremental: Incremental | None = None
+    standing: Standing | None = None
     error: str = ""
     reasons: set[str] = field(default_factory=set)
 
@@ -210,7 +223,7 @@ def _only_replica(contracts: Sequence[Contract], name: str) -> list[Contract]:
 def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time: RunTime, number: int) -> None:
     try:
         looking = looker(run.contract, around, where=request.where, prefix=f"e{number}_")
-        seen = _first_look(run.contract, looking, around, time).look()
+        seen = _seen(run, request, looking, around, time)
         run.first = seen.whole
         run.first.remarks += around.held_too_long()
     except AuditorError as error:
@@ -235,19 +248,51 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         run.watch.suspicion.begin(part.look, part.wall, recollection)
 
 
-def _first_look(contract: Contract, looking: Looker, around: Surroundings, time: RunTime) -> FirstLook:
+def _seen(run: EntityRun, request: ReconcileRequest, looking: Looker, around: Surroundings, time: RunTime) -> Outcome:
+    """What has changed since a clean run and a share of the rest, where that was asked for and is sound; else all."""
+    contract = run.contract
+
     def begin() -> None:
         time.check()
         time.wait_for_windows(_windows(contract, around), around.say)
 
     limits = around.segments(_connections(contract))
-    return FirstLook(contract, looking, limits, around.clock, around.checkpoints, begin, time.check, around.say)
+    look = FirstLook(contract, looking, limits, around.clock, around.checkpoints, begin, time.check, around.say)
+    if around.anchors is None:
+        return look.look()
+    from auditor.runs.anchors import NotIncrementalError  # here: they bring the decoder of feeds
+    from auditor.runs.incremental import IncrementalLook, whole
+
+    why = ""
+    if request.incremental:
+        partly = IncrementalLook(contract, looking, around.anchors, around.clock, begin, time.check, around.together)
+        try:
+            partial = partly.look()
+        except NotIncrementalError as error:
+            why = f"read whole, not incrementally: {error.reason}"
+            around.say(f"{contract.entity}: {why}")
+        else:
+            run.incremental, run.standing = partial.incremental, partial.standing
+            return partial.outcome
+    standing = around.anchors.standing(contract)  # before anything is read
+    seen = look.look()
+    seen.whole.remarks += [why] if why else []
+    run.standing = standing and whole(standing, _most_rows(seen.whole))
+    return seen
+
+
+def _most_rows(look: EntityLook) -> int:
+    """Of the side that has the most."""
+    counts = (replica.counts for replica in look.replicas.values())
+    return max([look.owner_rows, *(count.replica_rows for count in counts if count is not None)])
 
 
 def _keep(run: EntityRun, around: Surroundings, *, more: bool) -> None:
     """Keep a finished look for a run that may be killed while there is `more` to do."""
     if run.watch is None or run.first is None or around.checkpoints is None or not more or run.first.until is not None:
         return  # of an entity in segments, each of them has been kept
+    if run.incremental is not None:
+        return  # it would be taken for a look at everything
     try:
         around.checkpoints.keep(run.contract, run.first, run.watch.looker.constants)
     except WorkspaceError as error:  # the run itself goes on
@@ -438,6 +483,9 @@ def run_result(
     entities = [_entity_tally(run, seen, request) for run, seen in zip(runs, told, strict=True)]
     verdicts = sum((seen.verdicts for seen in told), Counter[tuple[str | None, Verdict]]())
     reasons = exit_reasons(runs, verdicts, request.undecided_tolerated)
+    for run, seen in zip(runs, told, strict=True):
+        if around.anchors is not None and run.standing is not None and _is_clean(run, seen):
+            around.anchors.keep(run.contract, run.standing)
     return RunResult(
         run_id=run_id,
         kind=request.kind,
@@ -451,6 +499,19 @@ def run_result(
         loads=_loads(around),
         where=_where_text(request, runs),
     )
+
+
+def _is_clean(run: EntityRun, told: _Told) -> bool:
+    """Whether everything that was to be looked at was, and nothing is left of what was found."""
+    first = run.first
+    if (
+        first is None
+        or run.reasons
+        or first.notes
+        or any(verdict is not Verdict.HEALED for _, verdict in told.verdicts)
+    ):
+        return False
+    return not any(replica.error or replica.notes or replica.counts is None for replica in first.replicas.values())
 
 
 def _findings(runs: Sequence[EntityRun], around: Surroundings) -> Spill[Finding]:
@@ -564,12 +625,16 @@ def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> Ent
     tally.owner_rows = run.first.owner_rows
     tally.owner_verdicts = told.of(None)
     first = run.first
-    tally.coverage = Coverage(not first.notes, (), tuple(first.notes), tuple(first.again), tuple(first.remarks))
+    tally.coverage = Coverage(
+        not first.notes, (), tuple(first.notes), tuple(first.again), tuple(first.remarks), run.incremental
+    )
     empty = "empty_owner" in run.reasons
     tally.replicas = [
         _replica_tally(replica, run.first, run.first.replicas[replica.name], told, request, empty=empty)
         for replica in contract.replicas
     ]
+    for one in tally.replicas:
+        one.coverage = replace(one.coverage, incremental=run.incremental)
     return tally
 
 

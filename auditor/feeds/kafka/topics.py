@@ -67,10 +67,19 @@ def topic_names(broker: Broker) -> list[str]:
     Raises:
         FeedError: The broker cannot be reached, or does not let us in.
     """
+    return sorted(name for name in every_topic_name(broker) if not name.startswith(INTERNAL))
+
+
+def every_topic_name(broker: Broker) -> list[str]:
+    """The topics that we may see, with those of connectors and brokers.
+
+    Raises:
+        FeedError: The broker cannot be reached, or does not let us in.
+    """
     admin = open_client(kafka.KafkaAdminClient, broker)
     try:
         with failures_told(broker, "looking at the topics"):
-            return sorted(name for name in admin.list_topics() if not name.startswith(INTERNAL))
+            return [str(name) for name in admin.list_topics()]
     finally:
         admin.close()
 

@@ -87,7 +87,7 @@ def test_a_newer_ledger_is_refused_unchanged(url: str, tmp_path: Path) -> None:
     connection.close()
     before = digest(tmp_path / "auditor.db")
     for read_only in (False, True):
-        assert "has schema 9999, made by a newer auditor; this one knows schemas up to 0003" in refusal(
+        assert "has schema 9999, made by a newer auditor; this one knows schemas up to 0004" in refusal(
             url, read_only=read_only
         )
     assert digest(tmp_path / "auditor.db") == before
@@ -190,7 +190,7 @@ def test_reading_only_makes_nothing(url: str, tmp_path: Path) -> None:
     assert "a first `audit reconcile` makes it" in told
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "auditor.db").touch()
-    assert "is empty; expected schema 0003" in refusal(url, read_only=True)
+    assert "is empty; expected schema 0004" in refusal(url, read_only=True)
     assert (tmp_path / "auditor.db").stat().st_size == 0
 
 
@@ -208,7 +208,7 @@ def test_a_damaged_file_is_told(url: str, tmp_path: Path) -> None:
         ledger.record(report("a"), findings(2000))
     path = tmp_path / "auditor.db"
     content = bytearray(path.read_bytes())
-    content[4096 * 20 : -4096] = b"\xff" * (len(content) - 4096 * 21)
+    content[4096 * 24 : -4096] = b"\xff" * (len(content) - 4096 * 25)
     path.write_bytes(content)
     with Ledger.open(url) as ledger, pytest.raises(LedgerError, match="the file is damaged"):
         ledger.report()

@@ -1,0 +1,102 @@
+"""An incremental run beside a whole one: PostgreSQL on both sides, the owner's changes on a real broker.
+
+One row in a thousand has changed, on both sides.  Each incremental run goes on from the same clean run: its ledger is
+put back before.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmarks import orders
+from benchmarks.process import Contender, in_turn, median
+from benchmarks.process import run as run_once
+from benchmarks.servers import audit, fill_postgresql
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.services import Kafka, MariaDB, PostgreSQL
+
+CHANGED_ONE_IN = 1000
+SHARE_MAX = 0.1
+"""Of a whole run's time that an incremental one may take."""
+
+TOPIC = "shop.public.orders"
+_UNITS = (("wall", "s"), ("cpu", "s of our processor"))
+
+
+def compare(
+    postgresql: PostgreSQL, mariadb: MariaDB | None, kafka: Kafka, directory: Path, *, rows: int, rounds: int
+) -> bool:
+    """Whole and incremental runs in turn; with MariaDB as the replica where one is given."""
+    owner = postgresql.fresh_database("owner")
+    fill_postgresql(postgresql, owner, rows)
+    topic = kafka.fresh_topic(TOPIC, 6)
+    if mariadb is None:
+        replica, table = postgresql.fresh_database("replica"), "public.orders"
+        fill_postgresql(postgresql, replica, rows)
+    else:
+        replica, table = mariadb.fresh_database("replica"), "orders"
+        mariadb.admin(
+            orders.MARIADB_TABLE.format(table="orders"), orders.MARIADB_ROWS.format(table="orders", rows=rows),
+            "ANALYZE TABLE orders", database=replica,
+        )  # fmt: skip
+    settings = orders.project(
+        directory, owner=owner, replica=replica, tables=("public.orders", table),
+        contract=orders.CONTRACT.replace(TOPIC, topic),
+        feed=f"{{type: kafka, bootstrap_servers: ['{kafka.url}']}}",
+    )  # fmt: skip
+    whole = replace(audit(settings), name="whole", codes=(0,))
+    run_once(whole, directory / "first.log")
+    changed = f"UPDATE orders SET status = 'changed' WHERE id % {CHANGED_ONE_IN} = 1"
+    postgresql.admin(changed, "VACUUM ANALYZE orders", database=owner)
+    if mariadb is None:
+        postgresql.admin(changed, "VACUUM ANALYZE orders", database=replica)
+    else:
+        mariadb.admin(changed, database=mariadb.database_name(replica))
+    _tell(kafka, topic, range(1, rows + 1, CHANGED_ONE_IN))
+    ledger, kept = directory / "auditor.db", directory / "kept.db"
+    shutil.copy(ledger, kept)
+    partly = Contender(
+        "incremental", [*audit(settings).command, "--incremental"], (0,), before=lambda: _put_back(kept, ledger)
+    )
+    runs = in_turn([whole, partly], directory, rounds=rounds)
+    report = json.loads((directory / "report.json").read_text())
+    told = report["entities"][0]["owner"]["coverage"].get("incremental")
+    if told is None or told["changed_keys"] != rows // CHANGED_ONE_IN:
+        raise RuntimeError(f"the incremental run was none: {report['entities'][0]['owner']['coverage']}")
+    stores = "PostgreSQL" if mariadb is None else "MariaDB"
+    read = sum(int(load["rows"] or 0) for load in report["loads"].values())
+    print(f"\n## Incremental: PostgreSQL against {stores}, {rows:,} rows, {rows // CHANGED_ONE_IN:,} changed\n")
+    met = True
+    for figure, unit in _UNITS:
+        one, other = (median(runs[name], figure) for name in ("whole", "incremental"))
+        met &= other <= one * SHARE_MAX
+        mark = "ok" if other <= one * SHARE_MAX else "NOT MET"
+        print(f"  {other:.2f} of {one:.2f} {unit}: {other / one:.3f}; at most {SHARE_MAX} {mark}")
+    print(f"  {read:,} rows read of {2 * rows:,}: {read / (2 * rows):.3f}; segment 1 of {told['segments']}")
+    return met
+
+
+def _put_back(kept: Path, ledger: Path) -> None:
+    for rest in ledger.parent.glob(f"{ledger.name}-*"):
+        rest.unlink()
+    shutil.copy(kept, ledger)
+
+
+def _tell(kafka: Kafka, topic: str, keys: range) -> None:
+    """An update of each of these keys, committed now."""
+    moment = int(time.time() * 1000)
+    with closing(kafka.producer(linger_ms=20)) as producer:
+        for number, key in enumerate(keys):
+            source = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders",
+                      "lsn": 1_000 + number, "txId": 700, "ts_ms": moment, "snapshot": "false"}  # fmt: skip
+            value = {"before": None, "after": {"id": key, "status": "changed"}, "source": source, "op": "u"}
+            producer.send(topic, key=json.dumps({"id": key}).encode(), value=json.dumps(value).encode())
+        producer.flush()

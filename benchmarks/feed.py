@@ -19,12 +19,14 @@ from benchmarks import rival
 from benchmarks.events import COLUMNS, KEY, PARTITIONS, TOPIC, VALUE, Events
 from benchmarks.process import Contender, in_turn, median
 from reconcilers.streams.state import FeedState
+from reconcilers.streams.table import ORDERING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from auditor.feeds.ports import Partition
     from benchmarks.process import Run
+    from reconcilers.streams.table import StreamTable
     from tests.services import Kafka, SchemaRegistry
 
 CPU_SHARE_MAX = 1 / 5
@@ -113,7 +115,7 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
     source = Events(_KEY_ID, _VALUE_ID, keys)
     with FeedState(path) as state:
         table = state.keep(TOPIC, COLUMNS, ["id"])
-        _know(state, table.head, keys)
+        _know(state, table, keys)
         state.checkpoint()
         before = path.stat().st_size
         follower = Follower("feed", _Nowhere(), _decoder(), state)  # type: ignore[arg-type]
@@ -121,7 +123,7 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
         walls, busies, between = _applied(follower, source, events)
         state.fold(TOPIC)
         state.checkpoint()
-        size, row = path.stat().st_size, state.cursor().execute(f"SELECT count(*) FROM {table.history}").fetchone()
+        size, row = path.stat().st_size, state.cursor().execute(f"SELECT count(*) FROM {table.versions}").fetchone()
         remembered = row[0] if row is not None else 0
     middle, worst = statistics.median(walls), max(walls)
     print(f"\n## Batches of {BATCH:,} at {keys:,} known keys, {events:,} events\n")
@@ -137,16 +139,17 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
     return middle <= BATCH_MEDIAN_MAX and worst <= BATCH_WORST_MAX
 
 
-def _know(state: FeedState, head: str, keys: int) -> None:
-    """A head as a snapshot leaves it."""
+def _know(state: FeedState, table: StreamTable, keys: int) -> None:
+    """Versions as a snapshot leaves them, each the latest of its key."""
     state.cursor().execute(
-        f"INSERT INTO {head} BY NAME SELECT range - {keys} AS seq, 0 AS part, 0 AS off, 2 AS kind, "
+        f"INSERT INTO {table.versions} BY NAME SELECT range - {keys} AS seq, 0 AS part, 0 AS off, 2 AS kind, "
         """'["' || range || '"]' AS id, -1 AS epoch, 0 AS p0, 0 AS p1, 0 AS p2, 1 AS snapshot, 0 AS stamp, """
         "TIMESTAMP '2026-01-31' AS committed, '700' AS tx, '5/0' AS place, TIMESTAMP '2026-01-31' AS seen, "
         "range::VARCHAR AS c0, '17' AS c1, 'new' AS c2, '12.50' AS c3, 'note of ' || range AS c4, 'true' AS c5, "
         "'2026-01-31T12:00:00' AS c6, 0 AS s0, 0 AS s1, 0 AS s2, 0 AS s3, 0 AS s4, 0 AS s5, 0 AS s6 "
         f"FROM range({keys})"
     )
+    state.cursor().execute(f"INSERT INTO {table.latest} SELECT {', '.join(ORDERING)} FROM {table.versions}")
 
 
 def _applied(follower: Follower, source: Events, events: int) -> tuple[list[float], ...]:

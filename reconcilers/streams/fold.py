@@ -11,13 +11,16 @@ A partition brings the changes of one key in the order of their commits, except 
 
 What a change did not write (an unchanged large value) is taken from the version before it, back to the row's birth.
 A key that was changed is a row of its own; its birth takes such values from the old key's last version.
+
+A version is written once and stays where it is.  The fold notes which one is the latest of its key, and which ones are
+not any more; only where a version does not stand as it came is it written anew.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconcilers.streams.table import FIXED, CellState, Kind
+from reconcilers.streams.table import FIXED, ORDERING, CellState, Kind
 
 if TYPE_CHECKING:
     from reconcilers.streams.table import StreamTable
@@ -29,16 +32,13 @@ _POSITION = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"
 _AFTER_POSITION = ("snapshot", "stamp", "committed", "tx", "place", "seen")
 
 
-def arrived_sql(table: StreamTable) -> str:
-    """SELECT of every version of the keys that the tail is about, each once, its position the effective one.
+def arrived_sql(table: StreamTable, involved: str) -> str:
+    """SELECT of the versions of the keys that the tail is about, each once, its position the effective one.
 
     `fresh` tells those of the tail from the head's.
     """
-    names = ", ".join([*FIXED, *table.cells, *table.states])
-    rows = (
-        f"SELECT {names}, true AS fresh FROM {table.versions} UNION ALL SELECT {names}, false AS fresh "
-        f"FROM {table.head} SEMI JOIN {table.versions} ON {table.head}.id = {table.versions}.id"
-    )
+    names = ", ".join(f"v.{name}" for name in [*FIXED, *table.cells, *table.states])
+    rows = f"SELECT {names}, i.fresh FROM {table.versions} v JOIN {involved} i ON v.seq = i.seq"
     latest = f"max({_POSITION}) OVER (PARTITION BY id ORDER BY seq ROWS UNBOUNDED PRECEDING)"
     placed = f"SELECT *, CASE WHEN {_ARRIVAL_DECIDES} THEN {latest} ELSE {_POSITION} END AS eff FROM ({rows})"
     again = "row_number() OVER (PARTITION BY id, kind, eff ORDER BY seq)"
@@ -51,13 +51,23 @@ def arrived_sql(table: StreamTable) -> str:
     )
 
 
-def involved_sql(table: StreamTable) -> str:
-    """SELECT of what orders the versions of the keys that the tail is about: nothing wide is sorted."""
-    names = "seq, id, kind, epoch, p0, p1, p2"
-    return (
-        f"SELECT {names}, true AS fresh FROM {table.versions} UNION ALL SELECT {names}, false AS fresh "
-        f"FROM {table.head} SEMI JOIN {table.versions} ON {table.head}.id = {table.versions}.id"
+def involved_sql(table: StreamTable, tail: int) -> str:
+    """SELECT of what orders the versions of the keys that the tail is about: nothing wide is sorted.
+
+    Args:
+        table: Of the topic.
+        tail: The number of the tail's first version.
+
+    `best` tells the latest of each key, where all are plain.
+    """
+    names = ", ".join(ORDERING)
+    fresh = f"SELECT {names} FROM {table.versions} WHERE seq >= {tail}"
+    rows = (
+        f"SELECT *, true AS fresh FROM fresh UNION ALL SELECT {names}, false AS fresh "
+        f"FROM {table.latest} SEMI JOIN fresh USING (id)"
     )
+    order = "PARTITION BY id ORDER BY epoch DESC, p0 DESC, p1 DESC, p2 DESC, seq DESC"
+    return f"WITH fresh AS MATERIALIZED ({fresh}) SELECT *, row_number() OVER ({order}) = 1 AS best FROM ({rows})"
 
 
 def is_plain_sql(involved: str) -> str:
@@ -71,12 +81,6 @@ def is_plain_sql(involved: str) -> str:
     )
     moved = f"SELECT 1 FROM {involved} GROUP BY id HAVING max(seq) FILTER (fresh AND {_ARRIVAL_DECIDES}) > min(seq)"
     return f"SELECT NOT EXISTS ({repeated}) AND NOT EXISTS ({moved})"
-
-
-def winners_sql(involved: str) -> str:
-    """SELECT of the versions of the tail that are the latest of their keys, where all are plain."""
-    latest = "row_number() OVER (PARTITION BY id ORDER BY epoch DESC, p0 DESC, p1 DESC, p2 DESC, seq DESC) = 1"
-    return f"SELECT seq, id FROM (SELECT * FROM {involved} QUALIFY {latest}) WHERE fresh"
 
 
 def filled_sql(table: StreamTable, arrived: str) -> str:
@@ -118,10 +122,15 @@ def latest_sql(table: StreamTable, arrived: str) -> str:
     return f"SELECT {names} FROM {arrived} a JOIN ({best}) l ON a.id = l.id AND {order} = l.b"
 
 
-def remember_sql(table: StreamTable, arrived: str) -> str:
-    """INSERT of the versions of the tail into those that are remembered."""
+def rewritten_sql(table: StreamTable, arrived: str, folded: str, tail: int) -> str:
+    """Statements that write the versions of the tail, and the latest of their keys, as the fold has made them."""
     names = ", ".join([*FIXED, *table.cells, *table.states])
-    return f"INSERT INTO {table.history} SELECT {names} FROM {arrived} WHERE fresh"
+    return (
+        f"DELETE FROM {table.versions} WHERE seq >= {tail}; "
+        f"DELETE FROM {table.versions} USING {folded} WHERE {table.versions}.seq = {folded}.seq; "
+        f"INSERT INTO {table.versions} SELECT {names} FROM {arrived} a ANTI JOIN {folded} f ON a.seq = f.seq "
+        f"WHERE a.fresh; INSERT INTO {table.versions} SELECT {names} FROM {folded}"
+    )
 
 
 def images_sql(table: StreamTable, arrived: str) -> str:
@@ -180,8 +189,8 @@ def inherit_sql(table: StreamTable, folded: str) -> str:
 
 
 def truncated_sql(table: StreamTable, topic: str) -> str:
-    """DELETE of the head rows that a truncate removed."""
-    h = table.head
+    """DELETE of what was the latest and a truncate removed."""
+    h = table.latest
     return (
         f"DELETE FROM {h} USING truncations t WHERE t.topic = {topic} AND ("
         f"({h}.epoch = t.epoch AND row({h}.p0, {h}.p1, {h}.p2) < row(t.p0, t.p1, t.p2)) "
@@ -190,10 +199,10 @@ def truncated_sql(table: StreamTable, topic: str) -> str:
 
 
 def swept_sql(table: StreamTable, topic: str) -> str:
-    """DELETE of the head rows that a whole snapshot did not meet: they were gone before it, and nobody told."""
+    """DELETE of what was the latest and a whole snapshot did not meet: it was gone before, and nobody told."""
     return (
-        f"DELETE FROM {table.head} USING passes s WHERE s.topic = {topic} AND s.ended IS NOT NULL "
-        f"AND {table.head}.stamp < s.began"
+        f"DELETE FROM {table.latest} USING passes s WHERE s.topic = {topic} AND s.ended IS NOT NULL "
+        f"AND {table.latest}.stamp < s.began"
     )
 
 
@@ -206,10 +215,7 @@ def versions_sql(table: StreamTable, topic: str, *, truncated: bool, swept: bool
         truncated: There are truncates: each removed every row.
         swept: There are finished snapshots: what they did not meet was gone before they began.
     """
-    told = (
-        f"SELECT * FROM {table.history} UNION ALL "
-        f"SELECT * FROM {table.head} h ANTI JOIN {table.history} ON h.seq = {table.history}.seq"
-    )
+    told = f"SELECT * FROM {table.versions}"
     parts = [told, *([_emptied_sql(told, topic)] if truncated else []), *([_missed_sql(told, topic)] if swept else [])]
     return " UNION ALL ".join(parts)
 

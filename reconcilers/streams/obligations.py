@@ -149,10 +149,15 @@ class Obligations:
 
     # -- duties --------------------------------------------------------------------------------------------------------
 
-    def take_on(self, duties: Iterable[Duty], tables: Mapping[str, StreamTable]) -> None:
+    def take_on(self, duties: Iterable[Duty], tables: Mapping[str, StreamTable], tails: Mapping[str, int]) -> None:
         """Say what obliges whom from now on; within a transaction.
 
         A duty that is new owes everything that is kept already.  One that is there no more is forgotten.
+
+        Args:
+            duties: All of them.
+            tables: The topics'.
+            tails: The number of the first version of each topic that is not folded yet.
         """
         wanted = {duty for duty in duties if duty.topic in tables}
         known = self._known()
@@ -166,7 +171,7 @@ class Obligations:
             known[duty] = number
             table = tables[duty.topic]
             self._owe(duty, number, table, table.head)
-            self._owe(duty, number, table, table.versions)
+            self._owe(duty, number, table, table.versions, f"seq >= {tails[duty.topic]}")
         self._duties = {duty: known[duty] for duty in wanted}
 
     def _known(self) -> dict[Duty, int]:

@@ -65,12 +65,13 @@ class Signs:
 
     # -- noting what the fold would forget -----------------------------------------------------------------------------
 
-    def note_repeats(self, table: StreamTable, arrived: str, seen: datetime) -> None:
+    def note_repeats(self, table: StreamTable, arrived: str, start: int, seen: datetime) -> None:
         """Note the changes of a tail that came again; within a transaction.
 
         Args:
             table: The topic's.
             arrived: The tail beside the heads of its keys, without what stands there twice.
+            start: The number of the tail's first version.
             seen: When, in UTC without a zone.
         """
         position = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"
@@ -78,7 +79,8 @@ class Signs:
         written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND epoch > 0"
         older = f"{position} < max({position}) OVER ({earlier}) AS older"
         again = f"SELECT id FROM (SELECT id, fresh, {older} FROM {arrived} WHERE {written}) WHERE fresh AND older"
-        dropped = f"SELECT id FROM {table.versions} v ANTI JOIN {arrived} a ON a.seq = v.seq WHERE {written}"
+        tail = f"SELECT seq, id FROM {table.versions} WHERE seq >= {start} AND {written}"
+        dropped = f"SELECT id FROM ({tail}) v ANTI JOIN {arrived} a ON a.seq = v.seq"
         self._db.execute(
             f"INSERT INTO repeats SELECT ?, 'restarted_connector', count(*), count(DISTINCT id), ? "
             f"FROM ({again} UNION ALL {dropped}) HAVING count(*) > 0",
@@ -145,9 +147,9 @@ def _successive(table: StreamTable, back: int) -> str:
     written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)})"
     known = " AND ".join(f"{state} <= {int(CellState.EITHER)}" for state in table.states) or "true"
     content = f"CASE WHEN kind = {int(Kind.DELETE)} THEN 0 WHEN {known} THEN hash({', '.join(table.cells)}) END"
-    busy = f"SELECT id FROM {table.history} WHERE {written} GROUP BY id HAVING count(*) > {back}"
+    busy = f"SELECT id FROM {table.versions} WHERE {written} GROUP BY id HAVING count(*) > {back}"
     before = ", ".join(f"lag(h, {i}) OVER life AS h{i}" for i in range(1, back + 1))
-    some = f"FROM {table.history} SEMI JOIN ({busy}) USING (id) WHERE {written}"
+    some = f"FROM {table.versions} SEMI JOIN ({busy}) USING (id) WHERE {written}"
     versions = f"SELECT id, epoch, p0, p1, p2, seq, {content} AS h {some}"
     return f"SELECT id, h, {before} FROM ({versions}) WINDOW life AS (PARTITION BY id ORDER BY epoch, p0, p1, p2, seq)"
 

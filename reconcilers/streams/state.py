@@ -4,8 +4,9 @@ Effects and offsets are written in one transaction a batch, fenced: a batch is a
 read from, so that nothing is applied twice, whoever else has written meanwhile.  A process that is killed at any moment
 resumes at the offsets of the last whole batch.
 
-There are no primary keys, no MERGE and no UPDATE of rows: versions are appended, and folded into the latest of each key
-(the *head*) every FOLD_ROWS or so.  What a key holds now is the head and the tail that is not folded yet, together.
+There are no primary keys, no MERGE and no UPDATE of rows: versions are appended, and stay where they are.  Every
+FOLD_ROWS or so it is noted which is the latest of each key (the *head*), and which ones are not any more: those are let
+go of in time.  What a key holds now is the head and the tail that is not folded yet, together.
 """
 
 from __future__ import annotations
@@ -28,16 +29,15 @@ from reconcilers.streams.fold import (
     is_plain_sql,
     latest_sql,
     pass_on_sql,
-    remember_sql,
+    rewritten_sql,
     swept_sql,
     truncated_sql,
-    winners_sql,
 )
 from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
-from reconcilers.streams.table import StreamTable
+from reconcilers.streams.table import ORDERING, StreamTable
 from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
@@ -45,23 +45,25 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    import pyarrow as pa
+
     from reconcilers.streams.intake import Intake, Truncation
     from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FOLD_ROWS = 100_000
 """Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is.  More would
 stall the batch that they are folded after for more than a second."""
 
-LOG_BYTES_MAX = 512 * 1024 * 1024
-"""Of the log before it is brought into the file: that rewrites much of the head, and costs as much as several folds."""
+LOG_BYTES_MAX = 128 * 1024 * 1024
+"""Of the log before it is brought into the file: until then what is in it is held in memory, too."""
 
 Partition = tuple[str, int]
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
 CREATE TABLE IF NOT EXISTS topics (
-    number INTEGER, topic VARCHAR, columns VARCHAR, key VARCHAR, next_seq BIGINT, forgotten TIMESTAMP);
+    number INTEGER, topic VARCHAR, columns VARCHAR, key VARCHAR, next_seq BIGINT, folded BIGINT, forgotten TIMESTAMP);
 CREATE TABLE IF NOT EXISTS offsets (
     topic VARCHAR, part INTEGER, first_offset BIGINT, next_offset BIGINT, leader_epoch INTEGER,
     last_offset BIGINT, last_stamp BIGINT, last_digest VARCHAR);
@@ -161,7 +163,7 @@ class FeedState:
         WorkspaceError: It cannot be opened, or another process holds it.
     """
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "400MB", threads: int = 1) -> None:
+    def __init__(self, path: Path | None, *, memory_limit: str = "200MB", threads: int = 1) -> None:
         self._path = path
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
@@ -189,6 +191,7 @@ class FeedState:
             for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
         }
         self._written_epochs = set(self.epochs)
+        self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = set(
             self.tables
         )  # topics whose tail may leave values to earlier versions; after opening: who knows
@@ -304,12 +307,10 @@ class FeedState:
             if known is not None:
                 self._forget(known)
             told = [number, topic, json.dumps(merged), json.dumps(table.key)]
-            self._db.execute("INSERT INTO topics VALUES (?, ?, ?, ?, 0, NULL)", told)
-            self._db.execute(table.ddl(table.versions))
-            self._db.execute(table.ddl(table.head))
-            self._db.execute(table.ddl(table.images))
-            self._db.execute(table.ddl(table.history))
+            self._db.execute("INSERT INTO topics VALUES (?, ?, ?, ?, 0, 0, NULL)", told)
+            self._db.execute(table.ddl)
         self.tables[topic] = table
+        self._folded[topic] = 0
         return table
 
     def forget(self, topic: str) -> None:
@@ -320,10 +321,7 @@ class FeedState:
                 self._forget(known)
 
     def _forget(self, table: StreamTable) -> None:
-        self._db.execute(f"DROP TABLE {table.versions}")
-        self._db.execute(f"DROP TABLE {table.head}")
-        self._db.execute(f"DROP TABLE {table.images}")
-        self._db.execute(f"DROP TABLE {table.history}")
+        self._db.execute(table.drop)
         self.obligations.forget(table.topic)
         self.signs.forget(table.topic)
         for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps", "notes"):
@@ -462,7 +460,7 @@ class FeedState:
     def take_on(self, duties: Iterable[Duty]) -> None:
         """Say what obliges whom; see `Obligations.take_on`."""
         with self._transaction():
-            self.obligations.take_on(duties, self.tables)
+            self.obligations.take_on(duties, self.tables, self._folded)
 
     def settle(
         self,
@@ -482,20 +480,20 @@ class FeedState:
             self.obligations.compact(before.astimezone(UTC).replace(tzinfo=None))
 
     def remember(self, topic: str, since: datetime) -> None:
-        """Let go of the versions that were read before some moment."""
-        table = self.tables[topic]
+        """Let go of the versions that were not the latest any more at some moment."""
+        table, moment = self.tables[topic], since.replace(tzinfo=None)
         with self._transaction():
-            self.signs.forget(topic, since.replace(tzinfo=None))
-            gone = self._db.execute(
-                f"DELETE FROM {table.history} WHERE seen < ? RETURNING 1", [since.replace(tzinfo=None)]
-            ).fetchall()
-            if gone:
-                self._db.execute("UPDATE topics SET forgotten = ? WHERE topic = ?", [since.replace(tzinfo=None), topic])
+            self.signs.forget(topic, moment)
+            gone = self._db.execute(f"DELETE FROM {table.past} WHERE since < ? RETURNING seq", [moment])
+            with self._registered("gone", gone.to_arrow_table()) as some:
+                if some:
+                    self._db.execute(f"DELETE FROM {table.versions} USING gone WHERE {table.versions}.seq = gone.seq")
+                    self._db.execute("UPDATE topics SET forgotten = ? WHERE topic = ?", [moment, topic])
 
     def clock(self, topic: str) -> tuple[datetime, datetime] | None:
-        """The latest time that a folded change of the topic was committed at, and when it was read; both in UTC."""
+        """The latest time that a change of the topic was committed at, and when it was read; both in UTC."""
         table = self.tables[topic]
-        row = self._db.execute(f"SELECT max(committed), arg_max(seen, committed) FROM {table.head}").fetchone()
+        row = self._db.execute(f"SELECT max(committed), arg_max(seen, committed) FROM {table.versions}").fetchone()
         return (row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC)) if row is not None and row[0] else None
 
     def forgotten(self, topic: str) -> datetime | None:
@@ -515,17 +513,21 @@ class FeedState:
         Returns:
             Whether it was done.
         """
-        table = self.tables[topic]
-        row = self._db.execute(f"SELECT count(*) FROM {table.versions}").fetchone()
-        tail = int(row[0]) if row is not None else 0
+        table, start = self.tables[topic], self._folded[topic]
+        row = self._db.execute(
+            f"SELECT count(*), max(seq) + 1, max(seen) FROM {table.versions} WHERE seq >= {start}"
+        ).fetchone()
+        tail, end, seen = row if row is not None else (0, start, None)
         if tail < at_least and at_least > 1:
             return False
         with self._transaction():
             if tail:
-                self._fold_tail(table)
+                self._fold_tail(table, start, seen)
+                self._db.execute(f"UPDATE topics SET folded = {end} WHERE topic = {quoted(topic)}")
             self._take_away(table, truncated_sql(table, quoted(topic)))
             if at_least <= 1:
                 self._take_away(table, swept_sql(table, quoted(topic)))
+        self._folded[topic] = end if tail else start
         self._kept.discard(topic)  # what was left to earlier versions has been taken from them
         return True
 
@@ -543,46 +545,63 @@ class FeedState:
             return  # somebody reads: it is asked for again
 
     def _take_away(self, table: StreamTable, deletion: str) -> None:
-        """Delete head rows; each is owed, as with a delete of its own."""
-        gone = self._db.execute(f"{deletion} RETURNING {table.head}.*").to_arrow_table()
-        if gone.num_rows:
-            self._db.register("gone", gone)
-            self.obligations.owe(table, "gone")
-            self._db.unregister("gone")
+        """Let some keys have no latest version any more; each is owed, as with a delete of its own."""
+        gone = self._db.execute(f"{deletion} RETURNING {table.latest}.seq").to_arrow_table()
+        with self._registered("gone", gone) as some:
+            if some:
+                rows = f"(SELECT v.* FROM {table.versions} v SEMI JOIN gone ON v.seq = gone.seq)"
+                self.obligations.owe(table, rows)
+                self._db.execute(f"INSERT INTO {table.past} SELECT seq, seen FROM {rows}")
 
-    def _fold_tail(self, table: StreamTable) -> None:
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table)}")
+    @contextmanager
+    def _registered(self, name: str, rows: pa.Table) -> Iterator[bool]:
+        """Have rows under a name; tells whether there are any."""
+        self._db.register(name, rows)
+        try:
+            yield bool(rows.num_rows)
+        finally:
+            self._db.unregister(name)
+
+    def _fold_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
         plain = self._db.execute(is_plain_sql("involved")).fetchone()
         if table.topic not in self._kept and plain is not None and plain[0]:
-            self._fold_plain_tail(table)
+            self._note_latest(table, "involved", "best", seen)
         else:
-            self._fold_any_tail(table)
-        self._db.execute(f"DELETE FROM {table.versions}; DROP TABLE involved")
+            self._fold_any_tail(table, start, seen)
+        self._db.execute("DROP TABLE involved")
 
-    def _fold_plain_tail(self, table: StreamTable) -> None:
-        """The same where every version stands as it came: each row is copied, and none is sorted."""
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE winners AS {winners_sql('involved')}")
-        self._db.execute(f"INSERT INTO {table.history} SELECT * FROM {table.versions}")
-        self._db.execute(f"DELETE FROM {table.head} USING winners WHERE {table.head}.id = winners.id")
-        self._db.execute(f"INSERT INTO {table.head} SELECT * FROM {table.versions} SEMI JOIN winners USING (seq)")
-        self._db.execute("DROP TABLE winners")
+    def _note_latest(self, table: StreamTable, versions: str, best: str, seen: datetime) -> None:
+        """Note which of some versions are the latest of their keys now, and which are not any more."""
+        since = f"TIMESTAMP '{seen.isoformat()}'"
+        self._db.execute(f"INSERT INTO {table.past} SELECT seq, {since} FROM {versions} WHERE NOT {best}")
+        self._db.execute(
+            f"DELETE FROM {table.latest} USING {versions} v WHERE NOT v.fresh AND NOT v.{best} "
+            f"AND {table.latest}.seq = v.seq"
+        )
+        names = ", ".join(ORDERING)
+        self._db.execute(f"INSERT INTO {table.latest} SELECT {names} FROM {versions} WHERE fresh AND {best}")
 
-    def _fold_any_tail(self, table: StreamTable) -> None:
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table)}")
-        self.signs.note_repeats(table, "arrived", datetime.now(UTC).replace(tzinfo=None))
+    def _fold_any_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
+        """The same where some version does not stand as it came."""
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table, 'involved')}")
+        self.signs.note_repeats(table, "arrived", start, datetime.now(UTC).replace(tzinfo=None))
         if kept := table.topic in self._kept:
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
         source = "filled" if kept else "arrived"
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE folded AS {latest_sql(table, source)}")
-        self._db.execute(remember_sql(table, source))
         if kept:
             self._db.execute(images_sql(table, source))
             while self._db.execute(pass_on_sql(table)).fetchall():
                 pass  # a row whose key was changed several times has its values from the first of them
             self._db.execute(inherit_sql(table, "folded"))
-        self._db.execute(f"DELETE FROM {table.head} USING folded WHERE {table.head}.id = folded.id")
-        self._db.execute(f"INSERT INTO {table.head} SELECT * FROM folded")
-        self._db.execute("DROP TABLE IF EXISTS filled; DROP TABLE arrived; DROP TABLE folded")
+        self._db.execute(rewritten_sql(table, source, "folded", start))
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE placed AS SELECT {', '.join(f's.{name}' for name in ORDERING)}, s.fresh, "
+            f"f.seq IS NOT NULL AS best FROM {source} s LEFT JOIN folded f ON s.seq = f.seq"
+        )
+        self._note_latest(table, "placed", "best", seen)
+        self._db.execute("DROP TABLE IF EXISTS filled; DROP TABLE arrived; DROP TABLE folded; DROP TABLE placed")
 
 
 def quoted(text: str) -> str:

@@ -43,18 +43,23 @@ class StreamTable:
 
     @property
     def versions(self) -> str:
-        """The table of every version that is still kept and not folded."""
+        """The table of every version that is kept; the tail, which is not folded yet, has the highest `seq`s."""
         return f"versions_{self.number}"
 
     @property
-    def head(self) -> str:
-        """The table of the latest version of each key, as of the last fold."""
-        return f"head_{self.number}"
+    def latest(self) -> str:
+        """The table that says which version of each key was the latest at the last fold, and orders it."""
+        return f"latest_{self.number}"
 
     @property
-    def history(self) -> str:
-        """The table of the versions that are remembered after they were folded."""
-        return f"history_{self.number}"
+    def past(self) -> str:
+        """The table that says which versions are not the latest any more, and since when."""
+        return f"past_{self.number}"
+
+    @property
+    def head(self) -> str:
+        """The view of the latest version of each key, as of the last fold."""
+        return f"head_{self.number}"
 
     @property
     def images(self) -> str:
@@ -71,11 +76,26 @@ class StreamTable:
         """Names of the columns that say what each cell is."""
         return [f"s{i}" for i in range(len(self.columns))]
 
-    def ddl(self, table: str) -> str:
-        """The statement that makes one of the tables."""
+    @property
+    def ddl(self) -> str:
+        """The statements that make the tables."""
+        latest = ", ".join(f"{name} {FIXED[name]}" for name in ORDERING)
+        return (
+            f"{self._ddl(self.versions)}; {self._ddl(self.images)}; CREATE TABLE {self.latest} ({latest}); "
+            f"CREATE TABLE {self.past} (seq BIGINT, since TIMESTAMP); CREATE VIEW {self.head} AS "
+            f"SELECT v.* FROM {self.versions} v SEMI JOIN {self.latest} l ON v.seq = l.seq"
+        )
+
+    @property
+    def drop(self) -> str:
+        """The statements that drop them."""
+        tables = (self.versions, self.images, self.latest, self.past)
+        return "; ".join([f"DROP VIEW {self.head}", *(f"DROP TABLE {table}" for table in tables)])
+
+    def _ddl(self, table: str) -> str:
         cells = "".join([f", {cell} VARCHAR" for cell in self.cells] + [f", {state} UTINYINT" for state in self.states])
         fixed = ", ".join(f"{name} {kind}" for name, kind in FIXED.items())
-        return f"CREATE TABLE IF NOT EXISTS {table} ({fixed}{cells})"
+        return f"CREATE TABLE {table} ({fixed}{cells})"
 
 
 FIXED = {
@@ -97,3 +117,6 @@ FIXED = {
     "seen": "TIMESTAMP",  # when it was read, by the auditor's clock
 }
 """The columns of every version, before its cells."""
+
+ORDERING = ("seq", "id", "kind", "epoch", "p0", "p1", "p2", "stamp")
+"""What of a version says whether it is the latest of its key."""

@@ -231,7 +231,7 @@ def state(directory: Path) -> list[object]:
         with duckdb.connect(str(directory / ".auditor" / "feeds" / "monitor" / f"{name}.duckdb")) as db:
             for sql in (
                 "SELECT id, kind, part, off, c0, c1, c2 FROM head_1 ORDER BY id",
-                "SELECT count(*) FROM history_1",
+                "SELECT count(*) FROM versions_1",
                 "SELECT count(*) FROM obligations",
                 "SELECT entity, replica, key, divergence FROM drifting ORDER BY ALL",
                 "SELECT topic, part, next_offset FROM offsets ORDER BY ALL",

@@ -138,8 +138,7 @@ class Oracles:
         state, topic = process.state, self._world.topic.name
         table = state.tables[topic]
         places = state.cursor().execute(
-            f"SELECT part, off, count(*) FROM (SELECT part, off FROM {table.versions} UNION ALL "
-            f"SELECT part, off FROM {table.history}) GROUP BY ALL"
+            f"SELECT part, off, count(*) FROM {table.versions} GROUP BY ALL"
         ).fetchall()  # fmt: skip
         offsets = {part: offset for (_, part), offset in state.offsets().items()}
         for part, off, count in places:

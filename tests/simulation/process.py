@@ -98,8 +98,7 @@ class Process:
     @property
     def has_folded(self) -> bool:
         """Whether versions were folded: some are then known to be repetitions, and gone."""
-        table = self.state.tables[self._topic.name]
-        return self.state.cursor().execute(f"SELECT 1 FROM {table.history} LIMIT 1").fetchone() is not None
+        return self.state.cursor().execute("SELECT 1 FROM topics WHERE folded > 0").fetchone() is not None
 
     def has_missed(self, topic: Topic) -> bool:
         """Whether the broker removed records before they were read."""

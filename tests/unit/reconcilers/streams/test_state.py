@@ -173,7 +173,7 @@ def test_a_state_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path)
     FeedState(path).close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE state SET schema_version = 99")
-    with pytest.raises(WorkspaceError, match="it has version 99, this program knows 1"):
+    with pytest.raises(WorkspaceError, match="it has version 99, this program knows 2"):
         FeedState(path)
 
 
@@ -210,7 +210,10 @@ def test_a_fold_that_sorts_nothing_wide_gives_what_the_general_one_gives(monkeyp
             state.fold(TOPIC)
             table = state.tables[TOPIC]
             found.append(
-                [state.cursor().execute(f"FROM {name} ORDER BY seq").fetchall() for name in (table.head, table.history)]
+                [
+                    state.cursor().execute(f"FROM {name} ORDER BY seq").fetchall()
+                    for name in (table.head, table.versions)
+                ]
             )
     assert found[0] == found[1]
     assert len(found[0][1]) == 7

@@ -3,7 +3,8 @@
 A finished snapshot tells every row that there was; what it did not meet was gone before it began.  A connector that
 breaks a snapshot off begins it anew.  Partitions are read in any order, so the record that ends a snapshot may come
 before the one that begins it, and before all others: it is by the records' own times that they belong together.  A
-snapshot began at the latest beginning before its end.
+snapshot began at the latest beginning before its end, and after the end before it.  So a beginning that a later one has
+followed is kept: its own end may be in a partition that is read later.
 """
 
 from __future__ import annotations
@@ -39,13 +40,12 @@ class Passes:
         """
         if snapshot in _WITHIN_STREAM:
             return 0
-        found = self._closed(stamp)
         if snapshot in _FIRST:
-            one = self._first(found or self._open(), stamp)
+            one = self._first(stamp)
         elif snapshot in _LAST:
-            one = self._last(found, stamp)
+            one = self._last(stamp)
         else:
-            one = self._earlier(found or self._open() or self._made(stamp), stamp)
+            one = self._earlier(stamp)
         self._set(one)
         return one.number
 
@@ -54,37 +54,51 @@ class Passes:
         later = [one for one in self._all.values() if one.ended is not None and stamp <= one.ended]
         return min(later, key=lambda one: one.ended or 0, default=None)
 
-    def _open(self) -> Pass | None:
-        """The one that goes on, or was broken off and may be begun anew."""
-        return next((one for one in self._all.values() if one.ended is None), None)
+    def _going(self, stamp: int) -> list[Pass]:
+        """Those without an end that began after the latest end before a moment, and not after the moment."""
+        before = max(
+            (one.ended for one in self._all.values() if one.ended is not None and one.ended < stamp), default=-1
+        )
+        return [one for one in self._all.values() if one.ended is None and before < one.began <= stamp]
 
     def _made(self, began: int, ended: int | None = None, *, begun: bool = False) -> Pass:
         return Pass(self._topic, max(self._all, default=0) + 1, began, ended, begun)
 
-    def _first(self, one: Pass | None, stamp: int) -> Pass:
-        """With its beginning, which is the latest of several: those before were broken off."""
-        if one is None:
-            return self._made(stamp, begun=True)
-        return one if one.begun and stamp <= one.began else replace(one, began=stamp, begun=True)
+    def _first(self, stamp: int) -> Pass:
+        """The one that begins now; what was taken for its beginning and is earlier may be that of another."""
+        closed = self._closed(stamp)
+        if closed is None or (closed.begun and stamp < closed.began):
+            return self._begun(stamp)
+        if closed.begun and closed.began < stamp:
+            self._set(self._made(closed.began, begun=True))
+        return replace(closed, began=stamp, begun=True)
 
-    def _earlier(self, one: Pass, stamp: int) -> Pass:
-        """With a record that may be older than all that were read, where its beginning was not read."""
-        return one if one.begun else replace(one, began=min(one.began, stamp))
+    def _begun(self, stamp: int) -> Pass:
+        """A beginning whose end has not been read, if it has one."""
+        going = [one for one in self._all.values() if one.ended is None]
+        same = next((one for one in going if one.begun and one.began == stamp), None)
+        told = next((one for one in going if not one.begun and stamp <= one.began), None)  # records of it, read before
+        return same or replace(told or self._made(stamp), began=stamp, begun=True)
 
-    def _last(self, after: Pass | None, stamp: int) -> Pass:
-        """The one that ends now.
+    def _earlier(self, stamp: int) -> Pass:
+        """The one of a record that may be older than all that were read, where its beginning was not read."""
+        if (closed := self._closed(stamp)) is not None:
+            return closed if closed.begun else replace(closed, began=min(closed.began, stamp))
+        if going := self._going(stamp):
+            return max(going, key=lambda one: one.began)
+        told = next((one for one in self._all.values() if one.ended is None and not one.begun), None)
+        return replace(told or self._made(stamp), began=stamp)
 
-        Args:
-            after: The first that is known to have ended at or after this moment.
-            stamp: The moment.
-        """
-        if after is not None:
-            if after.ended == stamp or not after.begun or after.began > stamp:
-                return after if after.ended == stamp else self._made(stamp, stamp)
-            self._set(replace(after, began=after.ended or stamp, begun=False))  # what it began with is this one's
-            return self._made(after.began, stamp, begun=True)
-        going = self._open()
-        return replace(going, ended=stamp) if going is not None and going.began <= stamp else self._made(stamp, stamp)
+    def _last(self, stamp: int) -> Pass:
+        """The one that ends now: the latest that began before, if it is not the next one's that was read already."""
+        closed = self._closed(stamp)
+        if closed is not None and closed.ended == stamp:
+            return closed
+        if closed is not None and closed.began <= stamp:
+            self._set(replace(closed, began=stamp, begun=False))  # where it began is not known yet: after this end
+            return self._made(closed.began, stamp, begun=closed.begun)
+        going = max(self._going(stamp), key=lambda one: one.began, default=None)
+        return self._made(stamp, stamp) if going is None else replace(going, ended=stamp)
 
     def _set(self, one: Pass) -> None:
         if self._all.get(one.number) != one:

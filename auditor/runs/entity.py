@@ -2,7 +2,8 @@
 
 Every store is read in a thread of its own and has the same time for it: one that is down or slow shows as unreachable
 and holds up nobody.  What differs was seen once only, so it is suspect; where the owner's row changed within the
-replica's lag bound the difference is lawful, and where the ledger knows a finding about the key its verdict stands.
+replica's lag bound, as the row or the owner's feed says, the difference is lawful, and where the ledger knows a finding
+about the key its verdict stands.
 """
 
 from __future__ import annotations
@@ -291,19 +292,36 @@ def _without_owner(owner: OneRow, replica: Replica, answer: Answer) -> ReplicaSi
 
 def _in_flight(sight: EntitySight, replica: Replica) -> str:
     """Why a difference is lawful as yet: the owner's row changed within the lag bound; else an empty string."""
+    now = (sight.owner.watermark.store_time if sight.owner.watermark else None) or sight.read_at
+    bound = replica.lag_bound.total_seconds()
+    for changed, earliest in ((_dated(sight), 0.0), (_told_change(sight), -STORE_SECONDS)):
+        age = None if changed is None else (now - changed).total_seconds()
+        if age is not None and earliest <= age < bound:
+            return f"the owner's row changed {max(age, 0.0):.0f} s ago, within the lag bound"
+    return ""
+
+
+def _dated(sight: EntitySight) -> datetime | None:
+    """When the owner's row changed, as it says itself."""
     changed_at, owner = sight.contract.owner.changed_at, sight.owner
     text = owner.row.texts.get(changed_at.field) if changed_at is not None and owner.row is not None else None
+    return _moment(text)
+
+
+def _told_change(sight: EntitySight) -> datetime | None:
+    """When the owner's row changed, as its feed says; that may be after the row was read: all are asked at once."""
+    changes = [one for one in sight.feed.changes if one["change"] in ("write", "delete")]
+    return _moment(changes[-1]["committed_at"]) if changes else None
+
+
+def _moment(text: str | None) -> datetime | None:
     if text is None:
-        return ""
+        return None
     try:
-        changed = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:  # no time at all, or beyond what Python can tell
-        return ""
-    now = (owner.watermark.store_time if owner.watermark else None) or sight.read_at
-    age = now - (changed if changed.tzinfo else changed.replace(tzinfo=UTC))
-    if not 0 <= age.total_seconds() < replica.lag_bound.total_seconds():
-        return ""
-    return f"the owner's row changed {age.total_seconds():.0f} s ago, within the lag bound"
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def add_known(sight: EntitySight, glance: LedgerGlance) -> None:

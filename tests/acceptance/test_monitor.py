@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import time
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -178,6 +179,22 @@ def test_a_truncate_owes_every_row_that_it_took(world: Monitored) -> None:
     assert {key: verdict for key, (verdict, _) in verdicts(outcome).items()} == {
         ("copy", str(key), "orphan"): "persistent" for key in kept
     }, outcome.err
+
+
+def test_the_entity_command_knows_from_the_feed_that_a_change_is_on_its_way(world: Monitored) -> None:
+    """A row without a time of its own: what its feed says of its latest change decides, a delete's, too."""
+    path = world.directory / "contracts" / "order.yaml"
+    path.write_text(path.read_text().replace("dataset: read_model/orders, lag_bound: 1s", "dataset: read_model/orders"))
+    world.put(1, "paid", 10, copy=False)
+    world.owner.started = time.time() - 60
+    world.put(2, "paid", 20, copy=False)
+    world.delete(3, copy=False)
+    world.save()
+    states = {}
+    for key in ("1", "2", "3", "4"):
+        found = world.audit("entity", "order", key, "--format", "json")
+        states[key] = {one["replica"]: one["state"] for one in found.json["replicas"]}["copy"]
+    assert states == {"1": "divergent", "2": "in_flight", "3": "in_flight", "4": "consistent"}
 
 
 def test_an_entity_without_a_feed_is_named_as_not_followed(world: Monitored) -> None:

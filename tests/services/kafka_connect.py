@@ -135,11 +135,28 @@ class KafkaConnect(JavaService):
     def create(self, name: str, settings: Mapping[str, str]) -> None:
         """Create a connector and wait until it and its task run."""
         self._ask("POST", "/connectors", {"name": name, "config": dict(settings)})
+        self.wait_for(name)
+
+    def wait_for(self, name: str) -> None:
+        """Wait until a connector and its task run."""
         wait_until(lambda: self._runs(name), seconds=_RUNNING_SECONDS, what=f"the connector {name}'s start")
 
     def delete(self, name: str) -> None:
         """End a connector; what it had in the database stays."""
         self._ask("DELETE", f"/connectors/{name}")
+
+    def offsets(self, name: str) -> list[Any]:
+        """How far a connector has noted that it has come: killed before, it begins anew."""
+        told: list[Any] = self._ask("GET", f"/connectors/{name}/offsets")["offsets"]
+        return told
+
+    def begin_anew(self, name: str) -> None:
+        """Let a connector forget how far it has come, so that it takes another snapshot; wait until it runs."""
+        self._ask("PUT", f"/connectors/{name}/stop")
+        wait_until(lambda: self._has_stopped(name), seconds=_RUNNING_SECONDS, what=f"the connector {name}'s end")
+        self._ask("DELETE", f"/connectors/{name}/offsets")
+        self._ask("PUT", f"/connectors/{name}/resume")
+        self.wait_for(name)
 
     def status(self, name: str) -> Any:
         """What the worker says about a connector and its tasks."""
@@ -194,6 +211,10 @@ class KafkaConnect(JavaService):
         states = [status["connector"]["state"], *(task["state"] for task in status["tasks"])]
         assert "FAILED" not in states, f"{name} failed: {json.dumps(status)[:2000]}"
         return len(states) > 1 and set(states) == {"RUNNING"}
+
+    def _has_stopped(self, name: str) -> bool:
+        status = self.status(name)
+        return status["connector"]["state"] == "STOPPED" and not status["tasks"]
 
     def _ask(self, method: str, path: str, document: object | None = None) -> Any:
         body = None if document is None else json.dumps(document).encode()

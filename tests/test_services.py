@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import yaml
 
 from tests.services import Backends, DatabaseServer, PostgreSQL, PostgreSQLStandby, Unavailable
+from tests.services.account import Account
 from tests.services.backends import REQUIRE_VARIABLE
+from tests.services.contained import ContainedMariaDB, ContainedMySQL, ContainedPostgreSQL, ContainedService
+from tests.services.contained_streams import ContainedKafka, ContainedKafkaConnect, ContainedSchemaRegistry
+from tests.services.container import Engine
+
+COMPOSE_FILE = Path(__file__).parents[1] / "docker-compose.yml"
+CONTAINED: dict[str, type[ContainedService]] = {
+    "postgres": ContainedPostgreSQL, "mariadb": ContainedMariaDB, "mysql": ContainedMySQL, "kafka": ContainedKafka,
+    "registry": ContainedSchemaRegistry, "connect": ContainedKafkaConnect,
+}  # fmt: skip
 
 
 @pytest.fixture(params=["postgres", "mariadb", "mysql"])
@@ -66,3 +79,26 @@ def test_unknown_required_service_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(REQUIRE_VARIABLE, "postgers")
     with pytest.raises(pytest.UsageError, match="postgers"):
         Backends()
+
+
+def test_the_containers_of_tests_are_those_that_users_start() -> None:
+    """One version of each image: what the compose file names is what tests fall back to."""
+    services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
+    named = {name: service["image"] for name, service in services.items()}
+    short = {name: kind.image.removeprefix("docker.io/").removeprefix("library/") for name, kind in CONTAINED.items()}
+    assert named == short
+
+
+def test_a_contained_broker_has_its_storage_made_and_sees_nothing_of_this_machine_but_its_directory() -> None:
+    """The certificates are read from there, and readable; its ports are the machine's own, on loopback."""
+    broker = ContainedKafka(Account.caller())
+    try:
+        broker.engine = Engine(Path("docker"))
+        broker._prepare()
+        command = broker.engine.command(broker.container())
+        settings = broker._settings_path.read_text()
+    finally:
+        shutil.rmtree(broker.directory)
+    assert command[:4] == ["docker", "run", "--name", broker.directory.name]
+    assert command[4:6] == ["--network", "host"]
+    assert str(broker.directory) not in settings

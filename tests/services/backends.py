@@ -9,6 +9,7 @@ import pytest
 
 from tests.services.availability import Unavailable
 from tests.services.contained import ContainedMariaDB, ContainedMySQL, ContainedPostgreSQL
+from tests.services.contained_streams import ContainedKafka, ContainedKafkaConnect, ContainedSchemaRegistry
 from tests.services.kafka import Kafka
 from tests.services.kafka_connect import KafkaConnect
 from tests.services.mariadb import MariaDB
@@ -63,6 +64,10 @@ def _first_available(*starts: Callable[[], Server]) -> Server:
     raise Unavailable("; ".join(reasons))
 
 
+def _start_kafka() -> Kafka:
+    return _first_available(Kafka.start, ContainedKafka.start)
+
+
 class Backends:
     """The servers that this run has started, and the reasons for those it could not."""
 
@@ -90,15 +95,19 @@ class Backends:
 
     def kafka(self) -> Kafka:
         """Return the run's Kafka broker."""
-        return self._need(Kafka, Kafka.start)
+        return self._need(Kafka, _start_kafka)
 
     def schema_registry(self) -> SchemaRegistry:
         """Return the run's schema registry."""
-        return self._need(SchemaRegistry, SchemaRegistry.start)
+        return self._need(SchemaRegistry, lambda: _first_available(SchemaRegistry.start, ContainedSchemaRegistry.start))
 
     def kafka_connect(self) -> KafkaConnect:
         """Return the run's Kafka Connect, which stands on the run's broker."""
-        return self._need(KafkaConnect, lambda: KafkaConnect.of(self._obtain(Kafka, Kafka.start)))
+        return self._need(KafkaConnect, self._start_kafka_connect)
+
+    def _start_kafka_connect(self) -> KafkaConnect:
+        kafka = self._obtain(Kafka, _start_kafka)
+        return _first_available(lambda: KafkaConnect.of(kafka), lambda: ContainedKafkaConnect.of(kafka))
 
     def _obtain_postgres(self) -> PostgreSQL:
         return self._obtain(PostgreSQL, lambda: _first_available(PostgreSQL.start, ContainedPostgreSQL.start))

@@ -1,8 +1,9 @@
-"""The databases in their vendors' containers, where their programs cannot be had on the machine itself."""
+"""The servers in their vendors' containers, where their programs cannot be had on the machine itself."""
 
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from tests.services.account import Account
@@ -14,17 +15,48 @@ from tests.services.mysql_protocol import SETTINGS as MYSQL_SETTINGS
 from tests.services.ports import free_port
 from tests.services.postgresql import SETTINGS as POSTGRESQL_SETTINGS
 from tests.services.postgresql import PostgreSQL
+from tests.services.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Contained(DatabaseServer):
-    """What the contained servers have in common; to be mixed in before the server's own class."""
+class ContainedService(Service):
+    """A server in a container; to be mixed in before the server's own class."""
 
     image: ClassVar[str]
-    inner_port: ClassVar[int]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  # which the engine's client passes on
     engine: Engine
+
+    @classmethod
+    def begin(cls) -> Self:
+        """Return a server that is not started yet, its image fetched.
+
+        Raises:
+            Unavailable: No engine answers, or the image cannot be had.
+        """
+        engine = Engine.find()
+        engine.pull(cls.image)
+        server = cls(Account.caller())
+        server.engine = engine
+        server.directory.chmod(0o777)  # the server within has an account of its own
+        return server
+
+    def kill(self) -> None:
+        """End the server at once, as a crash does; its data stays."""
+        assert self._process is not None, "the server does not run"
+        self.engine.kill(self.directory.name)
+        self._process.process.wait()
+
+    def _stop_process(self) -> None:
+        super()._stop_process()
+        self.engine.remove(self.directory.name)
+
+
+class Contained(ContainedService, DatabaseServer):
+    """What the databases have in common."""
+
+    inner_port: ClassVar[int]
 
     @classmethod
     def start(cls) -> Self:
@@ -33,10 +65,7 @@ class Contained(DatabaseServer):
         Raises:
             Unavailable: No engine answers, the image cannot be had, or the server does not start.
         """
-        engine = Engine.find()
-        engine.pull(cls.image)
-        server = cls(Account.caller())
-        server.engine = engine
+        server = cls.begin()
         try:
             server._launch_container()
         except BaseException:
@@ -50,7 +79,6 @@ class Contained(DatabaseServer):
         return self._client_on_path()
 
     def _launch_container(self) -> None:
-        self.directory.chmod(0o777)  # the server within has an account of its own
         self.statement_log_path.touch()
         self.statement_log_path.chmod(0o666)
         self.port = free_port()
@@ -64,10 +92,6 @@ class Contained(DatabaseServer):
             arguments=self._container_arguments(),
         )
         self._run(self.engine.command(container), environment=os.environ)
-
-    def _stop_process(self) -> None:
-        super()._stop_process()
-        self.engine.remove(self.directory.name)
 
     def _container_environment(self) -> dict[str, str]:
         raise NotImplementedError

@@ -56,13 +56,25 @@ class Engine:
             raise Unavailable(f"the image {image} cannot be pulled: {done.stderr.strip()[-500:]}")
 
     def command(self, container: Container) -> list[str]:
-        """Return the command that runs *container* in the foreground and removes it as it ends."""
-        command = [str(self.program), "run", "--rm", "--name", container.name]
-        command += ["--publish", f"{LOOPBACK}:{container.port}:{container.inner_port}"]
+        """Return the command that runs *container* in the foreground and removes it as it ends, if it is not kept."""
+        command = [str(self.program), "run", "--name", container.name]
+        command += [] if container.kept else ["--rm"]
+        if container.inner_port:
+            command += ["--publish", f"{LOOPBACK}:{container.port}:{container.inner_port}"]
+        else:
+            command += ["--network", "host"]
         command += ["--volume", f"{container.directory}:{LOG_DIRECTORY}:z"]
         for name, value in container.environment.items():
             command += ["--env", f"{name}={value}"]
         return [*command, container.image, *container.arguments]
+
+    def command_again(self, name: str) -> list[str]:
+        """Return the command that runs a container that was kept, with what is in it."""
+        return [str(self.program), "start", "--attach", name]
+
+    def kill(self, name: str) -> None:
+        """End what runs in the container *name* at once, as a crash does."""
+        subprocess.run([self.program, "kill", name], check=True, capture_output=True)
 
     def remove(self, name: str) -> None:
         """Remove the container *name*, should it still be there."""
@@ -77,10 +89,12 @@ class Container:
         name: Unique on this machine, so that it can be removed by name.
         image: The vendor's, with its tag.
         port: On this machine, loopback only.
-        inner_port: The port within the container.
-        directory: A directory of this machine for what the server logs; it appears as `LOG_DIRECTORY`.
+        inner_port: The port within the container; 0: the container has no network but the machine's own, where it
+            reaches other servers on loopback, and is reached on every port that it listens on.
+        directory: A directory of this machine, for what the server logs, or reads; it appears as `LOG_DIRECTORY`.
         environment: What the image reads at its first start.
         arguments: What follows the image: options of the server.
+        kept: It stays when it ends, and can be run again.
     """
 
     name: str
@@ -90,6 +104,7 @@ class Container:
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    kept: bool = False
 
 
 def _answers(program: str) -> bool:

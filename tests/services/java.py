@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import abc
 import os
 import re
 import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
+from tests.services.account import Account
 from tests.services.availability import Unavailable
 from tests.services.packages import install_packages
 from tests.services.service import Service
@@ -62,6 +64,34 @@ class JavaService(Service):
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGKILL  # nothing of theirs is kept; they take long to end politely
     heap: ClassVar[str]  # the most that its objects may take, such as `256m`
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.log_path = self.directory / "server.log"
+
+    @classmethod
+    def begin(cls) -> Self:
+        """Return a server that is not started yet."""
+        return cls(Account.caller())  # only its owner can reach the cache, and none of them minds root
+
+    @classmethod
+    def start(cls) -> Self:
+        """Start a server with nothing in it."""
+        server = cls.begin()
+        try:
+            server._prepare()
+            server.launch()
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def _prepare(self) -> None:
+        """Make what the server needs before it is started for the first time."""
+
+    @abc.abstractmethod
+    def launch(self) -> None:
+        """Start the server, again after it was stopped or killed too."""
 
     def _java(self, *arguments: str | Path, properties: Mapping[str, str] | None = None) -> list[str | Path]:
         """The command that runs a Java program with these arguments."""

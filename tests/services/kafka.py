@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-import signal
 import socket
 import struct
 import uuid
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tests.services.account import Account
 from tests.services.authority import Authority
 from tests.services.java import JavaService, class_path, properties_text
 from tests.services.maven import Artifact, fetch_libraries
@@ -23,6 +21,8 @@ from tests.services.process import run_tool
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tests.services.account import Account
 
 VERSION = "4.1.2"
 LOGGING = Artifact("org.slf4j", "slf4j-simple", "1.7.36")
@@ -73,7 +73,6 @@ class Kafka(JavaService):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.user = "auditor"
-        self.log_path = self.directory / "server.log"
         self.port, self.login_port, self.mutual_port, self._controller_port = (free_port() for _ in range(4))
         self._numbers = itertools.count(1)
 
@@ -81,19 +80,6 @@ class Kafka(JavaService):
     def fetch(cls) -> Path:
         """Return the directory of the broker's jars."""
         return fetch_libraries(f"kafka-{VERSION}", Artifact("org.apache.kafka", "kafka_2.13", VERSION), LOGGING)
-
-    @classmethod
-    def start(cls) -> Self:
-        """Make a cluster of one broker and start it."""
-        server = cls(Account.caller())  # only its owner can reach the cache, and Kafka lets root run it
-        try:
-            server._make_certificates()
-            server._format()
-            server.launch()
-        except BaseException:
-            server.stop()
-            raise
-        return server
 
     @property
     def url(self) -> str:
@@ -113,13 +99,7 @@ class Kafka(JavaService):
     def launch(self) -> None:
         """Start the broker, again after `kill` too, on its data and its ports."""
         jars = class_path(self.fetch())
-        self._run(self._java("-cp", jars, "kafka.Kafka", self.directory / "server.properties", properties=QUIET))
-
-    def kill(self) -> None:
-        """End the broker at once, as a crash does."""
-        assert self._process is not None, "the broker does not run"
-        self._process.process.send_signal(signal.SIGKILL)
-        self._process.process.wait()
+        self._run(self._java("-cp", jars, "kafka.Kafka", self._settings_path, properties=QUIET))
 
     def admin(self) -> Any:
         """Return an open administration client of kafka-python, to be closed."""
@@ -164,29 +144,31 @@ class Kafka(JavaService):
         self.authority_certificate = authority.certificate
         self.client_certificate, self.client_key = authority.sign("client")
 
+    def _prepare(self) -> None:
+        self._make_certificates()
+        self._settings_path = self.directory / "server.properties"
+        self._settings_path.write_text(properties_text(_SETTINGS | self._own_settings()))
+        self._format()
+
     def _format(self) -> None:
-        """Write the settings and make the storage, with the user who may log in."""
-        settings = self.directory / "server.properties"
-        settings.write_text(properties_text(_SETTINGS | self._own_settings()))
-        # Begins with a letter: a minus would be taken for an option.
-        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        user = f"SCRAM-SHA-512=[name={self.user},password={self.password}]"
-        format_storage: list[str | Path] = [
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            cluster,
-            "-c",
-            settings,
-            "--add-scram",
-            user,
-        ]
+        """Make the storage, with the user who may log in."""
+        tool = ["-cp", class_path(self.fetch()), "kafka.tools.StorageTool"]
         run_tool(
-            self._java("-cp", class_path(self.fetch()), *format_storage, properties=QUIET),
+            self._java(*tool, *self._format_arguments(self._settings_path), properties=QUIET),
             account=self.account,
             home=self.directory,
             what="making Kafka's storage",
         )
+
+    def _format_arguments(self, settings: str | Path) -> list[str | Path]:
+        # Begins with a letter: a minus would be taken for an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+        user = f"SCRAM-SHA-512=[name={self.user},password={self.password}]"
+        return ["format", "-t", cluster, "-c", settings, "--add-scram", user]
+
+    def _seen(self, path: Path) -> str:
+        """A path of this machine, as the broker sees it."""
+        return str(path)
 
     def _own_settings(self) -> dict[str, str]:
         listeners = {"PLAINTEXT": self.port, "LOGIN": self.login_port, "MUTUAL": self.mutual_port}
@@ -196,9 +178,9 @@ class Kafka(JavaService):
             "listeners": f"{told},CONTROLLER://{LOOPBACK}:{self._controller_port}",
             "advertised.listeners": told,
             "controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}",
-            "log.dirs": str(self.directory / "data"),
-            "ssl.keystore.location": str(self._keys),
-            "ssl.truststore.location": str(self.authority_certificate),
+            "log.dirs": self._seen(self.directory / "data"),
+            "ssl.keystore.location": self._seen(self._keys),
+            "ssl.truststore.location": self._seen(self.authority_certificate),
             "listener.name.login.scram-sha-512.sasl.jaas.config": (
                 "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             ),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 import zlib
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from tests.services.account import Account
 from tests.services.deadline import wait_until
 from tests.services.java import JavaService, class_path, properties_text
 from tests.services.kafka import LOGGING, QUIET, Kafka
@@ -16,11 +14,13 @@ from tests.services.kafka import VERSION as KAFKA_VERSION
 from tests.services.maven import Artifact, fetch_libraries, fetch_unpacked
 from tests.services.ports import LOOPBACK, free_port
 from tests.services.schema_registry import VERSION as REGISTRY_VERSION
+from tests.services.web import ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tests.services.account import Account
     from tests.services.database import DatabaseServer
     from tests.services.schema_registry import SchemaRegistry
 
@@ -34,7 +34,6 @@ _CONNECTORS = tuple(
     for store in ("postgres", "mariadb")
 )
 _CONVERTER = Artifact("io.apicurio", "apicurio-registry-utils-converter", REGISTRY_VERSION)
-_REQUEST_SECONDS = 60
 _RUNNING_SECONDS = 90
 
 _SETTINGS = {
@@ -66,7 +65,6 @@ class KafkaConnect(JavaService):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self.log_path = self.directory / "server.log"
         self.port = free_port()
 
     @classmethod
@@ -94,7 +92,7 @@ class KafkaConnect(JavaService):
         Raises:
             Unavailable: It cannot be had here, or does not start.
         """
-        worker = cls(Account.caller())
+        worker = cls.begin()
         worker.kafka = kafka
         try:
             worker.launch()
@@ -116,25 +114,20 @@ class KafkaConnect(JavaService):
 
     def launch(self) -> None:
         """Start the worker, again after `kill` too."""
-        own = {
-            "bootstrap.servers": self.kafka.url,
-            "listeners": self.url,
-            "plugin.path": str(self._linked_plugins()),
-        }
-        settings = self.directory / "connect.properties"
-        settings.write_text(properties_text(_SETTINGS | own))
+        settings = self._write_settings(str(self._linked_plugins()))
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         self._run(self._java("-cp", class_path(self.fetch()), main, settings, properties=QUIET))
 
-    def kill(self) -> None:
-        """End the worker at once, as a crash does."""
-        assert self._process is not None, "the worker does not run"
-        self._process.process.kill()
-        self._process.process.wait()
+    def _write_settings(self, plugins: str) -> Path:
+        """The worker's own settings, with where the connectors and converters are."""
+        own = {"bootstrap.servers": self.kafka.url, "listeners": self.url, "plugin.path": plugins}
+        path = self.directory / "connect.properties"
+        path.write_text(properties_text(_SETTINGS | own))
+        return path
 
     def create(self, name: str, settings: Mapping[str, str]) -> None:
         """Create a connector and wait until it and its task run."""
-        self._ask("POST", "/connectors", {"name": name, "config": dict(settings)})
+        ask(f"{self.url}/connectors", {"name": name, "config": dict(settings)})
         self.wait_for(name)
 
     def wait_for(self, name: str) -> None:
@@ -143,24 +136,24 @@ class KafkaConnect(JavaService):
 
     def delete(self, name: str) -> None:
         """End a connector; what it had in the database stays."""
-        self._ask("DELETE", f"/connectors/{name}")
+        ask(f"{self.url}/connectors/{name}", method="DELETE")
 
     def offsets(self, name: str) -> list[Any]:
         """How far a connector has noted that it has come: killed before, it begins anew."""
-        told: list[Any] = self._ask("GET", f"/connectors/{name}/offsets")["offsets"]
+        told: list[Any] = ask(f"{self.url}/connectors/{name}/offsets")["offsets"]
         return told
 
     def begin_anew(self, name: str) -> None:
         """Let a connector forget how far it has come, so that it takes another snapshot; wait until it runs."""
-        self._ask("PUT", f"/connectors/{name}/stop")
+        ask(f"{self.url}/connectors/{name}/stop", method="PUT")
         wait_until(lambda: self._has_stopped(name), seconds=_RUNNING_SECONDS, what=f"the connector {name}'s end")
-        self._ask("DELETE", f"/connectors/{name}/offsets")
-        self._ask("PUT", f"/connectors/{name}/resume")
+        ask(f"{self.url}/connectors/{name}/offsets", method="DELETE")
+        ask(f"{self.url}/connectors/{name}/resume", method="PUT")
         self.wait_for(name)
 
     def status(self, name: str) -> Any:
         """What the worker says about a connector and its tasks."""
-        return self._ask("GET", f"/connectors/{name}/status")
+        return ask(f"{self.url}/connectors/{name}/status")
 
     def follow(
         self,
@@ -216,17 +209,9 @@ class KafkaConnect(JavaService):
         status = self.status(name)
         return status["connector"]["state"] == "STOPPED" and not status["tasks"]
 
-    def _ask(self, method: str, path: str, document: object | None = None) -> Any:
-        body = None if document is None else json.dumps(document).encode()
-        headers = {"Content-Type": "application/json"}
-        question = urllib.request.Request(self.url + path, body, headers, method=method)  # noqa: S310
-        with urllib.request.urlopen(question, timeout=_REQUEST_SECONDS) as answer:  # noqa: S310 - our own server
-            told = answer.read()
-        return json.loads(told) if told else None
-
     def _answers(self) -> bool:
         try:
-            self._ask("GET", "/connectors")
+            ask(f"{self.url}/connectors")
         except (OSError, ValueError):
             return False
         return True

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tests.services.account import Account
 from tests.services.java import JavaService
 from tests.services.maven import Artifact, fetch_unpacked
 from tests.services.ports import LOOPBACK, free_port
+from tests.services.web import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.services.account import Account
+
 VERSION = "2.6.13.Final"
 _ARCHIVE = Artifact("io.apicurio", "apicurio-registry-app", VERSION, "tar.gz", "all")
-_SECONDS = 10
 
 
 class SchemaRegistry(JavaService):
@@ -29,24 +28,12 @@ class SchemaRegistry(JavaService):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self.log_path = self.directory / "server.log"
         self.port = free_port()
 
     @classmethod
     def fetch(cls) -> Path:
         """Return the directory of the registry's jars."""
         return fetch_unpacked(_ARCHIVE)
-
-    @classmethod
-    def start(cls) -> Self:
-        """Start an empty registry."""
-        server = cls(Account.caller())
-        try:
-            server.launch()
-        except BaseException:
-            server.stop()
-            raise
-        return server
 
     @property
     def url(self) -> str:
@@ -70,23 +57,17 @@ class SchemaRegistry(JavaService):
 
     def register(self, subject: str, schema: object) -> int:
         """Register an Avro schema and return its id."""
-        answer = self._ask(f"/subjects/{subject}/versions", {"schema": json.dumps(schema)})
+        answer = ask(f"{self.url}/subjects/{subject}/versions", {"schema": json.dumps(schema)})
         return int(answer["id"])
 
     def schema(self, number: int) -> Any:
         """The schema of an id."""
-        return json.loads(self._ask(f"/schemas/ids/{number}")["schema"])
-
-    def _ask(self, path: str, document: object | None = None) -> Any:
-        body = None if document is None else json.dumps(document).encode()
-        question = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(question, timeout=_SECONDS) as answer:  # noqa: S310 - our own server
-            return json.load(answer)
+        return json.loads(ask(f"{self.url}/schemas/ids/{number}")["schema"])
 
     def _answers(self) -> bool:
         try:
-            self._ask("/subjects")
-        except (OSError, urllib.error.URLError, ValueError):
+            ask(f"{self.url}/subjects")
+        except (OSError, ValueError):
             return False
         return True
 

@@ -68,6 +68,12 @@ class Service(abc.ABC):
         self._stop_process()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def kill(self) -> None:
+        """End the server at once, as a crash does; its data stays."""
+        assert self._process is not None, "the server does not run"
+        self._process.process.kill()
+        self._process.process.wait()
+
     def freeze(self) -> None:
         """Let the server do nothing more, though it is there: its connections stay open, and new ones are taken."""
         for number in self._process_numbers():

@@ -70,7 +70,7 @@ class ReplicaService:
 
     Attributes:
         released: Whether the change that comes late may be applied.
-        overdue: Keys of which a change took longer than the lag bound, on a machine at its limits: drift while it lasted.
+        overdue: Keys of which a change took longer than the lag bound: on a machine at its limits, and drift meanwhile.
     """
 
     mariadb: MariaDB

@@ -78,6 +78,7 @@ class Readers:
         confirming: Who looks at suspects again, where that is somebody else: scans may be read on a standby.
         witness: Of the owner's change stream, where it has one beside its dataset.
         applied: By replica, asks how far whoever fills it has come in each partition of the owner's topic.
+        streams: By replica, of its own change stream, where it has one beside its dataset.
     """
 
     owner: Reader
@@ -86,6 +87,7 @@ class Readers:
     confirming: Readers | None = None
     witness: Reader | AuditorError | None = None
     applied: Mapping[str, Callable[[], Mapping[int, int]]] = field(default_factory=dict)
+    streams: Mapping[str, Reader | AuditorError] = field(default_factory=dict)
 
 
 class Looker:
@@ -190,8 +192,9 @@ class Looker:
                 self._open([*copies.values()])
                 self._open([owner])
             witness = Testimony(
-                self._workspace, self._cursor, self._contract, readers.witness, stack, self._prefix, applied
-            )
+                self._workspace, self._cursor, self._contract, readers.witness, stack, self._prefix, applied,
+                readers.streams,
+            )  # fmt: skip
             task = _Task(owner, copies, readers.referenced, keys, segment, narrow, witness)
             result = self._compared(task)
         result.read_until = self.clock()

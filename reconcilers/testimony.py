@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from contracts.errors import AuditorError, FeedError, StoreError
 from reconcilers.fetch import FETCH_KEYS_MAX
 from reconcilers.opened import open_side
 from reconcilers.ports import Remembering
-from reconcilers.projection import owner_items
+from reconcilers.projection import owner_items, replica_items
 from reconcilers.recheck import OWNER_ONLY
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.witness import Witness
@@ -42,6 +43,7 @@ class Testimony:
         stack: Closes what is opened here, at the end of the look.
         prefix: Makes table names unique in the workspace.
         applied: By replica, how far whoever fills it had come in each partition, before the replica was read.
+        streams: By replica, who reads its own feed, where it has one beside its dataset.
         opened: The feed's side, once it was needed: it must not be older than the rows that it is to explain.
     """
 
@@ -52,8 +54,10 @@ class Testimony:
     stack: ExitStack
     prefix: str
     applied: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    streams: Mapping[str, Reader | AuditorError] = field(default_factory=dict)
     opened: Opened | None = None
     failed: str = field(default="")
+    _streams: dict[str, Opened | None] = field(default_factory=dict)
 
     def about(self, replica: Replica, owner: Projected, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
         """The same sights, with what the feed says of each; a feed that cannot be read says nothing."""
@@ -65,7 +69,8 @@ class Testimony:
                 yield from batch
                 continue
             asked += len(told)
-            witness = Witness(self.cursor, self.contract, feed, owner, self.applied.get(replica.name, {}))
+            applied, stream = self.applied.get(replica.name, {}), self._stream(replica, copy)
+            witness = Witness(self.cursor, self.contract, feed, owner, applied, stream)
             histories = self._histories(witness, replica, copy, told)
             for sight in batch:
                 history = histories.get(sight.finding.key or ()) if _can_be_told(sight) else None
@@ -97,6 +102,26 @@ class Testimony:
                 return None
             self.stack.callback(self.opened.close)
         return self.opened
+
+    def _stream(self, replica: Replica, copy: Projected) -> Opened | None:
+        """The replica's own feed; one that cannot be read tells nothing of causes, and no verdict needs it."""
+        if isinstance(copy.opened.snapshot, Remembering):
+            return copy.opened
+        if replica.name not in self._streams:
+            self._streams[replica.name] = self._opened_stream(replica)
+        return self._streams[replica.name]
+
+    def _opened_stream(self, replica: Replica) -> Opened | None:
+        reader = self.streams.get(replica.name)
+        if reader is None or isinstance(reader, AuditorError):
+            return None
+        items = partial(replica_items, self.contract, replica)
+        try:
+            stream = open_side(reader, self.workspace, items, f"{self.prefix}{replica.name}_stream", None)
+        except StoreError:
+            return None
+        self.stack.callback(stream.close)
+        return stream
 
 
 def _can_be_told(sight: Sight) -> bool:

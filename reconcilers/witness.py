@@ -65,6 +65,7 @@ class Witness:
         feed: The feed's side; the owner's own where it is known by nothing else.
         owner: The owner's side.
         applied: Of each partition of the feed's topic, how far whoever fills the replica had come before it was read.
+        stream: The replica's own feed; its side itself where it is known by nothing else, None where it has none.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -72,6 +73,7 @@ class Witness:
     feed: Opened
     owner: Projected
     applied: Mapping[int, int] = field(default_factory=dict)
+    stream: Opened | None = None
 
     def testify(
         self, replica: Replica, copy: Projected, suspects: Mapping[KeyText, tuple[SpelledKey, SpelledKey, str]]
@@ -98,9 +100,9 @@ class Witness:
                     replica, self.feed.snapshot, [owner[0] for owner, _, _ in spelled], copy.table
                 )
                 rows = self._rows(replica, copy, versions, spelled)
-                reached = self._reached(replica, copy, versions, [one for _, one, _ in spelled])
             except FeedError:  # the feed lacks a column: it is no witness of this replica
                 return {}
+            reached = self._reached(replica, copy, versions, [one for _, one, _ in spelled])
             mark = copy.opened.snapshot.watermark
             at = Moment(mark.monotonic, mark.read_at, _owner_time(self.owner.opened.snapshot.watermark, mark))
             clock = self.feed.snapshot.owner_clock()
@@ -159,17 +161,30 @@ class Witness:
 
         What it held then may equal several versions: the earliest of them is what it surely was past.
         """
-        told = copy.opened.snapshot
-        if not isinstance(told, Remembering):
+        if self.stream is None or not isinstance(self.stream.snapshot, Remembering):
             return {}
-        columns = tuple(item.wanted for item in copy.opened.key_items(self.contract))
+        try:
+            return self._once(self.stream, self.stream.snapshot, replica, copy, versions, keys)
+        except FeedError:  # it lacks a column, or breaks off: what the replica once held is not known
+            return {}
+
+    def _once(
+        self,
+        stream: Opened,
+        told: Remembering,
+        replica: Replica,
+        copy: Projected,
+        versions: Fetched,
+        keys: Sequence[SpelledKey],
+    ) -> dict[KeyText, int]:
+        columns = tuple(item.wanted for item in stream.key_items(self.contract))
         wanted = Keys(columns, [spellings(key) for key in keys])
-        side = compile_side(copy.opened.items, told.versions(copy.opened.wanted, wanted))
+        side = compile_side(stream.items, told.versions(stream.wanted, wanted))
         rows = row_stage(
             self.contract, side, self._names(replica), live_filter(self.contract, replica, side), ["seq", "kind"]
         )
         table = f"{copy.table}_once"
-        copy.opened.bring(f"SELECT * FROM ({rows}) WHERE kind NOT IN ({_DELETED}, {_DOUBT})", table)
+        stream.bring(f"SELECT * FROM ({rows}) WHERE kind NOT IN ({_DELETED}, {_DOUBT})", table)
         parts = [f"k{i}" for i in range(len(self.contract.key))]
         on = " AND ".join(f"o.{part} = r.{part}" for part in parts)
         order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {_IN_ORDER}) - 1 AS number"

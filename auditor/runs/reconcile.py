@@ -349,9 +349,15 @@ def _readers(contract: Contract, reference: Reference, around: Surroundings, mak
     referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
     for entity in set(contract.references().values()):
         referenced[entity] = _referenced(entity, around, make)
+    streams = {
+        replica.name: _beside(replica.feed, make)
+        for replica in contract.replicas
+        if replica.feed is not None and replica.dataset is not None
+    }
     return Readers(
-        make(reference), replicas, referenced, witness=_witness(contract, make), applied=_applied(contract, around)
-    )
+        make(reference), replicas, referenced,
+        witness=_witness(contract, make), applied=_applied(contract, around), streams=streams,
+    )  # fmt: skip
 
 
 def _applied(contract: Contract, around: Surroundings) -> dict[str, Callable[[], Mapping[int, int]]]:
@@ -377,8 +383,12 @@ def _witness(contract: Contract, make: MakeReader) -> Reader | AuditorError | No
     """The owner's feed, where it is read beside the owner's dataset; no run needs it."""
     if contract.owner.feed is None or contract.owner.reference is contract.owner.feed:
         return None
+    return _beside(contract.owner.feed, make)
+
+
+def _beside(feed: FeedRef, make: MakeReader) -> Reader | AuditorError:
     try:
-        return make(contract.owner.feed)
+        return make(feed)
     except AuditorError as error:
         return error
 

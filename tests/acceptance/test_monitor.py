@@ -154,6 +154,28 @@ def test_exactly_the_planted_drift_is_found(world: Monitored) -> None:
     }
 
 
+def test_a_copy_in_a_table_with_a_feed_beside_it_is_explained_by_both(world: Monitored) -> None:
+    """Its feed tells that it was further once, and that what it holds is none of the owner's versions."""
+    path = world.directory / "contracts" / "order.yaml"
+    beside = "dataset: read_model/orders, feed: {name: mirror, topic: mirror.orders}"
+    text = path.read_text().replace("dataset: read_model/orders", beside)
+    path.write_text(text.partition("  - {service: mirror")[0])
+    for status in ("new", "paid", "packed"):
+        world.put(24, status, 240, mirror=False)
+    for status in ("new", "packed", "paid"):
+        world.mirror.put(id=24, status=status, total=240)
+    world.copy[24] = ("paid", 240)
+    world.mirror.put(id=5, status="by hand", total=50)
+    world.copy[5] = ("by hand", 50)
+    world.put(6, "paid", 60)
+    expected = {
+        ("copy", "24", "mismatch"): ("persistent", "reordered"),
+        ("copy", "5", "mismatch"): ("persistent", "phantom_write"),
+    }
+    assert verdicts(world.monitor()) == expected
+    assert verdicts(world.audit("reconcile", "--format", "json")) == expected
+
+
 def test_what_is_met_is_owed_no_more_and_drift_is_told_until_it_has_gone(world: Monitored) -> None:
     """A second run looks at what is known to differ, tells it again under its name, and tells when it is healed."""
     world.put(1, "paid", 10, copy=False)

@@ -67,10 +67,10 @@ class OrderService:
 
     def fill(self) -> None:
         """What there is before anybody follows."""
-        self.execute(CREATE, _insert([LOST, REORDERED, KEPT, TOUCHED, SURVIVOR, TWICE, LATE, *BUSY], 10))
+        self.execute(CREATE, _insert([SURVIVOR, *BUSY], 10))
 
     def empty(self) -> None:
-        """A TRUNCATE, after which most of the special orders are made anew, but for the one that is to be gone."""
+        """A TRUNCATE, after which the orders are made that something is to go wrong with."""
         self.execute("TRUNCATE orders", _insert([LOST, REORDERED, KEPT, TOUCHED, TWICE, LATE], 20))
 
     def change_special_orders(self) -> None:

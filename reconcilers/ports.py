@@ -238,6 +238,11 @@ class PartlyKnown(Protocol):
 class Remembering(Protocol):
     """What a snapshot offers besides that knows what rows held earlier."""
 
+    @property
+    def topic(self) -> str:
+        """The topic that tells it."""
+        ...
+
     def versions(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """A relation of (at least) the remembered versions of these keys, the latest of each included.
 

@@ -96,6 +96,9 @@ GONE = frozenset({ABSENT, "deleted", "out_of_scope", ""})
 OWNER_ONLY = frozenset({Divergence.INVARIANT, Divergence.REFERENCE, Divergence.NULL_KEY})
 """Divergences of one side alone: no replication is under way in them, a second look needs no lag bound."""
 
+REFLECTS, LACKS = "reflects", "lacks"
+"""What a replica makes of a change that evidence shows: the last that it reflects, the first that it does not."""
+
 Mark = int | str | None
 """What grows with each change of an owner's row: its version number, or the canonical text of its `changed_at`."""
 
@@ -294,7 +297,7 @@ def _known_version(case: _Case) -> Judgement | None:
     if held is None or held == len(versions) - 1:
         return None
     following = versions[held + 1].since
-    changes = [version.change for version in (versions[held], versions[held + 1]) if version.change]
+    changes = [*_change(REFLECTS, versions[held]), *_change(LACKS, versions[held + 1])]
     if not case.due(following):
         return _waiting(case, following, changes)
     before = (_held(look, versions) for look in case.looks[:-1])
@@ -333,7 +336,12 @@ def _held(look: Look, versions: Sequence[Version]) -> int | None:
 def _healing(looks: Sequence[Look]) -> tuple[Mapping[str, str | None], ...]:
     """The change that the replica did not have yet when it was last seen to differ."""
     known = next((look.history for look in reversed(looks) if look.history is not None), None)
-    return (known.versions[-1].change,) if known is not None and known.versions[-1].change else ()
+    return tuple(_change(REFLECTS, known.versions[-1])) if known is not None and known.versions else ()
+
+
+def _change(what: str, version: Version) -> list[Mapping[str, str | None]]:
+    """What brought a version, with what the replica makes of it; nothing where that is not known."""
+    return [{"replica": what, **version.change}] if version.change else []
 
 
 def _no_version(case: _Case) -> Judgement | None:
@@ -344,13 +352,13 @@ def _no_version(case: _Case) -> Judgement | None:
     if case.history.complete or case.history.reached >= 0:
         found = case.finding.cause
         cause = found if found is not Cause.UNKNOWN else Cause.PHANTOM_WRITE
-        last = [version.change for version in versions[-1:] if version.change]
+        last = _change(LACKS, versions[-1])
         return case.persistent(case.looks[0].end, cause, "", last) if case.due(case.looks[0].end) else None
     told = next((version for version in versions if version.change), versions[0])
     if not case.due(told.since):
         return None
     note = "it is no version that the change stream tells of; what the row was before that is not known"
-    return case.persistent(told.since, Cause.UNKNOWN, note, [told.change] if told.change else [])
+    return case.persistent(told.since, Cause.UNKNOWN, note, _change(LACKS, told))
 
 
 def _last_index(versions: Sequence[Version], digest: str) -> int | None:

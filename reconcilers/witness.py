@@ -56,6 +56,15 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stream:
+    """What is known of the stream as a whole; see `reconcilers.ports.Remembering`."""
+
+    topic: str
+    clock: tuple[datetime, datetime] | None
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Witness:
     """The owner's feed, opened beside the two sides.
 
@@ -105,10 +114,10 @@ class Witness:
             reached = self._reached(replica, copy, versions, [one for _, one, _ in spelled])
             mark = copy.opened.snapshot.watermark
             at = Moment(mark.monotonic, mark.read_at, _owner_time(self.owner.opened.snapshot.watermark, mark))
-            clock = self.feed.snapshot.owner_clock()
-            whole = self.feed.snapshot.whole_history()
+            told = self.feed.snapshot
+            stream = _Stream(told.topic, told.owner_clock(), told.whole_history())
             for key in some:
-                history = _history(rows.get(key, ()), suspects[key][2], at, clock, whole=whole)
+                history = _history(rows.get(key, ()), suspects[key][2], at, stream)
                 if history is not None:
                     found[key] = replace(
                         history, passed=_passed(history, self.applied), reached=_number(history, reached.get(key))
@@ -244,19 +253,20 @@ def _history(
     versions: Sequence[Mapping[str, Any]],
     replica: str,
     at: Moment,
-    clock: tuple[datetime, datetime] | None,
-    *,
-    whole: bool,
+    stream: _Stream,
 ) -> History | None:
     """The versions of one key; None where they may mislead."""
     if not versions:
-        return History((Version(ABSENT, float("-inf")),), complete=True) if whole else None
+        return History((Version(ABSENT, float("-inf")),), complete=True) if stream.whole else None
     if not versions[-1]["current"] or any(one["kind"] == _DOUBT or _is_unknown(one) for one in versions):
         return None
-    known = [Version(ABSENT, float("-inf"))] if whole else []
-    known += [Version(_digest(one, replica), at.monotonic - _age(one, at, clock), _change(one)) for one in versions]
+    known = [Version(ABSENT, float("-inf"))] if stream.whole else []
+    known += [
+        Version(_digest(one, replica), at.monotonic - _age(one, at, stream.clock), _change(one, stream.topic))
+        for one in versions
+    ]
     # A row that a snapshot told first was something else before, and nobody knows what.
-    return History(tuple(known), complete=whole and versions[0]["kind"] != _BACKFILL)
+    return History(tuple(known), complete=stream.whole and versions[0]["kind"] != _BACKFILL)
 
 
 def _number(history: History, told: int | None) -> int:
@@ -308,11 +318,12 @@ def _age(version: Mapping[str, Any], at: Moment, clock: tuple[datetime, datetime
     return max(ages)
 
 
-def _change(version: Mapping[str, Any]) -> dict[str, str | None]:
+def _change(version: Mapping[str, Any], topic: str) -> dict[str, str | None]:
     """A version's change, as evidence shows it."""
     committed: datetime | None = version["committed"]
     return {
         "change": "delete" if version["kind"] == _DELETED else "write",
+        "topic": topic,
         "partition": str(version["part"]),
         "offset": str(version["off"]),
         "position": version["place"] or None,

@@ -93,13 +93,16 @@ def _tell(history: FindingHistory, stream: TextIO) -> None:
 
 
 def _tell_changes(changes: Sequence[Mapping[str, str | None]], stream: TextIO) -> None:
-    """The owner's changes that matter, each with the members that its feed gave."""
-    from auditor.commands.drawing import write_table
+    """The owner's changes that matter: what the replica makes of each, when it was, and where it stands."""
     from auditor.reports.visible import shown
 
-    heads = tuple(dict.fromkeys(name for change in changes for name in change))
     stream.write("\nWhat the owner changed\n")
-    write_table(stream, heads, [tuple(shown(change.get(name)) for name in heads) for change in changes])
+    for change in changes:
+        told = {name: shown(value) for name, value in change.items() if value is not None}
+        stream.write(f"{told.get('replica', ''):<10}{told.get('change', '')}  {told.get('committed_at', '')}\n")
+        where = f"{told.get('topic', '')}/{told.get('partition', '')}@{told.get('offset', '')}"
+        beside = [f"{name} {told[name]}" for name in ("position", "transaction") if name in told]
+        stream.write(f"{'':<10}{', '.join([where, *beside])}\n")
 
 
 def _earlier_values(history: FindingHistory) -> Iterator[tuple[str, ...]]:

@@ -84,6 +84,11 @@ class FeedSnapshot(StreamingSnapshot):
         clock = reader.clock
         self.watermark = Watermark(reader.dataset, clock.now(), clock.monotonic(), position=reached, display=reached)
 
+    @property
+    def topic(self) -> str:
+        """See `reconcilers.ports.Remembering`."""
+        return self._table.topic
+
     def scan(self, wanted: Sequence[Wanted]) -> RawRelation:
         """See `reconcilers.ports.Snapshot.scan`."""
         return self._relation(wanted, _LIVE)

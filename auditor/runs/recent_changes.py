@@ -45,10 +45,10 @@ def recent_changes(
     columns = [*VERSION_COLUMNS, *(f"t{i}" for i in range(len(fields)))]
     rows = workspace.cursor().execute(f'SELECT {", ".join(columns)} FROM "{table}" ORDER BY epoch, p0, p1, p2, seq')
     told = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
-    return tuple(_documents(told, fields))[-CHANGES_MAX:]
+    return tuple(_documents(told, fields, snapshot.topic))[-CHANGES_MAX:]
 
 
-def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[ChangeDocument]:
+def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str], topic: str) -> Iterator[ChangeDocument]:
     before: dict[str, str | None] = {}
     for row in rows:
         committed: datetime | None = row["committed"]
@@ -56,6 +56,7 @@ def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterato
             "change": _KINDS.get(row["kind"], "write"),
             "committed_at": None if committed is None else f"{committed.isoformat(timespec='microseconds')}Z",
             "position": row["place"] or None,
+            "topic": topic,
             "partition": str(row["part"]),
             "offset": str(row["off"]),
         }

@@ -82,11 +82,19 @@ class RemadeTopicError(FeedError):
 
     Attributes:
         topic: Which.
+        partition: Of the topic: where that was seen.
+        following: The offset that it had been read up to.
+        last_stamp: The time of the last record that was read of it, in milliseconds since 1970; None: nobody knows.
     """
 
-    def __init__(self, message: str, *, topic: str, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, topic: str, partition: int, following: int, last_stamp: int | None, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.topic = topic
+        self.partition = partition
+        self.following = following
+        self.last_stamp = last_stamp
 
 
 class RetentionGapError(FeedError):

@@ -97,11 +97,13 @@ class Follower:
         """Where to read on; what was lost meanwhile is noted."""
         topic, part = partition
         if offset.following > end:
-            raise _remade(self.feed, partition, f"it ends at {end}, before the {offset.following} that was read up to")
+            what = f"it ends at {end}, before the {offset.following} that was read up to"
+            raise _remade(self.feed, partition, offset, what)
         if offset.last is not None and offset.last_stamp is not None:
             last = LastRead(offset.last, offset.last_stamp, offset.last_digest)
             if is_same_log(self.source, partition, last) is False:
-                raise _remade(self.feed, partition, f"at {offset.last} stands another record than was read there")
+                what = f"at {offset.last} stands another record than was read there"
+                raise _remade(self.feed, partition, offset, what)
         if offset.following < first:
             what = "records were removed before they were read"
             self.state.lose(topic, part, (offset.following, first - 1), what, self.clock.now())
@@ -282,10 +284,10 @@ class _Collected:
         return Step(tuple(self._intakes.values()), moves, self._dead, passes, self._seqs)
 
 
-def _remade(feed: str, partition: Partition, what: str) -> RemadeTopicError:
+def _remade(feed: str, partition: Partition, offset: Offset, what: str) -> RemadeTopicError:
     topic, part = partition
     return RemadeTopicError(
         f"reading {feed}, {topic}/{part}: the topic was made anew or cut off: {what}",
         hint="what was kept of the topic is not what it says now: it is to be read again from its beginning",
-        topic=topic,
-    )
+        topic=topic, partition=part, following=offset.following, last_stamp=offset.last_stamp,
+    )  # fmt: skip

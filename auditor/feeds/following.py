@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
@@ -12,7 +13,6 @@ from contracts.errors import AuditorError, RemadeTopicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     import duckdb
 
@@ -49,6 +49,8 @@ class Following:
         self._lock = threading.Condition()
         self._open = 0
         self._ends: Mapping[Partition, int] = {}
+        self.remade: dict[str, str] = {}
+        """Topics that this process found to be made anew, each with a sentence."""
 
     def wanted(self, topic: str) -> Sequence[str]:
         """The columns of a topic that contracts name.
@@ -142,15 +144,29 @@ class Following:
                 try:
                     follower.begin()
                 except RemadeTopicError as error:
-                    self._say(f"{error.message}; it is read again from its beginning")
-                    follower.state.forget(error.topic)
-                    follower.close()
-                    follower = self._make()
+                    follower = self._read_anew(follower, error)
                 else:
                     return follower
         except BaseException:
             follower.close()
             raise
+
+    def _read_anew(self, follower: Follower, error: RemadeTopicError) -> Follower:
+        """Forget a topic that is not the log any more that was read, and remember that it was another.
+
+        What the old log said and the new one does not is lost, so that the new one is not known to tell every row,
+        though it is read from its first record: not before a snapshot that began after the last record of the old one.
+        """
+        self._say(f"{error.message}; it is read again from its beginning")
+        follower.state.forget(error.topic)
+        follower.close()
+        follower = self._make()
+        what = "the topic was made anew or cut off, and what it told before is not in it any more"
+        stamp = error.last_stamp
+        last = follower.clock.now() if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
+        follower.state.lose(error.topic, error.partition, (0, error.following - 1), what, last)
+        self.remade[error.topic] = f"{error.message}; it was read again from its beginning"
+        return follower
 
     @property
     def _follower_now(self) -> Follower:

@@ -142,6 +142,9 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "started": lambda members: f"following {', '.join(members['entities'])}",
     "finding": _finding_line,
     "consistency": lambda members: "; ".join(consistency_lines(members["replicas"])),
+    "incomplete": lambda members: (
+        f"{members['entity']} is not known whole: {members['feed']}/{members['topic']}: {visible(members['message'])}"
+    ),
     "sign": sign_line,
     "trouble": lambda members: f"trouble with {members['what']}: {visible(members['message'])}",
     "trouble_over": lambda members: f"{members['what']} is well again",

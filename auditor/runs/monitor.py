@@ -79,6 +79,7 @@ class Monitor:
     followed: Mapping[str, Following]
     entities: list[MonitoredEntity] = field(default_factory=list)
     runs: list[EntityRun] = field(default_factory=list)
+    _told_of_feeds: set[tuple[str, str]] = field(default_factory=set)
 
     def take_on(self, contracts: Sequence[Contract]) -> None:
         """Prepare to look at these."""
@@ -152,16 +153,22 @@ class Monitor:
             watch.suspicion.give_up(clock.now())
         tell_late(self.runs, self.around)
 
-    def tell_of_feeds(self) -> None:
-        """Say what of the feeds is not known."""
+    def tell_of_feeds(self) -> list[dict[str, str]]:
+        """Note what of the feeds is not known with the entities that depend on it; returns what had not been told."""
+        news: list[dict[str, str]] = []
         for entity in self.entities:
             for following, duty in entity.duties:
-                if note := following.incomplete(duty.topic):
-                    known = entity.run.first.notes if entity.run.first is not None else []
-                    told = f"{following.feed}/{duty.topic}: {note}"
-                    if told not in known:
-                        known.append(told)
-                        self.around.say(f"{entity.contract.entity}: {told}")
+                note = following.incomplete(duty.topic) or following.remade.get(duty.topic)
+                if not note:
+                    continue
+                told = f"{following.feed}/{duty.topic}: {note}"
+                if entity.run.first is not None and told not in entity.run.first.notes:
+                    entity.run.first.notes.append(told)
+                if (entity.contract.entity, told) not in self._told_of_feeds:
+                    self._told_of_feeds.add((entity.contract.entity, told))
+                    place = {"entity": entity.contract.entity, "feed": following.feed, "topic": duty.topic}
+                    news.append({**place, "message": note})
+        return news
 
     def result(self, run_id: str, started: datetime) -> RunResult:
         """Everything that was found."""
@@ -213,7 +220,8 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
             monitor.take_on(scope)
             gone = monitor.look_at_everything(time)
             monitor.recheck(time)
-        monitor.tell_of_feeds()
+        for told in monitor.tell_of_feeds():
+            listener.say(f"{told['entity']}: {told['feed']}/{told['topic']}: {told['message']}")
         healed(monitor, gone)
         result = monitor.result(run_id, started)
         findings = list(result.findings)

@@ -120,6 +120,8 @@ class Rounds:
         while not self.stop():
             began = self.clock.monotonic()
             self._read()
+            for told in self.monitor.tell_of_feeds():
+                self._tell("incomplete", **told)
             for entity in self.monitor.entities:
                 if not self.stop():
                     self._try(entity.contract.entity, lambda entity=entity: self._look(entity))  # type: ignore[misc]

@@ -426,3 +426,75 @@ def test_a_key_that_is_written_again_and_again_and_stays_wrong_is_a_sign(world: 
     assert outcome.code == 1, outcome.err
     signs = {one["sign"]: (one["records"], one["keys"]) for one in outcome.json["signs"]}
     assert signs["reapplied"] == (4, 1)
+
+
+def anew(world: Monitored, *, snapshot: bool) -> None:
+    """The owner's topic is made anew, and holds the rows as they are now, or only what changes from now on."""
+    world.save()
+    before, world.owner = world.owner, ChangeFeed("shop.orders", started=time.time() - 600)
+    rows = list(before.rows.values())
+    if snapshot:
+        world.owner.snapshot(rows)
+    else:
+        world.owner.rows = before.rows
+        for row in rows:
+            world.owner.put(**row)
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_topic_that_was_made_anew_is_trouble_until_a_snapshot_tells_every_row(
+    world: Monitored, *, snapshot: bool
+) -> None:
+    """All that the copies hold is right, and yet what the old topic told is lost: exit code 2, named with the topic."""
+    assert world.monitor().code == 0
+    anew(world, snapshot=snapshot)
+    outcome = world.monitor()
+    report = outcome.json
+    assert (outcome.code, report["exit_reasons"], report["findings"]) == (2, ["incomplete"], []), outcome.err
+    coverage = report["entities"][0]["replicas"][0]["coverage"]
+    assert coverage["complete"] is False
+    assert any("shop/shop.orders" in note and "made anew or cut off" in note for note in coverage["notes"])
+    assert world.monitor().code == (0 if snapshot else 2), "it was told anew, or it was not"
+
+
+def test_a_topic_whose_end_was_cut_off_is_trouble(world: Monitored) -> None:
+    """A leader that lacked the last records: what was read of them is not what the topic says."""
+    world.put(1, "paid", 10)
+    assert world.monitor().code == 0
+    del world.owner.records[-1]
+    outcome = world.monitor()
+    assert (outcome.code, outcome.json["exit_reasons"][-1]) == (2, "incomplete"), outcome.err
+
+
+def test_records_that_were_removed_unread_are_trouble_until_a_snapshot_has_told_every_row(world: Monitored) -> None:
+    """The topic keeps records for less long than the monitor was away: exit code 2, with the offsets."""
+    assert world.monitor().code == 0
+    for key in range(1, 4):
+        world.put(key, "paid", key)
+    unread = world.owner.records[20:]
+    world.owner.records = unread[1:]
+    outcome = world.monitor()
+    assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["incomplete"]), outcome.err
+    (note, *_) = outcome.json["entities"][0]["replicas"][0]["coverage"]["notes"]
+    assert "records were removed before they were read (offsets 20 to 20)" in note
+    assert world.monitor().code == 2, "nobody has told since"
+    world.owner.started = time.time()  # a snapshot that began after that
+    world.owner.snapshot(list(world.owner.rows.values()))
+    assert world.monitor().code == 0
+
+
+def test_a_monitor_that_goes_on_tells_what_it_does_not_know(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """A topic that was made anew is an event of its own, with its place."""
+    assert world.monitor().code == 0
+    anew(world, snapshot=False)
+    world.save()
+    process = audit_process("monitor", "--format", "json")
+    assert process.stdout is not None
+    events = (json.loads(line) for line in process.stdout)
+    told = next(event for event in events if event["event"] == "incomplete")
+    assert (told["entity"], told["feed"], told["topic"]) == ("order", "shop", "shop.orders")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0

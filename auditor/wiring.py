@@ -170,16 +170,20 @@ class Wiring:
         committed = committed_offsets(Broker.of(group.feed, settings), group.group_id)
         return {part: offset for (topic, part), offset in committed.items() if topic == feed.topic}
 
-    def monitor(self, contracts: Iterable[Contract], scope: Iterable[Contract]) -> MonitoredFeeds:
+    def monitor(self, contracts: Iterable[Contract], scope: Iterable[Contract], member: str = "") -> MonitoredFeeds:
         """Have the feeds of some contracts followed by a monitor from now on; returns them.
 
         Args:
             contracts: Every contract.
             scope: Those that are monitored.
+            member: The name of this monitor among those who share the work as one consumer group; empty: it is alone.
+
+        Raises:
+            UsageError: Some of it cannot be shared.
         """
         from auditor.feeds.monitored import MonitoredFeeds
 
-        self._feeds = monitored = MonitoredFeeds(self.settings, contracts, scope)
+        self._feeds = monitored = MonitoredFeeds(self.settings, contracts, scope, member)
         return monitored
 
     def scanned_connection(self, reference: Reference) -> str:

@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import feed, files, findings, incremental, rate_limit, servers, startup
+from benchmarks import feed, files, findings, incremental, monitors, rate_limit, servers, startup
 from tests.services import Kafka, MariaDB, PostgreSQL, SchemaRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup", "feed",
-         "feed-batches", "incremental", "incremental-mariadb")  # fmt: skip
+         "feed-batches", "monitors", "incremental", "incremental-mariadb")  # fmt: skip
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -89,6 +89,9 @@ class Bench:
             "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
             "feed": lambda: feed.compare(
                 self.kafka, self.registry, work, events=600_000 // self.divisor, rounds=self.rounds
+            ),
+            "monitors": lambda: monitors.compare(
+                self.kafka, self.registry, work, events=1_000_000 // self.divisor, rounds=self.rounds
             ),
             "feed-batches": lambda: feed.batches(
                 work, keys=5_000_000 // min(self.divisor, 5), events=6_000_000 // self.divisor

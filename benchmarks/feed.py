@@ -43,7 +43,7 @@ _RIVALS = Path(__file__).parent / "rivals"
 
 def compare(kafka: Kafka, registry: SchemaRegistry, directory: Path, *, events: int, rounds: int) -> bool:
     """From the broker to what is kept: whole processes, start-up included."""
-    size = _produce(kafka, registry, events)
+    size = produce(kafka, registry, events, TOPIC)
     runs = in_turn(_contenders(kafka, registry, directory, events), directory, rounds=rounds)
     print(f"\n## Feed: {events:,} events of {size:.0f} bytes, {PARTITIONS} partitions\n")
     print(f"{'':28} {'CPU µs/event':>13} {'events/s':>9} {'MiB':>6}")
@@ -61,16 +61,16 @@ def compare(kafka: Kafka, registry: SchemaRegistry, directory: Path, *, events: 
     return met and peak <= PEAK_MAX_MIB
 
 
-def _produce(kafka: Kafka, registry: SchemaRegistry, events: int) -> float:
-    """Fill the topic once; returns the mean size of an event."""
-    kafka.create_topic(TOPIC, PARTITIONS)
+def produce(kafka: Kafka, registry: SchemaRegistry, events: int, topic: str) -> float:
+    """Fill a topic once; returns the mean size of an event."""
+    kafka.create_topic(topic, PARTITIONS)
     source = Events(
-        registry.register(f"{TOPIC}-key", KEY), registry.register(f"{TOPIC}-value", VALUE), keys=max(events // 4, 1)
+        registry.register(f"{topic}-key", KEY), registry.register(f"{topic}-value", VALUE), keys=max(events // 4, 1)
     )
     size = 0
     with closing(kafka.producer(linger_ms=50, batch_size=256 * 1024)) as producer:
         for partition, key, value in source.take(events):
-            producer.send(TOPIC, key=key, value=value, partition=partition)
+            producer.send(topic, key=key, value=value, partition=partition)
             size += len(key) + len(value)
         producer.flush()
     return size / events

@@ -1,9 +1,10 @@
 """`audit monitor`."""
 
-# ruff: noqa: FBT002 - Typer reads options from a signature
+# ruff: noqa: FBT002, PLR0913, PLR0917 - Typer reads options from a signature
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -42,6 +43,10 @@ def monitor(
         int | None,
         typer.Option(metavar="N", min=0, max=65535, help="Serve figures for Prometheus on this machine; 0: any port."),
     ] = None,
+    member: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Share the partitions with other members of the feeds' `group_id`."),
+    ] = None,
     deadline: Annotated[
         str | None, typer.Option(metavar="DURATION", help="When it ends, whatever is left to judge by then.")
     ] = None,
@@ -49,6 +54,8 @@ def monitor(
     """Follow the change streams: what the owners' changes oblige their copies to, and which of it is not met.
 
     Without --until-caught-up it goes on until SIGTERM or Ctrl-C, and what it finds is told as it is judged.
+
+    With --member, several monitors share the work: each reads the partitions that the consumer group gives it.
 
     Exit codes: 0 everything that was owed is met, or it was stopped; 1 there is drift; 2 trouble.
     """
@@ -70,6 +77,7 @@ def monitor(
         max_wait=duration("--max-wait", max_wait) or timedelta(),
         deadline=duration("--deadline", deadline),
         kind="monitor",
+        member=_member(member),
     )
     wiring, catalog = opened(invocation)
     wanted = replace(wanted, undecided_tolerated=wiring.settings.tolerate.undecided)
@@ -77,6 +85,20 @@ def monitor(
         return _follow(invocation, form, wanted, metrics_port, wiring, catalog)
     job = catch_up(wanted, wiring, catalog, SystemClock(), Listener(invocation.say))
     return write_job(job, invocation, form)
+
+
+def _member(name: str | None) -> str:
+    """A name that a broker and a file system take.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", name):
+        raise UsageError(
+            f"--member: {name!r} is no name of a member",
+            hint="expected up to 64 letters, digits, `.`, `_` and `-`, such as the name of the host",
+        )
+    return name or ""
 
 
 def _follow(

@@ -19,6 +19,7 @@ from reconcilers.streams.state import FeedState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from auditor.feeds.ports import RecordDecoder
     from auditor.settings import Settings
     from contracts.contract import Contract, FeedRef, Replica
 
@@ -103,12 +104,17 @@ class Feeds:
         if not wanted:
             raise FeedError(f"reading the feed {name}: no contract names a topic of it", hint="name one in a contract")
         state = self._state(name)
+        decoder = self._keeping(name, state)
+        source = open_feed(self._settings, name, tuple(wanted))
+        return Follower(name, source, decoder, state)
+
+    def _keeping(self, name: str, state: FeedState) -> RecordDecoder:
+        """Make room for what contracts want of a feed; returns what tells what its records mean."""
+        wanted = self.wanted_of(name)
         for topic, one in wanted.items():
             state.keep(topic, tuple(one.columns), one.key)
-        source = open_feed(self._settings, name, tuple(wanted))
         hints = {topic: one.columns for topic, one in wanted.items()}
-        feed, directory = self._settings.feed(name), self._settings.workspace.directory
-        return Follower(name, source, decoder_of(name, feed, directory, hints), state)
+        return decoder_of(name, self._settings.feed(name), self._settings.workspace.directory, hints)
 
     def _state(self, name: str) -> FeedState:
         """What is kept of a feed from run to run; of a recorded one nothing, since its file is all there.

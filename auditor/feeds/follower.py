@@ -76,13 +76,19 @@ class Follower:
         """Kept by this process."""
         self._dead = {topic: state.dead_letters(topic)[0] for topic in state.tables}
         self.seen: dict[str, Seen] = {topic: Seen() for topic in state.tables}
+        self.losses = 0
+        """How often partitions were taken from us: what was seen of them is not ours to judge any more."""
 
-    def begin(self) -> None:
+    def begin(self, check: Callable[[], None] = lambda: None) -> None:
         """Go to where reading stopped; a partition that was never read begins at its first record.
+
+        Args:
+            check: Raises when the run is to end.
 
         Raises:
             FeedError: The feed cannot be read.
         """
+        check()
         partitions = list(self.source.partitions())
         first, end = self.source.beginning(partitions), self.source.end(partitions)
         stored = self.state.offsets()
@@ -90,18 +96,22 @@ class Follower:
         self.state.begin(fresh)
         for partition in partitions:
             offset = stored.get(partition) or fresh[partition]
-            self._offsets[partition] = self._still_there(partition, offset, first[partition], end[partition])
+            self._offsets[partition] = self._still_there(
+                partition, offset, (first[partition], end[partition]), self.source
+            )
             self.source.seek(partition, self._offsets[partition].following)
 
-    def _still_there(self, partition: Partition, offset: Offset, first: int, end: int) -> Offset:
+    def _still_there(
+        self, partition: Partition, offset: Offset, there: tuple[int, int], source: RecordSource
+    ) -> Offset:
         """Where to read on; what was lost meanwhile is noted."""
-        topic, part = partition
+        (topic, part), (first, end) = partition, there
         if offset.following > end:
             what = f"it ends at {end}, before the {offset.following} that was read up to"
             raise _remade(self.feed, partition, offset, what)
         if offset.last is not None and offset.last_stamp is not None:
             last = LastRead(offset.last, offset.last_stamp, offset.last_digest)
-            if is_same_log(self.source, partition, last) is False:
+            if is_same_log(source, partition, last) is False:
                 what = f"at {offset.last} stands another record than was read there"
                 raise _remade(self.feed, partition, offset, what)
         if offset.following < first:
@@ -122,11 +132,12 @@ class Follower:
         Raises:
             FeedError: The feed cannot be read or understood.
         """
-        partitions = list(self._offsets)
-        ends = self.source.end(partitions)
-        while any(self.source.position(one) < ends[one] for one in partitions):
+        ends = dict(self.source.end(list(self._offsets)))
+        while any(self.source.position(one) < ends[one] for one in self._offsets if one in ends):
             check()
             self.step(POLL_SECONDS)
+            if given := self._offsets.keys() - ends.keys():
+                ends |= self.source.end(sorted(given))
         self.settle()
         for topic, notes in self.decoder.notes().items():
             if topic in self.state.tables:
@@ -154,6 +165,17 @@ class Follower:
         """Go back to where the last whole batch ended: what was read since could not be kept."""
         for partition, offset in self._offsets.items():
             self.source.seek(partition, offset.following)
+
+    def partitions(self) -> Sequence[Partition]:
+        """What we read, ordered."""
+        return sorted(self._offsets)
+
+    def hold(self) -> bool:
+        """Whether what was read is still ours to judge."""
+        return True
+
+    def note(self) -> None:
+        """Note how far we are for whoever watches; nobody does."""
 
     def settle(self) -> None:
         """Keep the positions that have moved without a record being seen: control records have offsets, too."""

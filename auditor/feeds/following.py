@@ -109,6 +109,19 @@ class Following:
         """How many records this process has kept."""
         return self._follower.records if self._follower is not None else 0
 
+    @property
+    def losses(self) -> int:
+        """How often partitions were taken from this process by the group that it is a member of."""
+        return self._follower_now.losses
+
+    def hold(self) -> bool:
+        """Whether what was read is still ours to judge; a group is asked for it."""
+        return self._follower_now.hold()
+
+    def partitions(self) -> Sequence[Partition]:
+        """What is ours now, ordered."""
+        return self._follower_now.partitions()
+
     def lag(self) -> Mapping[Partition, int]:
         """How many offsets each partition is behind its end."""
         return lag(self._follower_now.source)
@@ -126,7 +139,7 @@ class Following:
 
     def _catch_up(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
         if self._follower is None:
-            self._follower = self._opened(workspace)
+            self._follower = self._opened(workspace, check or workspace.halt.check)
         try:
             self._ends = self._follower.catch_up(check or workspace.halt.check)
         except AuditorError:
@@ -134,15 +147,16 @@ class Following:
             raise
         for topic in self._follower.state.tables:
             self._follower.state.fold(topic)
+        self._follower.note()
 
-    def _opened(self, workspace: Workspace) -> Follower:
+    def _opened(self, workspace: Workspace, check: Callable[[], None]) -> Follower:
         """Open the feed; a topic that was made anew is read again from its beginning."""
         workspace.closing.append(self.close)
         follower = self._make()
         try:
             while True:
                 try:
-                    follower.begin()
+                    follower.begin(check)
                 except RemadeTopicError as error:
                     follower = self._read_anew(follower, error)
                 else:

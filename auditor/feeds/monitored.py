@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditor.feeds.feeds import STATE_SHARE, Feeds
-from contracts.errors import WorkspaceError
+from auditor.settings import KafkaFeed
+from contracts.errors import UsageError, WorkspaceError
 from reconcilers.streams.obligations import Duty
 from reconcilers.streams.state import FeedState
 
@@ -28,10 +29,20 @@ class MonitoredFeeds(Feeds):
         contracts: Every contract: those that are not monitored now may share a topic with those that are, and what it
             obliges their replicas to must not be lost.
         scope: Those that are monitored now.
+        member: The name of this monitor among those who share the work as one consumer group; empty: it is alone.
+
+    Raises:
+        UsageError: Some of it cannot be shared.
     """
 
-    def __init__(self, settings: Settings, contracts: Iterable[Contract], scope: Iterable[Contract]) -> None:
+    def __init__(
+        self, settings: Settings, contracts: Iterable[Contract], scope: Iterable[Contract], member: str = ""
+    ) -> None:
         super().__init__(settings)
+        scope = list(scope)
+        if member:
+            require_shareable(settings, scope)
+        self._member = member
         everything = [contract for contract in contracts if contract.owner.feed is not None]
         self.want(everything)
         self._topics = {(ref.name, ref.topic) for contract in scope for ref in _feeds(contract)}
@@ -59,14 +70,39 @@ class MonitoredFeeds(Feeds):
         return found
 
     def _follower(self, name: str) -> Follower:
-        follower = super()._follower(name)
+        follower = self._shared(name) if self._member else super()._follower(name)
         follower.state.take_on(duty for feed, duty in self._duties if feed == name)
         return follower
+
+    def _shared(self, name: str) -> Follower:
+        """As a member of the feed's group: with a state of its own, which is opened before anybody is told of us."""
+        from auditor.feeds.kafka.broker import Broker
+        from auditor.feeds.kafka.groups import committed_offsets
+        from auditor.feeds.opening import join_feed, open_feed
+        from auditor.feeds.shared_follower import SharedFollower
+
+        settings, feed, topics = self._settings, self._settings.feed(name), tuple(self.wanted_of(name))
+        if not isinstance(feed, KafkaFeed):
+            raise TypeError(f"{name} has no group")
+        state = self._state(name)
+        try:
+            decoder = self._keeping(name, state)
+            return SharedFollower(
+                name,
+                join=lambda starts: join_feed(settings, name, topics, starts, self._member),
+                alone=lambda topic: open_feed(settings, name, (topic,)),
+                noted=lambda: committed_offsets(Broker.of(name, feed), feed.group_id),
+                decoder=decoder,
+                state=state,
+            )
+        except BaseException:
+            state.close()
+            raise
 
     def _state(self, name: str) -> FeedState:
         """The monitor's own state: one process alone may go on with it."""
         workspace = self._settings.workspace
-        path = workspace.directory / "feeds" / "monitor" / f"{name}.duckdb"
+        path = workspace.directory / "feeds" / "monitor" / self._member / f"{name}.duckdb"
         try:
             return FeedState(
                 path, memory_limit=f"{int(workspace.memory_limit * STATE_SHARE)}B", threads=workspace.threads
@@ -76,8 +112,38 @@ class MonitoredFeeds(Feeds):
                 raise
             raise WorkspaceError(
                 f"monitoring the feed {name}: another monitor holds its state {path}",
-                hint="let one monitor alone follow a feed, or give this one its own workspace.directory",
+                hint="let one monitor alone follow a feed, share it as a group by `--member`, each with its own name, "
+                "or give this one its own workspace.directory",
             ) from error
+
+
+def require_shareable(settings: Settings, scope: Iterable[Contract]) -> None:
+    """Make sure that members who each see some partitions can judge these contracts.
+
+    Raises:
+        UsageError: One that they cannot; each is named.
+    """
+    problems = []
+    for contract in scope:
+        refs = _feeds(contract)
+        if contract.owner.dataset is None and contract.owner.query is None:
+            problems.append(f"{contract.entity} has an owner that is known by its feed alone")
+        problems += [
+            f"{contract.entity} at {copy.name} has a feed of its own"
+            for copy in contract.replicas
+            if copy.feed is not None
+        ]
+        problems += [
+            f"the feed {ref.name} of {contract.entity} is recorded"
+            for ref in refs
+            if not isinstance(settings.feed(ref.name), KafkaFeed)
+        ]
+    if problems:
+        raise UsageError(
+            f"monitoring as a member of a group: {'; '.join(problems)}: what is told in one partition would be needed "
+            "in all",
+            hint="name the entities that can be shared, and let one monitor without `--member` follow the others",
+        )
 
 
 def _feeds(contract: Contract) -> list[FeedRef]:

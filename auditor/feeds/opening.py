@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditor.settings import KafkaFeed
+from contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +43,7 @@ def join_feed(
     name: str,
     topics: Iterable[str],
     stored: Callable[[Sequence[Partition]], Mapping[Partition, int]],
+    member: str | None = None,
 ) -> SharedSource:
     """The records of those partitions that are ours among all who follow the feed as one group.
 
@@ -50,20 +52,18 @@ def join_feed(
         name: Of the feed.
         topics: What to read.
         stored: Gives the next offset of each partition that was read before; the others begin where the settings say.
+        member: The name of this member for good, or None.
 
     Raises:
-        UsageError: There is no such feed.
+        UsageError: There is no such feed, or it is recorded.
         SettingsError: Its settings contradict themselves, or a certificate cannot be read.
         FeedError: It cannot be reached, does not let us in, or lacks a topic.
     """
     feed = settings.feed(name)
     if not isinstance(feed, KafkaFeed):
-        from auditor.feeds.recorded import RecordedSource
-
-        source = RecordedSource(name, feed.path, topics)
-        for partition, offset in stored(source.partitions()).items():
-            source.seek(partition, offset)
-        return source
+        raise UsageError(
+            f"sharing the feed {name}: it is recorded, and has no group", hint="let one process alone read it"
+        )
     from auditor.feeds.kafka.broker import Broker
     from auditor.feeds.kafka.member import KafkaMember
 
@@ -74,4 +74,5 @@ def join_feed(
         stored=stored,
         isolation_level=feed.isolation_level,
         bootstrap_from=feed.bootstrap_from,
+        name=member,
     )

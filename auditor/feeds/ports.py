@@ -94,6 +94,10 @@ class SharedSource(RecordSource, Protocol):
     next.
     """
 
+    def is_settled(self) -> bool:
+        """Whether the group has told us what is ours, perhaps nothing, and all of it is being read."""
+        ...
+
     def tell(self, offsets: Mapping[Partition, int]) -> bool:
         """Note the next offset of each for whoever watches; False where nobody took note.  We never read on from it."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Integer, delete, func, insert, select
 
 from auditor.ledger.tables import ARRIVALS
 
@@ -26,20 +26,28 @@ class ArrivedHour(NamedTuple):
     within_1h: int
 
 
-def put(connection: Connection, hours: Iterable[ArrivedHour]) -> None:
-    """Write hours down, in the place of what was known of them: a monitor counts each from its beginning."""
+def put(connection: Connection, hours: Iterable[ArrivedHour], member: str = "") -> None:
+    """Write hours down, in the place of what was known of them: a monitor counts each from its beginning.
+
+    Args:
+        connection: Within a transaction.
+        hours: The hours.
+        member: Who counted, where several share the work: each counts for itself.
+    """
     for hour in hours:
         same = (
             (ARRIVALS.c.entity == hour.entity) & (ARRIVALS.c.replica == hour.replica) & (ARRIVALS.c.hour == hour.hour)
-        )
+            & (ARRIVALS.c.member == member)
+        )  # fmt: skip
         connection.execute(delete(ARRIVALS).where(same))
-        connection.execute(insert(ARRIVALS), hour._asdict())
+        connection.execute(insert(ARRIVALS), {**hour._asdict(), "member": member})
 
 
 def known(connection: Connection) -> list[ArrivedHour]:
-    """Every hour, ordered by entity, replica and time."""
-    wanted = select(*(ARRIVALS.c[name] for name in ArrivedHour._fields))
-    rows = connection.execute(wanted.order_by(ARRIVALS.c.entity, ARRIVALS.c.replica, ARRIVALS.c.hour))
+    """Every hour, all members together, ordered by entity, replica and time."""
+    place = ARRIVALS.c.entity, ARRIVALS.c.replica, ARRIVALS.c.hour
+    counts = [func.sum(ARRIVALS.c[name]).cast(Integer) for name in ArrivedHour._fields[len(place) :]]
+    rows = connection.execute(select(*place, *counts).group_by(*place).order_by(*place))
     return [ArrivedHour(*row) for row in rows]
 
 

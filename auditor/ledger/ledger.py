@@ -178,14 +178,18 @@ class Ledger:
         with self._database.reading("read the findings of") as connection:
             return anchors.is_open(connection, entity)
 
-    def put_arrivals(self, hours: Iterable[arrivals.ArrivedHour]) -> None:
+    def put_arrivals(self, hours: Iterable[arrivals.ArrivedHour], member: str = "") -> None:
         """Write down how changes arrived, in the place of what was known of these hours.
+
+        Args:
+            hours: The hours.
+            member: Which of several monitors of a group has counted them.
 
         Raises:
             LedgerError: The ledger cannot be written.
         """
         with self._database.writing("record arrivals in") as connection:
-            arrivals.put(connection, hours)
+            arrivals.put(connection, hours, member)
 
     def arrivals(self) -> list[arrivals.ArrivedHour]:
         """How changes arrived, hour by hour."""
@@ -280,6 +284,12 @@ class Ledger:
         with self._database.reading("read the findings of") as connection:
             wanted = select(FINDINGS.c.number).where(FINDINGS.c.entity == entity).limit(1)
             return connection.execute(wanted).first() is not None
+
+    def open_ids(self, entity: str, limit: int) -> set[str]:
+        """The ids of findings of an entity that are open, the latest first; at most `limit` of them."""
+        wanted = select(FINDINGS.c.finding_id).where(FINDINGS.c.is_open & (FINDINGS.c.entity == entity))
+        with self._database.reading("read the findings of") as connection:
+            return set(connection.execute(wanted.order_by(FINDINGS.c.number.desc()).limit(limit)).scalars())
 
     def carried(self, entity: str, limit: int | None = None) -> Iterator[Carried]:
         """What the last run that looked at them left in flight, the first to be judged first; at most `limit` of them.

@@ -136,6 +136,7 @@ ARRIVALS = Table(
     Column("entity", NAME, primary_key=True),
     Column("replica", NAME, primary_key=True),
     Column("hour", TIME, primary_key=True),  # in which the owner committed
+    Column("member", String(64), primary_key=True),  # of a group of monitors, who counted; '' without a group
     Column("changes", Integer, nullable=False),
     Column("within_1s", Integer, nullable=False),  # of these, how many had arrived by then
     Column("within_10s", Integer, nullable=False),

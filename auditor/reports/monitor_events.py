@@ -140,6 +140,9 @@ def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> li
 
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "started": lambda members: f"following {', '.join(members['entities'])}",
+    "assigned": lambda members: (
+        f"of the feed {members['feed']} we read {', '.join(members['partitions']) or 'nothing'}"
+    ),
     "finding": _finding_line,
     "consistency": lambda members: "; ".join(consistency_lines(members["replicas"])),
     "incomplete": lambda members: (

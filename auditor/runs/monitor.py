@@ -36,7 +36,7 @@ from auditor.runs.reconcile import (
 from auditor.runs.run_time import RunTime
 from auditor.runs.shared_time import shared_clock
 from auditor.runs.suspicion import Suspicion
-from contracts.errors import AuditorError, DeadlineError, UsageError
+from contracts.errors import AuditorError, DeadlineError, PausedFeedError, UsageError
 from reconcilers.arrivals import Arrivals
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.feeds.following import Following
+    from auditor.ledger.ledger import Ledger
     from auditor.runs.job import Listener
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
@@ -60,6 +61,12 @@ RETENTION_MIN = timedelta(days=1)
 """Versions are remembered for so long at least, and for RETENTION_BOUNDS of the longest lag bound."""
 
 RETENTION_BOUNDS = 4
+
+HANDED_MAX = 100_000
+"""Open findings of an entity that another member of the group may have found: some 10 MB; the latest of more."""
+
+TAKEN_MAX = 5
+"""How often partitions may be taken from a job that is to end, before it gives up."""
 
 
 @dataclass(slots=True)
@@ -80,6 +87,7 @@ class Monitor:
     entities: list[MonitoredEntity] = field(default_factory=list)
     runs: list[EntityRun] = field(default_factory=list)
     _told_of_feeds: set[tuple[str, str]] = field(default_factory=set)
+    _losses: dict[str, int] = field(default_factory=dict)
 
     def take_on(self, contracts: Sequence[Contract]) -> None:
         """Prepare to look at these."""
@@ -137,9 +145,37 @@ class Monitor:
                 time.check()
                 gone += entity.look_at_drift(entity.drifting())
                 entity.look()
+                gone += entity.gone
+                entity.gone = []
             except AuditorError as error:
                 self._fail(entity.run, error)
         return gone
+
+    def hand_over(self, ledger: Ledger) -> None:
+        """Learn which findings are open, whoever has found them: who has their keys tells when they are gone.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        for entity in self.entities:
+            entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
+
+    def let_go_of_lost(self, *, asking: bool = False) -> bool:
+        """Suspect nothing any more of feeds of which partitions were taken from us; returns whether there are any.
+
+        Args:
+            asking: Ask the groups, too, whether we are members still.
+        """
+        lost = {
+            name
+            for name, following in self.followed.items()
+            if following.losses != self._losses.get(name, 0) or (asking and not following.hold())
+        }
+        self._losses = {name: following.losses for name, following in self.followed.items()}
+        for entity in self.entities:
+            if lost & {following.feed for following, _ in entity.duties}:
+                entity.let_go_of_all()
+        return bool(lost)
 
     def recheck(self, time: RunTime) -> None:
         """Look again at suspects while something can be settled before `max_wait` or the run's time is over."""
@@ -207,7 +243,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
     wiring.say = listener.say
     started, run_id = clock.now(), new_run_id(clock.now())
     with ExitStack() as held:
-        feeds = wiring.monitor(catalog.contracts.values(), scope)
+        feeds = wiring.monitor(catalog.contracts.values(), scope, request.member)
         workspace = held.enter_context(wiring.workspace())
         held.enter_context(interruptible(workspace.interrupt))
         held.enter_context(collector_paused())
@@ -218,8 +254,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
             around = surroundings(wiring, catalog, workspace, clock, listener)
             monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace))
             monitor.take_on(scope)
-            gone = monitor.look_at_everything(time)
-            monitor.recheck(time)
+            gone = _judged(monitor, ledger if request.member else None, time)
         for told in monitor.tell_of_feeds():
             listener.say(f"{told['entity']}: {told['feed']}/{told['topic']}: {told['message']}")
         healed(monitor, gone)
@@ -229,7 +264,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         job = record_job(replace(request, kind=KIND), result, document, books, workspace.overflow)
         if job.ledger_error is None:
             monitor.settle(findings)
-            ledger.put_arrivals(arrived_hours(monitor.hours()))
+            ledger.put_arrivals(arrived_hours(monitor.hours()), request.member)
         monitor.forget(clock.now())
         job.document["signs"] = signs = [sign for entity in monitor.entities for sign in entity.signs()]
         for sign in signs:
@@ -238,6 +273,30 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         for line in consistency_lines(job.document["consistency"]):
             listener.say(line)
         return job
+
+
+def _judged(monitor: Monitor, shared: Ledger | None, time: RunTime) -> list[Finding]:
+    """Look at everything and recheck; again where partitions were taken from us meanwhile.
+
+    Args:
+        monitor: Of it all.
+        shared: The ledger, where others share the work.
+        time: The run's.
+
+    Returns:
+        The drift that is no more.
+    """
+    for _ in range(TAKEN_MAX):
+        if shared is not None:
+            monitor.hand_over(shared)
+        gone = monitor.look_at_everything(time)
+        monitor.recheck(time)
+        if not monitor.let_go_of_lost(asking=True):
+            return gone
+    raise PausedFeedError(
+        f"monitoring: {TAKEN_MAX} times partitions were taken from this member while it looked; nothing was recorded",
+        hint="wait until the members of the group have come to rest, and call it again",
+    )
 
 
 def surroundings(

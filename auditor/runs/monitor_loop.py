@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from auditor.clock import Clock
+    from auditor.feeds.ports import Partition
     from auditor.runs.job import Listener
     from auditor.runs.monitored import MonitoredEntity
     from auditor.runs.reconcile import ReconcileRequest
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
-    from reconcilers.finding import Finding
 
 ROUND_SECONDS = 1.0
 """From one round to the next, at least."""
@@ -91,6 +91,7 @@ class Rounds:
         monitor: What is looked at.
         clock: Tells when.
         keep_arrivals: Writes down how changes have arrived.
+        hand_over: Learns what other members of a group have found.
         record: Writes down what was judged; returns the findings as reports show them.
         watcher: Told what happens.
         stop: Whether somebody wants it to end.
@@ -104,7 +105,8 @@ class Rounds:
     watcher: Watcher
     stop: Callable[[], bool]
     check: Callable[[], None]
-    _gone: list[Finding] = field(default_factory=list)
+    hand_over: Callable[[], None] = lambda: None
+    _shares: dict[str, Sequence[Partition]] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
     _feed_trouble: dict[str, float] = field(default_factory=dict)
     _signs: dict[str, int] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class Rounds:
         while not self.stop():
             began = self.clock.monotonic()
             self._read()
+            self._share()
             for told in self.monitor.tell_of_feeds():
                 self._tell("incomplete", **told)
             for entity in self.monitor.entities:
@@ -147,9 +150,28 @@ class Rounds:
                 self._feed_trouble.pop(name, None)
                 self._over(name)
 
+    def _share(self) -> None:
+        """See which partitions are ours, where others share the work."""
+        if not self.monitor.request.member:
+            return
+        share = {name: following.partitions() for name, following in self.monitor.followed.items()}
+        if share == self._shares:
+            return
+        self.monitor.let_go_of_lost()
+        try:
+            self.hand_over()
+        except LedgerError as error:
+            self._trouble("ledger", error)
+            return
+        self._shares = share
+        for name, partitions in share.items():
+            self._tell("assigned", feed=name, partitions=[f"{topic}/{part}" for topic, part in partitions])
+
     def _look(self, entity: MonitoredEntity) -> None:
         entity.meet()
         entity.look(self._due(entity))
+        entity.watch.suspicion.settled += entity.gone
+        entity.gone = []
         entity.watch.suspicion.look_again(entity.watch.looker, self.clock)
 
     def _due(self, entity: MonitoredEntity) -> dict[str, datetime]:
@@ -194,7 +216,7 @@ class Rounds:
             return
         try:
             told = self.record()
-        except LedgerError as error:
+        except (LedgerError, FeedError) as error:
             self._trouble("ledger", error)
             return
         self._over("ledger")
@@ -263,7 +285,7 @@ def follow(
         stop = held.enter_context(_stopping())
         with wiring.ledger() as ledger:  # trouble is told before anything is read
             ledger.hash_key()
-        feeds = wiring.monitor(catalog.contracts.values(), scope)
+        feeds = wiring.monitor(catalog.contracts.values(), scope, request.member)
         workspace = held.enter_context(wiring.workspace())
         held.enter_context(collector_paused())
         time = RunTime(clock, workspace, None, request.max_wait)
@@ -284,7 +306,10 @@ def follow(
             watcher.tell("started", instant_text(clock.now()), **members)
             recorder = _Recorder(monitor, wiring, catalog, clock, listener)
             try:
-                Rounds(monitor, clock, recorder.keep_arrivals, recorder.record, watcher, stop.is_set, check).go(time)
+                Rounds(
+                    monitor, clock, recorder.keep_arrivals, recorder.record, watcher, stop.is_set, check,
+                    recorder.hand_over,
+                ).go(time)  # fmt: skip
             finally:
                 try:
                     recorder.keep_arrivals()
@@ -317,15 +342,27 @@ class _Recorder:
         """
         hours = arrived_hours(self.monitor.hours(self.kept_from))
         with self.wiring.ledger() as ledger:
-            ledger.put_arrivals(hours)
+            ledger.put_arrivals(hours, self.monitor.request.member)
         self.kept_from = self.clock.now().astimezone(UTC).replace(tzinfo=None) - ARRIVALS_AGAIN
+
+    def hand_over(self) -> None:
+        """See `Monitor.hand_over`.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        with self.wiring.ledger() as ledger:
+            self.monitor.hand_over(ledger)
 
     def record(self) -> list[Mapping[str, object]]:
         """Record it, and let go of it.
 
         Raises:
             LedgerError: It could not be recorded, and is still there.
+            FeedError: A broker cannot be asked whether it is ours to record.
         """
+        if self.monitor.let_go_of_lost(asking=True):
+            return []  # some of it is judged elsewhere now; what is ours is looked at again
         now = self.clock.now()
         run_id = new_run_id(now)
         result = self.monitor.result(run_id, now)

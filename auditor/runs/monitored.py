@@ -48,6 +48,9 @@ LOOK_SECONDS = 60.0
 _Rule = tuple[str, str | None]
 """A divergence, and the rule that is broken."""
 
+DRIFT_OF_KEYS = (Divergence.MISSING.value, Divergence.ORPHAN.value, Divergence.MISMATCH.value)
+"""What a key's two sides may show; anything else is found in one side alone, by the nightly job."""
+
 
 @dataclass(slots=True)
 class MonitoredEntity:
@@ -65,6 +68,8 @@ class MonitoredEntity:
         pending: What is owed of the keys that are under suspicion.
         resting: Until when, on the monotonic clock, a key is left alone that stayed undecided or in flight.
         told: The identities of undecided findings that have been told.
+        handed: The identities of findings that are open in the ledger, found by another member perhaps.
+        gone: Of those: what a look has found to be gone.
         unread: Replicas of which the latest look shows nothing that could be relied on.
     """
 
@@ -79,6 +84,8 @@ class MonitoredEntity:
     unread: set[str | None] = field(default_factory=set)
     resting: dict[_Subject, float] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    handed: set[str] = field(default_factory=set)
+    gone: list[Finding] = field(default_factory=list)
     _met: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -204,7 +211,25 @@ class MonitoredEntity:
         self.pending.update({subject: list(wanted[subject]) for subject in wanted if subject in suspicious})
         if replica not in self.unread:
             met = [subject for subject in wanted if subject not in suspicious]
+            self.gone += [one for subject in met for one in self._handed(subject)]
             self._let_go(replica, ((subject[1], *one) for subject in met for one in wanted[subject]))
+
+    def _handed(self, subject: _Subject) -> list[Finding]:
+        """What the ledger has of a key that is as it should be."""
+        if not self.handed:
+            return []
+        name, key = subject
+        rules: list[_Rule] = [(divergence, None) for divergence in DRIFT_OF_KEYS]
+        some = [_healed(Drifting(self.contract.entity, name, key, *rule)) for rule in rules]
+        return [one for one in some if one.identity in self.handed]
+
+    def let_go_of_all(self) -> None:
+        """Suspect nothing any more: some of it is judged elsewhere now, and what is ours is still owed."""
+        self.watch.suspicion.forget()
+        self.pending.clear()
+        self.resting.clear()
+        self.gone.clear()
+        self.begin_anew()
 
     def _took(self, replica: str, keys: set[KeyText], looked: datetime | None) -> Took:
         """How long changes of some keys took to arrive: as the replica's feed tells, else until a look saw them."""
@@ -321,6 +346,7 @@ class MonitoredEntity:
         known = {(*_subject(one), *_rule(one)) for one in self.drifting()}
         for finding in self.watch.suspicion.settled:
             told = (finding.replica, finding.key, finding.divergence.value, finding.rule) in known
+            told = told or finding.identity in self.handed
             drift = finding.verdict is Verdict.PERSISTENT or (finding.verdict is Verdict.HEALED and told)
             undecided = finding.verdict is Verdict.UNDECIDED and finding.identity not in self.told
             (news if drift or undecided else others).append(finding)
@@ -357,8 +383,9 @@ class MonitoredEntity:
                 continue
             drifting = Drifting(finding.entity, finding.replica, finding.key, finding.divergence.value, finding.rule)
             owed = self.pending.pop((finding.replica, finding.key), [])
+            self.handed.discard(finding.identity)
             if finding.verdict is Verdict.PERSISTENT:
-                found.append(replace(drifting, applied=self._written(owed)))
+                found.append(replace(drifting, applied=self._written(owed), part=self._part(owed)))
                 for following, one in owed:
                     late.setdefault((finding.replica or "", following), []).append((finding.key, one))
             elif finding.verdict is Verdict.HEALED:
@@ -375,6 +402,11 @@ class MonitoredEntity:
             following.state.settle([one for _, one in drift], (), (), self.clock.now(), took)
         for replica, those in met.items():
             self._let_go(replica, those)
+
+    def _part(self, owed: Iterable[tuple[Following, Owed]]) -> int | None:
+        """The partition of the owner's topic that obliged to something, where it was the owner."""
+        own = {(id(f), f.state.obligations.number(duty)) for f, duty in self.duties if duty.by_owner}
+        return next((one.part for following, one in owed if (id(following), one.subject) in own), None)
 
     def _written(self, owed: Iterable[tuple[Following, Owed]]) -> int:
         """How many of the obligations are the replica's own writes."""

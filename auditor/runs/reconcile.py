@@ -70,6 +70,7 @@ class ReconcileRequest:
         deadline: When the whole run is to be over, from its start on; None: whenever it is.
         kind: What the run is called in reports and in the ledger.
         incremental: Read only what has changed since a clean run and a share of the rest, wherever that is sound.
+        member: Of a monitor: its name among those who share the work; empty: it is alone.
     """
 
     entities: tuple[str, ...] = ()
@@ -82,6 +83,7 @@ class ReconcileRequest:
     deadline: timedelta | None = None
     kind: str = "reconcile"
     incremental: bool = False
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,11 @@ class Suspicion:
         due = self.suspects.due(sampled=False)
         return None if due is None else max(due - now, 0.0)
 
+    def forget(self) -> None:
+        """Suspect nothing any more: whoever has to judge it looks at it anew."""
+        self.suspects = Waiting(self._room, self._together)
+        self.put_back(())
+
     def put_back(self, findings: Iterable[Finding]) -> None:
         """Have these as settled, in place of all that were."""
         self.settled.clear()

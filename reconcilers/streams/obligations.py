@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import duckdb
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS obligations (
 CREATE TABLE IF NOT EXISTS drifting (
     entity VARCHAR, replica VARCHAR, key VARCHAR, divergence VARCHAR, rule VARCHAR, since TIMESTAMP);
 ALTER TABLE drifting ADD COLUMN IF NOT EXISTS applied BIGINT DEFAULT 0;
+ALTER TABLE drifting ADD COLUMN IF NOT EXISTS part INTEGER;
 CREATE TABLE IF NOT EXISTS arrivals (
     entity VARCHAR, replica VARCHAR, hour TIMESTAMP, step UTINYINT, changes BIGINT);
 """
@@ -77,6 +78,7 @@ class Owed:
         last: The number of the latest of them: those that come later are not meant.
         since: When the oldest was read, by the auditor's clock, in UTC without a zone.
         count: How many they are.
+        part: The partition that they come from.
     """
 
     subject: int
@@ -84,6 +86,7 @@ class Owed:
     last: int
     since: datetime
     count: int
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Drifting:
 
     Attributes:
         applied: How often the replica has written the key, and was found to be wrong after it.
+        part: The partition of the owner's topic that tells of the key, where that is known.
     """
 
     entity: str
@@ -134,6 +138,7 @@ class Drifting:
     divergence: str
     rule: str | None
     applied: int = 0
+    part: int | None = None
 
 
 class Obligations:
@@ -146,6 +151,24 @@ class Obligations:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
         self._duties: dict[Duty, int] = {}
+        self._share: Mapping[str, Collection[int]] | None = None
+
+    def share(self, share: Mapping[str, Collection[int]]) -> None:
+        """Have only some partitions judged from now on; what is owed by others stays, and is not shown.
+
+        Args:
+            share: The partitions of each topic; of a topic that is not there, none.
+        """
+        self._share = share
+
+    def _ours(self, numbers: Iterable[int]) -> str:
+        """SQL: whether an obligation of one of these duties comes from a partition that is judged here."""
+        some = set(numbers)
+        if self._share is None:
+            return f"subject IN ({_listed(some)})"
+        parts = {number: self._share.get(duty.topic, ()) for duty, number in self._duties.items() if number in some}
+        each = [f"(subject = {number} AND part IN ({_listed(mine)}))" for number, mine in parts.items()]
+        return f"({' OR '.join(each) or 'false'})"
 
     # -- duties --------------------------------------------------------------------------------------------------------
 
@@ -191,6 +214,13 @@ class Obligations:
         self._db.execute(f"DELETE FROM obligations WHERE subject IN ({numbers})", [topic])
         self._db.execute("DELETE FROM subjects WHERE topic = ?", [topic])
 
+    def forget_partition(self, topic: str, part: int) -> None:
+        """One partition of the topic is read again from its beginning; within a transaction."""
+        numbers = "SELECT number FROM subjects WHERE topic = ?"
+        self._db.execute(f"DELETE FROM obligations WHERE subject IN ({numbers}) AND part = ?", [topic, part])
+        entities = "SELECT entity FROM subjects WHERE topic = ? AND by_owner"
+        self._db.execute(f"DELETE FROM drifting WHERE entity IN ({entities}) AND part = ?", [topic, part])
+
     def number(self, duty: Duty) -> int | None:
         """The number of a duty; None where it was not taken on."""
         return self._duties.get(duty)
@@ -228,13 +258,13 @@ class Obligations:
         cursor = self._db.cursor()
         try:
             cursor.execute(
-                "SELECT subject, key, max(number), min(seen) AS since, count(*) FROM obligations "
-                "WHERE subject IN (SELECT unnest(?)) AND (? IS NULL OR seen <= ?) "
+                "SELECT subject, key, max(number), min(seen) AS since, count(*), max(part) FROM obligations "
+                f"WHERE {self._ours(numbers)} AND (? IS NULL OR seen <= ?) "
                 "GROUP BY subject, key ORDER BY since, key",
-                [list(numbers), until, until],
+                [until, until],
             )
             while rows := cursor.fetchmany(OWED_AT_ONCE):
-                yield [Owed(subject, tuple(key), last, since, count) for subject, key, last, since, count in rows]
+                yield [Owed(subject, tuple(key), *rest) for subject, key, *rest in rows]
         finally:
             cursor.close()
 
@@ -250,21 +280,29 @@ class Obligations:
 
     def count(self, numbers: Sequence[int] | None = None) -> int:
         """How many obligations are open; of some duties, or of all."""
-        some = "" if numbers is None else " WHERE subject IN (SELECT unnest(?))"
-        row = self._db.execute(f"SELECT count(*) FROM obligations{some}", [] if numbers is None else [list(numbers)])
+        some = "" if numbers is None else f" WHERE {self._ours(numbers)}"
+        row = self._db.execute(f"SELECT count(*) FROM obligations{some}")
         return int((row.fetchone() or (0,))[0])
 
     def drifting(self, entity: str) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         rows = self._db.execute(
-            "SELECT entity, replica, key, divergence, rule, applied FROM drifting "
-            "WHERE entity = ? ORDER BY replica, key",
+            "SELECT entity, replica, key, divergence, rule, applied, part FROM drifting "
+            f"WHERE entity = ? AND {self._ours_of(entity)} ORDER BY replica, key",
             [entity],
         ).fetchall()
         return [
-            Drifting(name, replica, tuple((part, text) for part, text in json.loads(key)), divergence, rule, applied)
-            for name, replica, key, divergence, rule, applied in rows
+            Drifting(name, replica, tuple((one, text) for one, text in json.loads(key)), *rest)
+            for name, replica, key, *rest in rows
         ]
+
+    def _ours_of(self, entity: str) -> str:
+        """SQL: whether a drifting key of an entity is judged here."""
+        if self._share is None:
+            return "true"
+        topics = {duty.topic for duty in self._duties if duty.by_owner and duty.entity == entity}
+        parts = {part for topic in topics for part in self._share.get(topic, ())}
+        return f"(part IS NULL OR part IN ({_listed(parts)}))"
 
     # -- settling ------------------------------------------------------------------------------------------------------
 
@@ -287,7 +325,7 @@ class Obligations:
         """
         if met:
             self._delete(met, took or Took())
-        found = [replace(one, applied=one.applied + self._applied(one)) for one in found]
+        found = [self._counted(one) for one in found]
         for one in (*gone, *found):
             self._db.execute(
                 "DELETE FROM drifting WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ? "
@@ -295,14 +333,21 @@ class Obligations:
                 _row(one),
             )
         for one in found:
-            self._db.execute("INSERT INTO drifting VALUES (?, ?, ?, ?, ?, ?, ?)", [*_row(one), now, one.applied])
+            self._db.execute(
+                "INSERT INTO drifting (entity, replica, key, divergence, rule, since, applied, part) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [*_row(one), now, one.applied, one.part],
+            )
 
-    def _applied(self, one: Drifting) -> int:
+    def _counted(self, one: Drifting) -> Drifting:
+        """With what was known of the key before."""
         row = self._db.execute(
-            "SELECT max(applied) FROM drifting WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ?",
+            "SELECT max(applied), max(part) FROM drifting "
+            "WHERE entity = ? AND replica IS NOT DISTINCT FROM ? AND key = ?",
             _row(one)[:3],
         ).fetchone()
-        return int(row[0] or 0) if row is not None else 0
+        applied, part = row if row is not None else (None, None)
+        return replace(one, applied=one.applied + int(applied or 0), part=part if one.part is None else one.part)
 
     def _delete(self, met: Sequence[Owed], took: Took) -> None:
         import pyarrow as pa
@@ -371,6 +416,11 @@ class Obligations:
         self._db.execute("DELETE FROM arrivals")
         self._db.execute("INSERT INTO arrivals SELECT * FROM counted")
         self._db.execute("DROP TABLE counted")
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    """Numbers as SQL has them in a list, which must not be empty."""
+    return ", ".join(map(str, sorted(numbers))) or "NULL"
 
 
 def _row(one: Drifting) -> list[object]:

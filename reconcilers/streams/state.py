@@ -320,6 +320,19 @@ class FeedState:
             with self._transaction():
                 self._forget(known)
 
+    def forget_partition(self, topic: str, part: int) -> None:
+        """Drop what is kept of one partition of a topic: it is read again from its beginning."""
+        table = self.tables[topic]
+        with self._transaction():
+            theirs = f"SELECT seq FROM {table.versions} WHERE part = ?"
+            for name in (table.latest, table.past):
+                self._db.execute(f"DELETE FROM {name} WHERE seq IN ({theirs})", [part])
+            for name in (table.versions, table.images):
+                self._db.execute(f"DELETE FROM {name} WHERE part = ?", [part])
+            self.obligations.forget_partition(topic, part)
+            for name in ("offsets", "truncations", "dead_letters", "gaps"):
+                self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
+
     def _forget(self, table: StreamTable) -> None:
         self._db.execute(table.drop)
         self.obligations.forget(table.topic)

@@ -380,6 +380,17 @@ def test_a_topic_or_feed_that_is_not_there_is_one_message(world: Monitored, old:
     assert told in outcome.err
 
 
+def test_what_cannot_be_shared_by_members_is_named_before_anything_is_read(world: Monitored) -> None:
+    """A mirror that is followed, and a recording: who sees some partitions only could not judge them."""
+    outcome = world.monitor("--member", "a")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "order at mirror has a feed of its own; the feed shop of order is recorded" in outcome.err
+    (world.directory / "contracts" / "order.yaml").write_text(CONTRACT.replace("dataset: orders_db/orders, ", ""))
+    assert "order has an owner that is known by its feed alone" in world.monitor("--member", "a").err
+    assert "is no name of a member" in world.monitor("--member", "../a").err
+    assert not (world.directory / ".auditor" / "feeds").exists()
+
+
 def test_how_soon_changes_arrive_is_told_in_shares_and_kept_in_the_ledger(world: Monitored) -> None:
     """A mirror that is 30 s behind, and one change that it lost: what its feed tells, and nothing of the other copy."""
     world.mirror.started = world.owner.started + 30

@@ -31,7 +31,7 @@ INTERNAL = "__"
 """Topics of the brokers' own begin so; nobody means one of them."""
 
 
-def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = None) -> Any:
+def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = None, member: str | None = None) -> Any:
     """A consumer that is connected and reads nothing yet; its `poll` brings chunks (`auditor.feeds.kafka.chunks`).
 
     Raises:
@@ -41,6 +41,7 @@ def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = N
         kafka.KafkaConsumer,
         broker,
         group_id=group_id,
+        group_instance_id=member,
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="none",

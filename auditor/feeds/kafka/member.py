@@ -54,6 +54,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self._lock = threading.Lock()
         self._reading: set[Partition] = set()
         self._held: set[Partition] = set()
+        self._given = False
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Hold them all, those that we had before too: others may have read them meanwhile."""
@@ -61,12 +62,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
             for place in assigned:
                 self._consumer.seek(place, _HELD_AT)
                 self._consumer.pause(place)
+            self._given = True
             self._reading.difference_update(map(tuple, assigned))
             self._held.update(map(tuple, assigned))
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Forget them."""
+        """Forget them: what is ours is not known until the group has told it anew."""
         with self._lock:
+            self._given = False
             self._reading.difference_update(map(tuple, revoked))
             self._held.difference_update(map(tuple, revoked))
 
@@ -74,6 +77,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         """What is ours and being read, ordered."""
         with self._lock:
             return sorted(self._reading)
+
+    def is_settled(self) -> bool:
+        """Whether the group has told us what is ours, and all of it is being read."""
+        with self._lock:
+            return self._given and not self._held
 
     def held(self) -> list[Partition]:
         """What is ours and waits for its offset, ordered."""
@@ -111,12 +119,13 @@ class KafkaMember:
         stored: Gives the next offset of each partition that was read before; asked for each new assignment.
         isolation_level: `read_committed` leaves out what transactions took back.
         bootstrap_from: Where a partition begins that nobody has read.
+        name: Of this member for good: who comes back under it soon finds its partitions as they were.  None: without.
 
     Raises:
         FeedError: The broker cannot be reached, does not let us in, or lacks a topic.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a member of a group has
         self,
         broker: Broker,
         topics: Iterable[str],
@@ -125,11 +134,12 @@ class KafkaMember:
         stored: Callable[[Sequence[Partition]], Mapping[Partition, int]],
         isolation_level: str = "read_committed",
         bootstrap_from: Literal["earliest", "latest"] = "earliest",
+        name: str | None = None,
     ) -> None:
         self._broker = broker
         self._stored = stored
         self._bootstrap_from = bootstrap_from
-        self._consumer = open_consumer(broker, isolation_level, group_id)
+        self._consumer = open_consumer(broker, isolation_level, group_id, name)
         try:
             names = sorted(set(topics))
             self._shared = partitions_of(self._consumer, broker, names)
@@ -149,6 +159,10 @@ class KafkaMember:
     def partitions(self) -> Sequence[Partition]:
         """What is ours now, ordered; empty until a `poll` has joined the group."""
         return self._assignment.reading()
+
+    def is_settled(self) -> bool:
+        """See `auditor.feeds.ports.SharedSource`."""
+        return self._assignment.is_settled()
 
     def beginning(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """The first offset that is still there, of each."""
@@ -195,7 +209,7 @@ class KafkaMember:
         return True
 
     def close(self) -> None:
-        """Leave the group; nothing is committed."""
+        """Let go; nothing is committed.  A member with a name stays one until it has not been heard of for a while."""
         self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
     def _poll_slice(self, seconds: float) -> Sequence[Record]:

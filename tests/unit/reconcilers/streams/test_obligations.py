@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import FeedError
 from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
-from reconcilers.streams.state import FeedState, Pass, Step
+from reconcilers.streams.state import FeedState, Offset, Pass, Step
 from tests.unit.reconcilers.streams.test_state import BACKFILL, DELETE, NOW, TOPIC, WRITE, begun, change, step
 
 if TYPE_CHECKING:
@@ -112,6 +112,41 @@ def test_a_topic_that_is_forgotten_is_owed_anew() -> None:
         obliged(state)
         state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
         assert owed(state) == {"1": 1}
+
+
+def test_only_what_comes_from_partitions_of_ours_is_shown_and_the_rest_stays() -> None:
+    """A member of a group judges its own keys; what it has kept of others is there when they come back to it."""
+    drift = [
+        Drifting("order", "search", (("id", key),), "mismatch", None, part=part) for key, part in (("1", 0), ("2", 1))
+    ]
+    with obliged(FeedState(None)) as state:
+        state.begin({(TOPIC, 1): Offset(0, 0)})
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "3", 11, status="a")))
+        state.settle((), drift, (), NOW)
+        everything = owed(state)
+        for share, keys, drifting in (({TOPIC: {0}}, everything, ["1"]), ({TOPIC: {1}}, {}, ["2"]), ({}, {}, [])):
+            state.obligations.share(share)
+            assert owed(state) == keys
+            assert state.obligations.count_of(DUTY) == sum(keys.values())
+            assert [one.key[0][1] for one in state.obligations.drifting("order")] == drifting
+        state.obligations.share({TOPIC: {0, 1}})
+        assert owed(state) == everything
+
+
+def test_a_partition_that_is_forgotten_takes_nothing_else_along() -> None:
+    """Its rows, offsets, obligations and drift go; the others' stay."""
+    drift = [
+        Drifting("order", "search", (("id", key),), "mismatch", None, part=part) for key, part in (("1", 0), ("2", 1))
+    ]
+    with obliged(FeedState(None)) as state:
+        state.begin({(TOPIC, 1): Offset(0, 0)})
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        state.fold(TOPIC)
+        state.settle((), drift, (), NOW)
+        state.forget_partition(TOPIC, 0)
+        assert (owed(state), list(state.offsets())) == ({}, [(TOPIC, 1)])
+        assert state.cursor().execute(f"SELECT count(*) FROM {state.tables[TOPIC].head}").fetchone() == (0,)
+        assert [one.part for one in state.obligations.drifting("order")] == [1]
 
 
 def test_drift_is_known_until_it_has_gone_and_how_often_it_was_written() -> None:

@@ -1,0 +1,196 @@
+"""Monitors that share a topic as one consumer group: each key is judged by one of them, whoever comes, goes or dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kafka.admin import MemberToRemove
+
+from tests.services.deadline import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tests.services import Kafka
+
+PROGRAM = Path(sys.executable).with_name("audit")
+PARTITIONS = 6
+ROWS = 60
+_SECONDS = 60.0
+
+CONTRACT = """\
+entity: order
+version: 1
+team: t
+owner: {{service: orders, dataset: orders_db/orders, feed: {{name: shop, topic: {topic}}}}}
+key: [id]
+fields:
+  id: {{type: int}}
+  status: {{type: text}}
+replicas:
+  - {{service: copy, dataset: read_model/orders, lag_bound: 1s}}
+"""
+
+
+@dataclass
+class Shop:
+    """An owner with its topic, and a copy; monitors are started below its directory."""
+
+    directory: Path
+    kafka: Kafka
+    topic: str
+    lsn: int = 1000
+    monitors: list[Member] = field(default_factory=list)
+
+    def write(self, changes: Iterable[tuple[int, str]], *, copy: bool = True) -> None:
+        """The owner changes rows, and tells it; the copy follows, or does not."""
+        some = list(changes)
+        for name in ("orders.db", "copy.db") if copy else ("orders.db",):
+            with closing(sqlite3.connect(self.directory / name, timeout=30)) as db, db:
+                db.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, status TEXT)")
+                db.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", some)
+        with closing(self.kafka.producer()) as producer:
+            for key, status in some:
+                self.lsn += 8
+                source = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders",
+                          "lsn": self.lsn, "txId": self.lsn, "ts_ms": 1_770_000_000_000, "snapshot": "false",
+                          "sequence": json.dumps([None, str(self.lsn)])}  # fmt: skip
+                value = {"before": None, "after": {"id": key, "status": status}, "source": source, "op": "u"}
+                told = json.dumps({"id": key}).encode(), json.dumps(value).encode()
+                producer.send(self.topic, key=told[0], value=told[1], partition=key % PARTITIONS)
+            producer.flush()
+
+    def start(self, name: str) -> Member:
+        """Start a member that goes on."""
+        self.monitors.append(Member(name, self.directory))
+        return self.monitors[-1]
+
+    def dismiss(self, name: str) -> None:
+        """Tell the group that a member does not come back: by itself, it waits for it for 45 seconds."""
+        with closing(self.kafka.admin()) as admin:
+            admin.remove_group_members(f"group-{self.topic}", [MemberToRemove(group_instance_id=name)])
+
+    def open_findings(self) -> set[tuple[str, str]]:
+        """What the ledger says is there: keys and divergences."""
+        told = subprocess.run(
+            [PROGRAM, "findings", "--open", "--format", "json"], cwd=self.directory, check=False, capture_output=True
+        )
+        return {(one["key"]["id"], one["divergence"]) for one in json.loads(told.stdout or "{}")["findings"]}
+
+
+class Member:
+    """A monitor at work, whose events are read as they come."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.events: list[dict[str, Any]] = []
+        self.process = subprocess.Popen(
+            [PROGRAM, "monitor", "--format", "json", "--member", name],
+            cwd=directory, env={**os.environ, "PYTHONWARNINGS": ""}, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    @property
+    def partitions(self) -> list[str]:
+        """What is its own, by what it said last."""
+        return next((e["partitions"] for e in reversed(self.events) if e["event"] == "assigned"), [])
+
+    @property
+    def is_idle(self) -> bool:
+        """It has read everything, and nothing is owed or suspected."""
+        told = next((e for e in reversed(self.events) if e["event"] == "progress"), None)
+        return told is not None and not any((*told["lag"].values(), *told["open"].values(), told["suspects"]))
+
+    def findings(self) -> list[tuple[str, str, str]]:
+        """What it told: keys, divergences and verdicts."""
+        found = [e["finding"] for e in self.events if e["event"] == "finding"]
+        return [(one["key"]["id"], one["divergence"], one["verdict"]) for one in found]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it; returns its exit code."""
+        self.process.send_signal(number)
+        self.process.wait(_SECONDS)
+        self._thread.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.process.returncode
+
+
+@pytest.fixture
+def shop(tmp_path: Path, kafka: Kafka) -> Iterator[Shop]:
+    topic = kafka.fresh_topic("orders", PARTITIONS)
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "order.yaml").write_text(CONTRACT.format(topic=topic))
+    (tmp_path / "auditor.yaml").write_text(
+        "version: 1\ncontracts: contracts\nconnections:\n"
+        '  orders_db: {url: "sqlite:///orders.db"}\n  read_model: {url: "sqlite:///copy.db"}\n'
+        f'feeds:\n  shop: {{type: kafka, bootstrap_servers: ["{kafka.url}"], group_id: "group-{topic}"}}\n'
+    )
+    made = Shop(tmp_path, kafka, topic)
+    made.write((key, "new") for key in range(1, ROWS + 1))
+    yield made
+    for member in made.monitors:
+        if member.process.returncode is None:
+            member.stop(signal.SIGKILL)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    wait_until(condition, seconds=_SECONDS, what=what)
+
+
+def shared(*members: Member) -> Callable[[], bool]:
+    """Every partition is somebody's, and nobody has another's."""
+
+    def done() -> bool:
+        each = [set(member.partitions) for member in members]
+        return sum(map(len, each)) == len(set().union(*each)) == PARTITIONS and all(each)
+
+    return done
+
+
+def test_each_key_is_judged_by_one_member_whoever_comes_and_dies(shop: Shop) -> None:
+    """One that comes back goes on with its own; what one that is gone had found is told as healed by its heir."""
+    first = shop.start("a")
+    until(shared(first), "the first to have everything")
+    shop.write([(1, "lost")], copy=False)
+    until(lambda: ("1", "mismatch", "persistent") in first.findings(), "what the copy lacks")
+    second = shop.start("b")
+    until(shared(first, second), "both to have their share")
+    until(lambda: first.is_idle and second.is_idle, "both to be done")
+    shop.write([(key, "lost") for key in range(2, 14)], copy=False)
+    expected = {(str(key), "mismatch") for key in range(1, 14)}
+    until(lambda: shop.open_findings() == expected, "all that is lost")
+    assert not set(first.findings()) & {one for one in second.findings() if one[0] != "1"}
+    assert set(second.partitions) == {
+        f"{shop.topic}/{int(key) % PARTITIONS}" for key, _, _ in second.findings() if key != "1"
+    }
+    assert second.stop(signal.SIGKILL) == -signal.SIGKILL
+    moved = len([event for event in first.events if event["event"] == "assigned"])
+    again = shop.start("b")
+    until(lambda: again.is_idle and again.partitions == second.partitions, "it to have come back to its own")
+    assert len([event for event in first.events if event["event"] == "assigned"]) == moved, "nothing was moved for it"
+    assert again.findings() == [], "it knows what it had told"
+    again.stop(signal.SIGKILL)
+    shop.dismiss("b")
+    shop.write((key, "lost") for key in range(1, 14))
+    until(lambda: shop.open_findings() == set(), "everything to be told as gone")
+    assert len(first.partitions) == PARTITIONS, "those of the dead one, too"
+    assert first.stop() == 0

@@ -23,6 +23,7 @@ The rules, first match wins (`judge`); `due` means the lag bound and the margin 
 | looks; a field of the owner was the same in many looks | differs in it in all of them | yes | persistent, unknown |
 | looks; the owner changes | equals what the owner held within the lag bound | – | in flight |
 | looks; the owner changed again at every look | anything else | – | undecided, hot |
+| the replica by its feed alone, silent since the change was due | anything that is drift above | yes | undecided |
 
 The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last
 change: restarting it at each change would hide a stuck replica behind a busy key.  For the same reason many looks at a
@@ -77,6 +78,9 @@ CERTAIN_LOOKS_MIN = 8
 
 A field that goes to and fro between two values shows the same one in eight looks, and its lawful replica the other, in
 one of 65,536 cases."""
+
+SILENCE_SECONDS = 60.0
+"""Waited for a sign of life of a replica's connector, beyond the lag bound: heartbeats mostly come more often."""
 
 FLAPPING_LOOKS_MAX = 6
 """Looks at a replica that changes while its owner seems still, after which the change is the replica's own."""
@@ -138,6 +142,9 @@ class Look:
         doubt: Why it is not known whether the two diverge; empty where they do.
         history: The owner's versions as its change stream told them then, in which the one that the replica holds has
             the replica's digest.
+        heard: The same clock up to which it is known what the replica held, where that is no store but a feed: that
+            tells nothing of the time after its connector's last sign of life.  None: known when it was read.
+        told: When that sign was by the clock that it came with, in ISO 8601, or empty.
     """
 
     at: float
@@ -155,6 +162,8 @@ class Look:
     doubt: str = ""
     history: History | None = None
     stale: bool = False
+    heard: float | None = None
+    told: str = ""
 
     @property
     def end(self) -> float:
@@ -257,10 +266,38 @@ class _Case:
     def persistent(
         self, since: float, cause: Cause, note: str = "", changes: Sequence[Mapping[str, str | None]] = ()
     ) -> Judgement:
-        """Drift, with the best proof there is."""
+        """Drift, with the best proof there is; undecided where the replica's feed does not reach so far."""
+        if (silence := self._silence(since, changes)) is not None:
+            return silence
         passed = self.now.passed
         proof = passed.proof if passed is not None and self.proven(since) else "elapsed"
         return Judgement(Verdict.PERSISTENT, proof, cause, note=note, changes=tuple(changes))
+
+    def _silence(self, since: float, changes: Sequence[Mapping[str, str | None]]) -> Judgement | None:
+        """What is to be said where the replica's feed says nothing of the time at which the change was due."""
+        now = self.now
+        if now.heard is None or self.proven(since) or now.heard - since >= self.needed - CLOCK_SECONDS:
+            return None
+        if self._told_of(changes):
+            return None
+        left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - (now.at - since)
+        if left > 0:
+            pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
+            return Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause)
+        last = f"since {now.told}" if now.told else "yet"
+        note = (
+            f"the replica's feed has told nothing {last}, neither a change nor a heartbeat: its connector may stand "
+            "still, and what the replica holds now is not known"
+        )
+        return Judgement(Verdict.UNDECIDED, note=note, changes=tuple(changes))
+
+    def _told_of(self, changes: Sequence[Mapping[str, str | None]]) -> bool:
+        """Whether the feed reaches beyond the lag bound of the change that is lacking, by the databases' own clocks."""
+        committed = changes[-1].get("committed_at") if changes else None
+        if not committed or not self.now.told:
+            return False
+        lacking, told = (datetime.fromisoformat(text) for text in (committed, self.now.told))
+        return (told - lacking).total_seconds() >= self.needed - CLOCK_SECONDS
 
 
 def judge(looks: Sequence[Look], lag_bound: float, history: History | None = None) -> Judgement:
@@ -401,7 +438,7 @@ def _old_row(case: _Case) -> Judgement | None:
     if len(case.same) == 1 or age is None or not is_old(case.now, case.bound):
         return None
     note = f"by its database, the owner's row last changed {age / 3600:.1f} h before"
-    return Judgement(Verdict.PERSISTENT, "elapsed", _cause(case), note=note)
+    return case.persistent(case.now.at - age, _cause(case), note)
 
 
 def _older_version(case: _Case) -> Judgement | None:

@@ -24,6 +24,9 @@ class Watermark:
         taken_by: The same clock when the snapshot had surely been taken; None: at `monotonic` already.
         isolation: `snapshot` (one consistent read), or `none` (rows may stem from different moments).
         behind: Read on a standby: what its primary had some time before, nobody knows how long.
+        heard: The monotonic clock up to which is known what the dataset held, where that is earlier than the reading:
+            a feed says nothing of the time after its connector's last sign of life.  None: known up to the reading.
+        told: The moment of that sign by the clock that it came with, in ISO 8601, or empty.
     """
 
     dataset: str
@@ -35,6 +38,8 @@ class Watermark:
     isolation: str = "snapshot"
     taken_by: float | None = None
     behind: bool = False
+    heard: float | None = None
+    told: str = ""
 
     @property
     def by(self) -> float:

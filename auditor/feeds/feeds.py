@@ -19,6 +19,7 @@ from reconcilers.streams.state import FeedState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from auditor.feeds.heartbeats import Heartbeats
     from auditor.feeds.ports import RecordDecoder
     from auditor.settings import Settings
     from contracts.contract import Contract, FeedRef, Replica
@@ -31,10 +32,12 @@ class WantedTopic:
     Attributes:
         columns: By the writer's names, in the order in which contracts name them.
         key: Those that tell rows apart where records have no key of their own.
+        alone: A replica is known by it and nothing else.
     """
 
     columns: dict[str, ColumnHint] = field(default_factory=dict)
     key: tuple[str, ...] = ()
+    alone: bool = False
 
     def add(self, columns: Mapping[str, ColumnHint], key: tuple[str, ...]) -> None:
         """Another contract's wishes; where two disagree about a column, the first is believed."""
@@ -67,7 +70,9 @@ class Feeds:
                 self._topic(contract.owner.feed).add(*_owner_columns(contract))
             for replica in contract.replicas:
                 if replica.feed is not None:
-                    self._topic(replica.feed).add(*_replica_columns(contract, replica))
+                    topic = self._topic(replica.feed)
+                    topic.add(*_replica_columns(contract, replica))
+                    topic.alone |= replica.reference is replica.feed
 
     def _topic(self, reference: FeedRef) -> WantedTopic:
         return self._wanted.setdefault(reference.name, {}).setdefault(reference.topic, WantedTopic())
@@ -89,12 +94,19 @@ class Feeds:
         self._settings.feed(name)
         if name not in self._followed:
             topics = {topic: tuple(one.columns) for topic, one in self.wanted_of(name).items()}
-            self._followed[name] = Following(name, topics, partial(self._follower, name), self._tell)
+            alone = any(one.alone for one in self.wanted_of(name).values())
+            heartbeats = partial(self._heartbeats, name) if alone else None
+            self._followed[name] = Following(name, topics, partial(self._follower, name), self._tell, heartbeats)
         return self._followed[name]
 
     def wanted_of(self, name: str) -> Mapping[str, WantedTopic]:
         """What is to be kept of a feed, by topic."""
         return self._wanted.get(name, {})
+
+    def _heartbeats(self, name: str) -> Heartbeats:
+        from auditor.feeds.heartbeats import Heartbeats
+
+        return Heartbeats(self._settings, name)
 
     def _tell(self, text: str) -> None:
         self.say(text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
+from auditor.feeds.heartbeats import prefixes
 from auditor.feeds.lag import lag
 from contracts.errors import AuditorError, RemadeTopicError, UsageError
 
@@ -17,11 +20,38 @@ if TYPE_CHECKING:
     import duckdb
 
     from auditor.feeds.follower import Follower
+    from auditor.feeds.heartbeats import Heartbeats
     from auditor.feeds.ports import Partition
     from reconcilers.flaws import Flaw
     from reconcilers.streams.state import FeedState
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The latest sign of life of a connector.
+
+    Attributes:
+        told: When it was, by the clock of the connector's database, or of the connector; None where no sign has a time.
+        end: What counts as now, by these clocks; None: the auditor's own clock.
+        is_empty: There was none at all.
+    """
+
+    told: datetime | None
+    end: datetime | None
+    is_empty: bool = False
+
+    def age(self, now: datetime) -> float | None:
+        """Seconds since then; None where it cannot be told, or where nobody is to ask."""
+        if self.told is None:
+            return math.inf if self.is_empty else None
+        return max(((self.end or now) - self.told).total_seconds(), 0.0)
+
+
+def _connector(stream: str) -> str:
+    """The name of a stream's connector: `postgresql/shop` is of `shop`."""
+    return stream.split("/")[1]  # see `auditor.feeds.positions`
 
 
 class Following:
@@ -32,6 +62,7 @@ class Following:
         topics: The columns that contracts name, by topic.
         make: Opens the feed; called when it is first read.
         say: Told one sentence for people when something is worth knowing.
+        heartbeats: Of the feed's connectors; None: nobody asks for how long a connector has been silent.
     """
 
     def __init__(
@@ -40,8 +71,13 @@ class Following:
         topics: Mapping[str, Sequence[str]],
         make: Callable[[], Follower],
         say: Callable[[str], None] = lambda _text: None,
+        heartbeats: Callable[[], Heartbeats] | None = None,
     ) -> None:
         self._say = say
+        self._make_heartbeats = heartbeats
+        self._heartbeats: Heartbeats | None = None
+        self._beats: Mapping[str, datetime] = {}
+        self._heard: dict[str, Heard] = {}
         self.feed = feed
         self._topics = topics
         self._make = make
@@ -140,14 +176,46 @@ class Following:
     def _catch_up(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
         if self._follower is None:
             self._follower = self._opened(workspace, check or workspace.halt.check)
+        if self._make_heartbeats is not None:
+            self._heartbeats = self._heartbeats or self._make_heartbeats()
+            self._beats = dict(self._heartbeats.latest())
+        self._read(self._follower, check or workspace.halt.check)
+        if self._heartbeats is not None:  # what a sign of life proves must have been read after it was seen
+            self._heard = {topic: self._hear(topic, self._heartbeats) for topic in self._topics}
+            self._read(self._follower, check or workspace.halt.check)
+
+    def _read(self, follower: Follower, check: Callable[[], None]) -> None:
+        """Read on to the end, and bring the heads up to date."""
         try:
-            self._ends = self._follower.catch_up(check or workspace.halt.check)
+            self._ends = follower.catch_up(check)
         except AuditorError:
-            self._follower.rewind()
+            follower.rewind()
             raise
-        for topic in self._follower.state.tables:
-            self._follower.state.fold(topic)
-        self._follower.note()
+        for topic in follower.state.tables:
+            follower.state.fold(topic)
+        follower.note()
+
+    def _hear(self, topic: str, heartbeats: Heartbeats) -> Heard:
+        """The latest sign of life of a topic's connector among what has been read."""
+        state = self._follower_now.state
+        known: dict[str, set[str]] = {one: set() for one in state.tables}
+        for one, stream in state.epochs:
+            known[one].add(_connector(stream))
+        mine = known[topic]
+        times = {one: clock[0] for one in state.tables if (clock := state.clock(one)) is not None}
+        changes = [moment for one, moment in times.items() if one == topic or mine & known[one]]
+        names = mine or set(prefixes(topic))  # records that tell no connector: topics are named after it
+        beats = [moment for name, moment in self._beats.items() if name in names]
+        told = max([*changes, *beats], default=None)
+        if not heartbeats.recorded:
+            return Heard(told, None, is_empty=told is None and not state.has_rows(topic))
+        if not beats:
+            return Heard(None, None)  # a recording is what it is, and its end is its own
+        return Heard(told, max([*times.values(), *self._beats.values()]))
+
+    def heard(self, topic: str) -> Heard | None:
+        """The latest sign of life of a topic's connector; None where nobody asked for it."""
+        return self._heard.get(topic)
 
     def _opened(self, workspace: Workspace, check: Callable[[], None]) -> Follower:
         """Open the feed; a topic that was made anew is read again from its beginning."""
@@ -239,6 +307,9 @@ class Following:
 
     def close(self) -> None:
         """Let go of the feed."""
+        if self._heartbeats is not None:
+            self._heartbeats.close()
+            self._heartbeats = None
         if self._follower is not None:
             self._follower.close()
             self._follower = None

@@ -17,9 +17,10 @@ from auditor.feeds.tail import last_records
 from auditor.settings import KafkaFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from auditor.feeds.ports import RecordSource
     from auditor.settings import Settings
 
 PREFIX = "__debezium-heartbeat."
@@ -31,7 +32,7 @@ def heartbeat_topics(settings: Settings, feed: str, topics: Iterable[str]) -> li
     Raises:
         FeedError: The feed cannot be reached.
     """
-    wanted = {f"{PREFIX}{prefix}" for topic in topics for prefix in _prefixes(topic)}
+    wanted = {f"{PREFIX}{prefix}" for topic in topics for prefix in prefixes(topic)}
     return sorted(wanted & set(_there(settings, feed)))
 
 
@@ -54,10 +55,56 @@ def last_heartbeat(settings: Settings, feed: str, topics: Sequence[str]) -> date
     return max(beats, default=None)
 
 
-def _prefixes(topic: str) -> Iterator[str]:
+class Heartbeats:
+    """The heartbeats of a feed's connectors, asked for again and again.
+
+    Args:
+        settings: The settings.
+        feed: The feed's name.
+    """
+
+    def __init__(self, settings: Settings, feed: str) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._source: RecordSource | None = None
+        self._decoder = decoder_of(feed, settings.feed(feed), settings.workspace.directory)
+        self._there: frozenset[str] = frozenset()
+        self._known: dict[str, datetime] = {}
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the feed is a recording."""
+        return not isinstance(self._settings.feed(self._feed), KafkaFeed)
+
+    def latest(self) -> Mapping[str, datetime]:
+        """By connector, its latest heartbeat; those that have none are not in it.
+
+        Raises:
+            FeedError: They cannot be read.
+        """
+        if self._source is None:
+            self._there = frozenset(name for name in _there(self._settings, self._feed) if name.startswith(PREFIX))
+            if not self._there:
+                return {}
+            self._source = open_feed(self._settings, self._feed, sorted(self._there))
+        records = last_records(self._source, self._source.partitions())
+        for place, decoded in zip(records, self._decoder.decode(list(records.values())), strict=True):
+            connector = place[0].removeprefix(PREFIX)
+            if isinstance(decoded, Aside) and decoded.kind is AsideKind.HEARTBEAT and decoded.happened_at is not None:
+                self._known[connector] = max(decoded.happened_at, self._known.get(connector, decoded.happened_at))
+        return self._known
+
+    def close(self) -> None:
+        """Let go of the feed."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+
+def prefixes(topic: str) -> Iterator[str]:
     """What a connector's topics may begin with: a topic is named `prefix.schema.table`, and a prefix may have dots."""
     parts = topic.split(".")
-    for length in range(1, len(parts)):
+    for length in range(1, len(parts) + 1):
         yield ".".join(parts[:length])
 
 

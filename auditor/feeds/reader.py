@@ -81,8 +81,14 @@ class FeedSnapshot(StreamingSnapshot):
         self._following = reader.following
         self._table = table
         reached = self._following.reached(table.topic)
-        clock = reader.clock
-        self.watermark = Watermark(reader.dataset, clock.now(), clock.monotonic(), position=reached, display=reached)
+        now, monotonic = reader.clock.now(), reader.clock.monotonic()
+        sign = reader.following.heard(table.topic)
+        silent = sign.age(now) if sign is not None else None
+        self.watermark = Watermark(
+            reader.dataset, now, monotonic, position=reached, display=reached,
+            heard=None if silent is None else monotonic - silent,
+            told=sign.told.isoformat() if sign is not None and sign.told is not None else "",
+        )  # fmt: skip
 
     @property
     def topic(self) -> str:

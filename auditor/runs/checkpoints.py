@@ -314,8 +314,9 @@ def _watermark(document: Mapping[str, Any] | None, shift: float) -> Watermark | 
         return None
     fields = dict(document)
     fields["monotonic"] += shift
-    if fields["taken_by"] is not None:
-        fields["taken_by"] += shift
+    for name in ("taken_by", "heard"):
+        if fields[name] is not None:
+            fields[name] += shift
     fields["read_at"] = datetime.fromisoformat(fields["read_at"]).astimezone(UTC)
     if fields["store_time"] is not None:
         fields["store_time"] = datetime.fromisoformat(fields["store_time"])

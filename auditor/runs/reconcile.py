@@ -25,6 +25,7 @@ from contracts.logical_types import Kind
 from reconcilers.finding import Verdict
 from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
 from reconcilers.packing import finding_of, packed_finding
+from reconcilers.recheck import SILENCE_SECONDS
 from reconcilers.segments import SegmentLimits
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
@@ -240,6 +241,7 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
         if replica.error:
             around.say(f"{run.contract.entity} at {name}: {replica.error}")
     bounds = {replica.name: _lag_bound(replica, request) for replica in run.contract.replicas}
+    run.first.remarks += _silent(run.first, bounds)
     run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
     if run.first.owner_rows == 0 and not run.contract.owner.may_be_empty:
         run.reasons.add("empty_owner")
@@ -281,6 +283,17 @@ def _seen(run: EntityRun, request: ReconcileRequest, looking: Looker, around: Su
     seen.whole.remarks += [why] if why else []
     run.standing = standing and whole(standing, _most_rows(seen.whole))
     return seen
+
+
+def _silent(look: EntityLook, bounds: Mapping[str, float]) -> list[str]:
+    """Which replicas are known by a feed that has told nothing for longer than their lag bound."""
+    told = []
+    for name, seen in look.replicas.items():
+        mark = seen.watermark
+        if mark is not None and mark.heard is not None and mark.monotonic - mark.heard > bounds[name] + SILENCE_SECONDS:
+            since = f"since {mark.told}" if mark.told else "yet"
+            told.append(f"{name}: its feed has told nothing {since}; what it holds is known up to then only")
+    return told
 
 
 def _most_rows(look: EntityLook) -> int:

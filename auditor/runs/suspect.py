@@ -177,16 +177,34 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         look.doubt,
         packed_history(look.history),
         look.stale,
+        look.heard,
+        look.told,
     )
 
 
 def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
-    at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history, stale = (
-        packed
-    )
+    (
+        at,
+        wall,
+        owner,
+        replica,
+        seen,
+        problem,
+        until,
+        mark,
+        copied,
+        age,
+        passed,
+        owner_last,
+        doubt,
+        history,
+        stale,
+        heard,
+        told,
+    ) = packed
     finding = own if seen == _SAME else None if seen is None else finding_of(seen)
     proof = None if passed is None else Passed(*passed)
     return Look(
         at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
-        history_of(history), stale,
+        history_of(history), stale, heard, told,
     )  # fmt: skip

@@ -264,6 +264,8 @@ class _Moments:
     last: float
     owner_last: bool
     behind: bool = False
+    heard: float | None = None
+    told: str = ""
 
 
 def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _Moments:
@@ -273,7 +275,9 @@ def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _
     first = min((mark.monotonic for mark in marks), default=otherwise)
     last = max((_read_by(mark, look) for mark in marks), default=otherwise)
     owner_last = owner is None or copy is None or owner.monotonic >= _read_by(copy, look)
-    return _Moments(first, last, owner_last, owner is not None and owner.behind)
+    behind = owner is not None and owner.behind
+    heard, told = (None, "") if copy is None else (copy.heard, copy.told)
+    return _Moments(first, last, owner_last, behind, heard, told)
 
 
 def _read_by(mark: Watermark, look: EntityLook) -> float:
@@ -290,7 +294,7 @@ def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "")
         moments.first, wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments.last,
         mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
         history=sight.history, passed=sight.history.passed if sight.history is not None else None,
-        stale=stale,
+        stale=stale, heard=moments.heard, told=moments.told,
     )  # fmt: skip
 
 

@@ -509,6 +509,10 @@ class FeedState:
         row = self._db.execute(f"SELECT max(committed), arg_max(seen, committed) FROM {table.versions}").fetchone()
         return (row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC)) if row is not None and row[0] else None
 
+    def has_rows(self, topic: str) -> bool:
+        """Whether anything was ever told of a row of the topic."""
+        return self._db.execute(f"SELECT 1 FROM {self.tables[topic].head} LIMIT 1").fetchone() is not None
+
     def forgotten(self, topic: str) -> datetime | None:
         """Up to when versions have been let go of; None where every one is remembered."""
         row = self._db.execute("SELECT forgotten FROM topics WHERE topic = ?", [topic]).fetchone()

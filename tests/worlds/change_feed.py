@@ -18,6 +18,15 @@ def _bytes(value: object) -> str | None:
     return None if value is None else base64.b64encode(json.dumps(value).encode()).decode()
 
 
+def heartbeat(connector: str, moment: float, offset: int = 0) -> dict[str, Any]:
+    """A record by which a connector shows that it lives."""
+    ms = int(moment * 1000)
+    return {
+        "topic": f"__debezium-heartbeat.{connector}", "partition": 0, "offset": offset, "timestamp": ms,
+        "key": _bytes({"serverName": connector}), "value": _bytes({"ts_ms": ms}), "headers": [],
+    }  # fmt: skip
+
+
 @dataclass
 class ChangeFeed:
     """One topic with the changes of one table, oldest first.
@@ -26,12 +35,14 @@ class ChangeFeed:
         topic: Its name.
         key: The table's key.
         started: When the first change was committed, in seconds since 1970; each one is a tenth of a second later.
+        connector: Who writes it.
     """
 
     topic: str
     key: tuple[str, ...] = ("id",)
     started: float = field(default_factory=lambda: time.time() - 3600)
     partitions: int = 1
+    connector: str = "made"
     records: list[dict[str, Any]] = field(default_factory=list)
     rows: dict[Any, Row] = field(default_factory=dict)
     _lsn: int = 1_000
@@ -83,8 +94,9 @@ class ChangeFeed:
         self._lsn += 0 if snapshot != "false" else 8
         ms = self._ms()
         source = {
-            "version": "3.5.0.Final", "connector": "postgresql", "name": "made", "ts_ms": ms, "ts_us": ms * 1000,
-            "ts_ns": ms * 1_000_000, "snapshot": snapshot, "db": "shop", "schema": "public", "table": "orders",
+            "version": "3.5.0.Final", "connector": "postgresql", "name": self.connector, "ts_ms": ms,
+            "ts_us": ms * 1000, "ts_ns": ms * 1_000_000, "snapshot": snapshot, "db": "shop",
+            "schema": "public", "table": "orders",
             "sequence": f'[null,"{self._lsn}"]', "txId": self._lsn, "lsn": self._lsn, "xmin": None,
         }  # fmt: skip
         value = {"before": before, "after": after, "source": source, "transaction": None, "op": operation, "ts_ms": ms}

@@ -15,6 +15,7 @@ from reconcilers.recheck import (
     HOT_BOUNDS,
     LOOK_SECONDS_MIN,
     MARGIN_SECONDS,
+    SILENCE_SECONDS,
     TRANSACTION_SECONDS,
     History,
     Look,
@@ -371,3 +372,49 @@ def test_an_owner_that_was_seen_older_than_its_replica_does_not_start_the_clock_
     assert judge([stale, again], BOUND).verdict is Verdict.SUSPECT
     late = seen(2 * ENOUGH + 1, ABSENT, "v1")
     assert judge([stale, again, late], BOUND).verdict is Verdict.PERSISTENT
+
+
+# -- a replica that is known by its feed alone -------------------------------------------------------------------------
+
+
+def silent(look: Look, heard: float, told: str = "2026-01-01T00:00:00+00:00") -> Look:
+    """The same look at a replica whose connector was last heard of then."""
+    return replace(look, heard=heard, told=told)
+
+
+def test_a_feed_that_tells_nothing_any_more_proves_no_drift() -> None:
+    """The connector may stand still, and the replica be right: waited for a while, then undecided, with the reason."""
+    looks = [silent(seen(0), 0), silent(seen(ENOUGH), 0)]
+    judgement = judge(looks, BOUND)
+    assert judgement.verdict is Verdict.SUSPECT
+    assert judgement.again_in is not None
+    assert 0 < judgement.sample_in <= judgement.again_in <= SILENCE_SECONDS
+    judgement = judge([*looks, silent(seen(ENOUGH + SILENCE_SECONDS), 0)], BOUND)
+    assert (judgement.verdict, judgement.again_in) == (Verdict.UNDECIDED, None)
+    assert "its feed has told nothing since 2026-01-01" in judgement.note.replace("the replica's feed", "its feed")
+
+
+def test_a_feed_that_lives_shows_drift_as_a_store_does() -> None:
+    """A sign of life after the change was due: what the feed tells is what the replica holds."""
+    judgement = judge([silent(seen(0), 0), silent(seen(ENOUGH + 5), ENOUGH)], BOUND)
+    assert (judgement.verdict, judgement.proof) == (Verdict.PERSISTENT, "elapsed")
+
+
+def test_a_sign_of_life_before_the_bound_was_over_is_none() -> None:
+    """The replica may have applied the change within its bound, and its connector have died before it told."""
+    judgement = judge([silent(seen(0), 0), silent(seen(ENOUGH + SILENCE_SECONDS), ENOUGH - 1)], BOUND)
+    assert judgement.verdict is Verdict.UNDECIDED
+
+
+def test_the_databases_own_clocks_show_how_far_a_feed_reaches() -> None:
+    """A version that was committed at noon is lacking where the replica's feed speaks of a minute past its bound."""
+    change = {"committed_at": "2026-01-01T12:00:00.000000Z"}
+    history = History((Version("v0", -900), Version("v1", -800, change)))
+    old = silent(seen(0), -1000, "2026-01-01T12:00:59+00:00")
+    assert judge([old], BOUND, history).verdict is Verdict.UNDECIDED
+    assert judge([silent(seen(0), -1000, "2026-01-01T12:01:01+00:00")], BOUND, history).verdict is Verdict.PERSISTENT
+
+
+def test_a_silent_replica_that_equals_its_owner_is_healed() -> None:
+    """Silence makes nothing wrong."""
+    assert judge([silent(seen(0), 0), silent(equal(10 * ENOUGH), 0)], BOUND).verdict is Verdict.HEALED

@@ -1,0 +1,159 @@
+"""A copy that is known by its feed alone: a connector that stands still is no drift, and hides none when it lives."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.worlds.change_feed import ChangeFeed, heartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.acceptance.conftest import Outcome
+
+SETTINGS = """\
+version: 1
+contracts: contracts
+connections:
+  shop: {url: "sqlite:///shop.db"}
+feeds:
+  replay: {type: recorded, path: records.jsonl}
+"""
+CONTRACT = """\
+entity: order
+version: 1
+team: t
+owner: {service: orders, dataset: shop/orders, feed: {name: replay, topic: shop.public.orders}}
+key: [id]
+fields:
+  id: {type: int}
+  status: {type: text}
+replicas:
+  - {service: mirror, feed: {name: replay, topic: copy.public.orders}, lag_bound: 5s}
+"""
+HOUR = 3600.0
+
+
+@dataclass
+class World:
+    """Orders with their feed, and a mirror whose connector is another one."""
+
+    directory: Path
+    audit: Callable[..., Outcome]
+    began: float
+    owner: ChangeFeed
+    mirror: ChangeFeed
+    beats: list[dict[str, Any]] = field(default_factory=list)
+
+    def at(self, seconds: float) -> None:
+        """From now on, what is committed is committed that long after the beginning."""
+        self.owner.started = self.mirror.started = self.began + seconds
+
+    def beat(self, seconds: float) -> None:
+        """The mirror's connector shows that it lives."""
+        self.beats.append(heartbeat("copy", self.began + seconds, len(self.beats)))
+
+    def reconcile(self) -> Outcome:
+        records = [*self.owner.records, *self.mirror.records, *self.beats]
+        (self.directory / "records.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records))
+        with closing(sqlite3.connect(self.directory / "shop.db")) as connection, connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, status TEXT)")
+            connection.execute("DELETE FROM orders")
+            rows = [(key, row["status"]) for (key,), row in self.owner.rows.items()]
+            connection.executemany("INSERT INTO orders VALUES (?, ?)", rows)
+        return self.audit("reconcile", "--recheck-after", "0s", "--format", "json")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., Outcome]) -> World:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUDITOR_CONFIG", raising=False)
+    (tmp_path / "auditor.yaml").write_text(SETTINGS)
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "order.yaml").write_text(CONTRACT)
+    began = time.time() - 10 * HOUR
+    made = World(
+        tmp_path, audit, began, ChangeFeed("shop.public.orders", started=began, connector="shop"),
+        ChangeFeed("copy.public.orders", started=began, connector="copy"),
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = [{"id": key, "status": "new"} for key in range(1, 6)]
+    made.owner.snapshot(rows)
+    made.mirror.snapshot(rows)
+    made.beat(10)
+    return made
+
+
+def only(outcome: Outcome) -> dict[str, Any]:
+    """The one finding."""
+    (finding,) = outcome.json["findings"]
+    found: dict[str, Any] = finding
+    return found
+
+
+def test_a_connector_that_stands_still_makes_no_drift_of_what_it_did_not_tell(world: World) -> None:
+    """The mirror may be right: its feed has told nothing since before the owner's change."""
+    world.at(HOUR)
+    world.owner.put(id=2, status="paid")
+    outcome = world.reconcile()
+    finding = only(outcome)
+    assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["undecided"])
+    assert (finding["key"], finding["verdict"]) == ({"id": "2"}, "undecided")
+    assert "neither a change nor a heartbeat" in finding["evidence"]["note"]
+    (remark,) = outcome.json["entities"][0]["owner"]["coverage"]["remarks"]
+    assert "mirror: its feed has told nothing since" in remark
+
+
+def test_the_same_lack_is_drift_where_the_connector_lives(world: World) -> None:
+    """A heartbeat after the change: the mirror really does not have it."""
+    world.at(HOUR)
+    world.owner.put(id=2, status="paid")
+    world.beat(HOUR + 60)
+    finding = only(outcome := world.reconcile())
+    assert (outcome.code, finding["key"], finding["verdict"]) == (1, {"id": "2"}, "persistent")
+    assert finding["cause"] == "stale"
+
+
+def test_a_later_change_of_another_row_is_a_sign_of_life(world: World) -> None:
+    """Whoever tells what came after has told what came before."""
+    world.at(HOUR)
+    world.owner.put(id=2, status="paid")
+    world.at(2 * HOUR)
+    world.owner.put(id=3, status="paid")
+    world.mirror.put(id=3, status="paid")
+    finding = only(outcome := world.reconcile())
+    assert (outcome.code, finding["key"], finding["verdict"]) == (1, {"id": "2"}, "persistent")
+
+
+def test_a_heartbeat_of_another_connector_is_none(world: World) -> None:
+    """The owner's connector lives; that of the mirror does not."""
+    world.at(HOUR)
+    world.owner.put(id=2, status="paid")
+    world.beats.append({**heartbeat("shop", world.began + 2 * HOUR), "offset": 0})
+    assert only(world.reconcile())["verdict"] == "undecided"
+
+
+def test_a_silent_connector_hides_nothing_that_was_told_before(world: World) -> None:
+    """What the feed had passed when it fell silent stays drift."""
+    world.at(HOUR)
+    world.owner.put(id=2, status="paid")
+    world.beat(HOUR + 60)
+    world.at(5 * HOUR)
+    world.owner.put(id=3, status="paid")
+    found = {one["key"]["id"]: one["verdict"] for one in world.reconcile().json["findings"]}
+    assert found == {"2": "persistent", "3": "undecided"}
+
+
+def test_a_recording_without_heartbeats_has_its_end_for_now(world: World) -> None:
+    """Nothing in it tells whether a connector lived: it is taken as it is."""
+    world.beats.clear()
+    world.at(HOUR)
+    world.owner.put(id=2, status="paid")
+    assert only(world.reconcile())["verdict"] == "persistent"

@@ -54,6 +54,7 @@ class TerminalEvents:
         self._live: Live | None = None
         self._found = 0
         self._before: tuple[str, int] | None = None
+        self._troubles: set[str] = set()
 
     def __enter__(self) -> Self:
         if self._screen is not None:
@@ -70,37 +71,42 @@ class TerminalEvents:
         if self._live is not None:
             self._live.stop()
 
-    def tell(self, event: str, at: str, **members: object) -> None:
+    def tell(self, event: str, at: str, **members: Any) -> None:
         """See `auditor.runs.monitor_loop.Watcher`."""
         if event == "progress":
             self._draw(at, members)
             return
+        if event == "trouble":
+            self._troubles.add(members["what"])
+        elif event == "trouble_over":
+            self._troubles.discard(members["what"])
         line = _line(event, members)
         if line:
             self._found += event == "finding"
-            self._stream.write(f"{at}  {line}\n")
+            self._write(f"{at[:10]} {at[11:19]}  {line}")
+
+    def _write(self, line: str) -> None:
+        """A line: above the table where both are on one terminal, which would mix them up otherwise."""
+        if self._live is not None and self._stream.isatty():
+            from rich.text import Text
+
+            self._live.console.print(Text(line), soft_wrap=True)
+        else:
+            self._stream.write(f"{line}\n")
             self._stream.flush()
 
     def _draw(self, at: str, members: Mapping[str, Any]) -> None:
         if self._live is None:
             return
-        from rich.table import Table
+        from auditor.reports.monitor_view import Glance, monitor_view
 
-        table = Table(box=None, show_header=False)
-        total = sum(members["records"].values())
-        table.add_row("records", f"{total}{self._rate(at, total)}")
-        table.add_row("behind", ", ".join(f"{k}: {v}" for k, v in members["lag"].items() if v) or "nothing")
-        table.add_row("owed", ", ".join(f"{k}: {v}" for k, v in members["open"].items()))
-        table.add_row("suspects", str(members["suspects"]))
-        table.add_row("drift", f"{members['drifting']} known, {self._found} told")
-        self._live.update(table)
+        rate = self._rate(at, sum(members["records"].values()))
+        self._live.update(monitor_view(members, Glance(rate, self._found, self._troubles)))
 
-    def _rate(self, at: str, total: int) -> str:
+    def _rate(self, at: str, total: int) -> float | None:
         before, self._before = self._before, (at, total)
-        if before is None:
-            return ""
-        seconds = _seconds(before[0], at)
-        return f", {(total - before[1]) / seconds:.0f} a second" if seconds > 0 else ""
+        seconds = 0.0 if before is None else _seconds(before[0], at)
+        return (total - before[1]) / seconds if before is not None and seconds > 0 else None
 
 
 def _seconds(before: str, at: str) -> float:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import random
+import re
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -509,3 +516,28 @@ def test_a_monitor_that_goes_on_tells_what_it_does_not_know(
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_the_terminal_shows_progress_below_what_was_found(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """On a terminal of 80 columns: findings stay, and are not mixed up with the table that is drawn anew below them."""
+    plant(world)
+    world.save()
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = audit_process("monitor", stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    while not (b"mirror, id 101" in shown and b"drift" in shown.partition(b"id 101")[2]):
+        shown += os.read(ours, 65536)
+    process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(OSError):  # the terminal's end
+        while some := os.read(ours, 65536):
+            shown += some
+    os.close(ours)
+    assert process.wait(30) == 0
+    text = shown.decode()
+    for part in ("records", "2,714", "nothing, in 2 partitions", "order/copy", "suspects", "told since it was started"):
+        assert part in text
+    assert not re.search(r"[^\x1b\r\n]persistent: .*\x1b\[2K", text), "a finding is never taken away again"

@@ -300,6 +300,7 @@ class KafkaFeed(Group):
     bootstrap_from: Literal["earliest", "latest"] = "earliest"
     security: KafkaSecurity = KafkaSecurity()
     schema_registry: SchemaRegistry | None = None
+    dead_letter_topics: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
     debezium: Debezium = Debezium()
     schemaless: Schemaless = Schemaless()
 
@@ -311,6 +312,7 @@ class RecordedFeed(Group):
     path: Location
     schemas: Location | None = None
     format: Literal["confluent", "apicurio-8byte"] = "confluent"
+    dead_letter_topics: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
     debezium: Debezium = Debezium()
     schemaless: Schemaless = Schemaless()
 

@@ -53,6 +53,11 @@ class MonitoredFeeds(Feeds):
         """See `Feeds.wanted_of`: of the feed's topics, those that are monitored now."""
         return {topic: one for topic, one in super().wanted_of(name).items() if (name, topic) in self._topics}
 
+    @property
+    def names(self) -> list[str]:
+        """Of the feeds that are monitored now."""
+        return sorted({name for name, _ in self._topics})
+
     def open(self, workspace: Workspace, check: Callable[[], None] | None = None) -> dict[str, Following]:
         """Open every feed and read it to its end, each in its turn.
 
@@ -64,7 +69,7 @@ class MonitoredFeeds(Feeds):
             FeedError: One cannot be read.
             WorkspaceError: Its state cannot be opened: another monitor may hold it.
         """
-        found = {name: self.following(name) for name in sorted({name for name, _ in self._topics})}
+        found = {name: self.following(name) for name in self.names}
         for following in found.values():
             following.read_on(workspace, check)
         return found

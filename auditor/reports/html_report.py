@@ -220,7 +220,7 @@ def _beside(run: RunDocument) -> Html | None:
         element("li", element("b", where), ": ", reason, class_="warn" if incomplete else None)
         for where, reason, incomplete in words.skipped(run)
     ]
-    sentences = [element("li", sentence) for sentence in words.not_drift(run)]
+    sentences = [element("li", sentence) for sentence in (*words.not_drift(run), *words.signs(run))]
     if not skipped and not sentences:
         return None
     parts = []

@@ -240,6 +240,7 @@ def _short(text: str) -> str:
 
 def _not_drift(run: RunDocument) -> list[str]:
     lines = [f"- {sentence}" for sentence in words.not_drift(run)]
+    lines += _few([f"- {plain(sentence)}" for sentence in words.signs(run)])
     return ["**Not counted as drift**\n\n" + "\n".join(lines)] if lines else []
 
 

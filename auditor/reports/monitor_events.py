@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from auditor.reports.visible import visible
+from auditor.reports.words import sign_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -124,12 +125,6 @@ def _finding_line(members: Mapping[str, Any]) -> str:
     where = f"{finding['entity']} at {finding['replica'] or 'its owner'}"
     what = f"{finding['verdict']}: {finding['divergence']} of {where}, {key}"
     return f"{what}, cause {finding['cause']} ({finding['id']})"
-
-
-def sign_line(sign: Mapping[str, Any]) -> str:
-    """A sign of trouble for people."""
-    counts = f"{sign['records']} records, {sign['keys']} keys"
-    return f"sign of trouble in {sign['feed']}/{sign['topic']}: {sign['sign']} ({counts})"
 
 
 def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> list[str]:

@@ -322,7 +322,7 @@ class _Report:
         return _cut(listed, self.selection)
 
     def _not_drift(self) -> RenderableType | None:
-        sentences = words.not_drift(self.run)
+        sentences = [*words.not_drift(self.run), *map(visible, words.signs(self.run))]
         if not sentences:
             return None
         lines = [Hanging(Text("  "), Text(sentence)) for sentence in sentences]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -423,6 +423,31 @@ def not_drift(run: RunDocument) -> list[str]:
     if kept:
         sentences.append(f"{number(kept)} kept: deleted at the owner, lawfully kept in the replica")
     return sentences
+
+
+SIGN_MEANINGS = {
+    "reapplied": "keys that were written again and again, and are wrong all the same",
+    "rewritten_equal": "keys that were written again and again with the content that they had",
+    "flip_flop": "keys that went to and fro between two contents",
+    "duplicate_events": "outbox events that came again under an id that had come before",
+    "restarted_connector": "changes that came again at a position that had been passed",
+    "dead_letters": "records that could not be understood",
+    "dead_letter_topic": "records that others have put away as not to be processed",
+}
+
+
+def sign_line(sign: Mapping[str, Any]) -> str:
+    """A sign of trouble in the topics, in one sentence."""
+    counts = counted(sign["records"], "record")
+    if sign["keys"]:
+        counts += f", {counted(sign['keys'], 'key')}"
+    name = sign["sign"]
+    return f"sign of trouble in {sign['feed']}/{sign['topic']}: {name} ({counts}): {SIGN_MEANINGS.get(name, '')}"
+
+
+def signs(run: RunDocument) -> list[str]:
+    """Signs of trouble in the topics that a monitor saw, one sentence each."""
+    return [sign_line(sign) for sign in run.get("signs", [])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from auditor.interruption import interruptible
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import run_document
-from auditor.reports.monitor_events import consistency_lines, sign_line
+from auditor.reports.monitor_events import consistency_lines
+from auditor.reports.words import sign_line
 from auditor.run_id import new_run_id
 from auditor.runs.consistency import HOURS_KEPT, arrived_hours, consistency
 from auditor.runs.job import Job, books_for, record_job
@@ -40,11 +42,12 @@ from contracts.errors import AuditorError, DeadlineError, PausedFeedError, Usage
 from reconcilers.arrivals import Arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from auditor.clock import Clock
     from auditor.feeds.following import Following
+    from auditor.feeds.monitored import MonitoredFeeds
     from auditor.ledger.ledger import Ledger
     from auditor.runs.job import Listener
     from auditor.wiring import Wiring
@@ -79,6 +82,7 @@ class Monitor:
         followed: The feeds, by name.
         entities: Those that can be looked at.
         runs: All in scope.
+        letters: What others have put away; see `auditor.feeds.dead_letters`.
     """
 
     request: ReconcileRequest
@@ -86,6 +90,7 @@ class Monitor:
     followed: Mapping[str, Following]
     entities: list[MonitoredEntity] = field(default_factory=list)
     runs: list[EntityRun] = field(default_factory=list)
+    letters: Callable[[], list[dict[str, Any]]] = list
     _told_of_feeds: set[tuple[str, str]] = field(default_factory=set)
     _losses: dict[str, int] = field(default_factory=dict)
 
@@ -222,6 +227,20 @@ class Monitor:
             following.forget_before(now.astimezone(UTC) - kept)
             following.state.compact_arrivals(now - HOURS_KEPT)
 
+    def signs(self, coming: Iterable[Finding] = ()) -> list[dict[str, Any]]:
+        """Signs of trouble in the topics, with their counts.
+
+        Args:
+            coming: What is about to be settled.
+
+        Raises:
+            FeedError: A topic cannot be read.
+        """
+        some = list(coming)
+        mine = [[one for one in some if one.entity == entity.contract.entity] for entity in self.entities]
+        found = [sign for entity, news in zip(self.entities, mine, strict=True) for sign in entity.signs(news)]
+        return found + self.letters()
+
     def settle(self, findings: Sequence[Finding]) -> None:
         """Keep what was found, once it is recorded."""
         for entity in self.entities:
@@ -252,7 +271,9 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         time = RunTime(clock, workspace, request.deadline, request.max_wait)
         with time.running():
             around = surroundings(wiring, catalog, workspace, clock, listener)
-            monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace))
+            monitor = Monitor(
+                replace(request, kind=KIND), around, feeds.open(workspace), letters=letters_of(wiring, feeds)
+            )
             monitor.take_on(scope)
             gone = _judged(monitor, ledger if request.member else None, time)
         for told in monitor.tell_of_feeds():
@@ -261,18 +282,25 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         result = monitor.result(run_id, started)
         findings = list(result.findings)
         document = run_document(result, catalog.contracts)
+        document["signs"] = signs = monitor.signs(findings)
+        for sign in signs:
+            listener.say(sign_line(sign))
         job = record_job(replace(request, kind=KIND), result, document, books, workspace.overflow)
         if job.ledger_error is None:
             monitor.settle(findings)
             ledger.put_arrivals(arrived_hours(monitor.hours()), request.member)
         monitor.forget(clock.now())
-        job.document["signs"] = signs = [sign for entity in monitor.entities for sign in entity.signs()]
-        for sign in signs:
-            listener.say(sign_line(sign))
         job.document["consistency"] = consistency(monitor.entities, clock.now())
         for line in consistency_lines(job.document["consistency"]):
             listener.say(line)
         return job
+
+
+def letters_of(wiring: Wiring, feeds: MonitoredFeeds) -> Callable[[], list[dict[str, Any]]]:
+    """Counts what others have put away of the feeds that are monitored."""
+    from auditor.feeds.dead_letters import dead_letter_signs
+
+    return partial(dead_letter_signs, wiring.settings, feeds.names)
 
 
 def _judged(monitor: Monitor, shared: Ledger | None, time: RunTime) -> list[Finding]:

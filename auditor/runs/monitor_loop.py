@@ -23,7 +23,7 @@ from auditor.run_id import new_run_id
 from auditor.runs.consistency import arrived_hours, consistency
 from auditor.runs.job import books_for, record_job
 from auditor.runs.lease import ledger_for_run
-from auditor.runs.monitor import KIND, Monitor, followed_contracts, surroundings
+from auditor.runs.monitor import KIND, Monitor, followed_contracts, letters_of, surroundings
 from auditor.runs.run_time import RunTime
 from auditor.runs.shared_time import shared_clock
 from contracts.errors import (
@@ -242,7 +242,13 @@ class Rounds:
 
     def _tell_signs(self) -> None:
         """Tell the signs that are new, or of which there is more than there was."""
-        for sign in [sign for entity in self.monitor.entities for sign in entity.signs()]:
+        try:
+            signs = self.monitor.signs()
+        except FeedError as error:
+            self._trouble("signs", error)
+            return
+        self._over("signs")
+        for sign in signs:
             name = f"{sign['feed']}/{sign['topic']}/{sign['sign']}"
             if sign["records"] > self._signs.get(name, 0):
                 self._tell("sign", **sign)
@@ -299,7 +305,9 @@ def follow(
             time.check()
 
         try:
-            monitor = Monitor(replace(request, kind=KIND), around, feeds.open(workspace, check))
+            monitor = Monitor(
+                replace(request, kind=KIND), around, feeds.open(workspace, check), letters=letters_of(wiring, feeds)
+            )
             monitor.take_on(scope)
             names = [entity.contract.entity for entity in monitor.entities]
             members = {"entities": names, "not_followed": unfollowed, "feeds": sorted(monitor.followed)}

@@ -17,6 +17,7 @@ from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
 from reconcilers.sight import EntityLook, ReplicaLook, Suspects
 from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Hour, Owed, Took
+from reconcilers.streams.signs import reapplied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from reconcilers.look import Looker
     from reconcilers.sight import Sight
     from reconcilers.spill import Listed
-    from reconcilers.streams.signs import Sign
 
 _Subject = tuple[str | None, "KeyText"]
 """A replica (None: the owner alone) and a key."""
@@ -413,14 +413,19 @@ class MonitoredEntity:
         own = {(id(f), f.state.obligations.number(duty)) for f, duty in self.duties if not duty.by_owner}
         return sum(one.count for following, one in owed if (id(following), one.subject) in own)
 
-    def signs(self) -> list[dict[str, Any]]:
-        """Signs of trouble in the topics, with their counts."""
+    def signs(self, coming: Iterable[Finding] = ()) -> list[dict[str, Any]]:
+        """Signs of trouble in the topics, with their counts.
+
+        Args:
+            coming: What is about to be settled.
+        """
         told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        applied = self._applied(coming)
         for following, duty in self.duties:
             state = following.state
             found = state.signs.of(state.tables[duty.topic], by_owner=duty.by_owner)
             if not duty.by_owner:
-                found += state_signs(self.duties[0][0], duty)
+                found += reapplied(duty.topic, [count for (name, _), count in applied.items() if name == duty.replica])
             for sign in found:
                 whose = None if duty.by_owner else duty.replica
                 told[following.feed, sign.topic, sign.name] = {
@@ -429,14 +434,20 @@ class MonitoredEntity:
                 }  # fmt: skip
         return list(told.values())
 
+    def _applied(self, coming: Iterable[Finding]) -> dict[_Subject, int]:
+        """How often replicas have written keys that are drift."""
+        applied: dict[_Subject, int] = {}
+        for one in self.drifting():
+            applied[one.replica, one.key] = max(one.applied, applied.get((one.replica, one.key), 0))
+        for finding in coming:
+            if finding.key is not None and finding.verdict is Verdict.PERSISTENT:
+                subject = (finding.replica, finding.key)
+                applied[subject] = applied.get(subject, 0) + self._written(self.pending.get(subject, ()))
+        return applied
+
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
-
-
-def state_signs(home: Following, duty: Duty) -> list[Sign]:
-    """Signs of the drift that is known, which is kept with one of the feeds."""
-    return home.state.signs.reapplied(duty.entity, duty.replica, duty.topic)
 
 
 def _naive(moment: datetime) -> datetime:

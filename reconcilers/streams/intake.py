@@ -101,7 +101,14 @@ class Intake:
             self.events.append(change.event_id)
         is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
         lacking = Lack.KEPT if is_partial else Lack.ABSENT
-        self._cells({**change.row, **key}, lacking)
+        self._cells({**change.row, **self._named(change, key)}, lacking)
+
+    def _named(self, change: Change, key: Mapping[str, Cell]) -> Mapping[str, Cell]:
+        """The key's columns: a bare text stands for the one that contracts name, unless the row tells that itself."""
+        if set(key) != {""} or len(self.table.key) != 1:
+            return key
+        (name,), (text,) = self.table.key, key.values()
+        return {} if isinstance(change.row.get(name), str) else {name: text}
 
     def take(self, seq: int, versions: Versions, snapshots: Mapping[int, int]) -> None:
         """Many changes at once.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from reconcilers.streams.table import CellState, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     import duckdb
@@ -128,18 +128,20 @@ class Signs:
             found.append(("rewritten_equal", *self._one(_rewrites(table))))
         return [Sign(name, topic, records, keys) for name, records, keys in found if records]
 
-    def reapplied(self, entity: str, replica: str, topic: str) -> list[Sign]:
-        """A replica's keys that were written again and again and are drift."""
-        records, keys = self._one(
-            "SELECT coalesce(sum(applied), 0)::BIGINT, count(*) FROM drifting "
-            f"WHERE entity = ? AND replica = ? AND applied >= {REPEATED_MIN}",
-            [entity, replica],
-        )
-        return [Sign("reapplied", topic, records, keys)] if keys else []
-
     def _one(self, sql: str, values: Sequence[object] = ()) -> tuple[int, int]:
         row = self._db.execute(sql, list(values)).fetchone()
         return (int(row[0] or 0), int(row[1] or 0)) if row is not None else (0, 0)
+
+
+def reapplied(topic: str, written: Iterable[int]) -> list[Sign]:
+    """A replica's keys that were written again and again and are drift.
+
+    Args:
+        topic: Where it tells its changes.
+        written: How often it has written each key that is drift.
+    """
+    often = [count for count in written if count >= REPEATED_MIN]
+    return [Sign("reapplied", topic, sum(often), len(often))] if often else []
 
 
 def _successive(table: StreamTable, back: int) -> str:

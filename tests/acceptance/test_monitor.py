@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from tests.fixtures.debezium_sets import DIRECTORY as SETS
 from tests.worlds.change_feed import ChangeFeed
 
 if TYPE_CHECKING:
@@ -541,3 +542,44 @@ def test_the_terminal_shows_progress_below_what_was_found(
     for part in ("records", "2,714", "nothing, in 2 partitions", "order/copy", "suspects", "told since it was started"):
         assert part in text
     assert not re.search(r"[^\x1b\r\n]persistent: .*\x1b\[2K", text), "a finding is never taken away again"
+
+
+OUTBOX = """\
+entity: outbox_order
+version: 1
+team: t
+owner: {service: orders, dataset: orders_db/outbox, feed: {name: outbox, topic: pg-outbox-json.Order}}
+key: [number]
+fields: {number: {type: text}, tenant: {type: text}}
+replicas: [{service: copy, dataset: read_model/outbox, lag_bound: 1s}]
+"""
+
+
+def test_outbox_events_that_come_again_are_a_sign_and_so_is_what_others_put_away(world: Monitored) -> None:
+    """Records of a real outbox connector, sent again as after its crash; and a topic of dead letters that grows."""
+    records = [json.loads(line) for line in (SETS / "pg-outbox-json" / "records.jsonl").read_text().splitlines()]
+    (event,) = (record for record in records if record["topic"] == "pg-outbox-json.Order")
+    letters = [{**event, "topic": "copy.dead", "offset": offset} for offset in (3, 4, 5)]
+    again = [{**event, "offset": offset} for offset in range(3)]
+    path = world.directory / "outbox.jsonl"
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in (*again, *letters)))
+    settings = "  outbox: {type: recorded, path: outbox.jsonl, dead_letter_topics: [copy.dead, not.there]}\n"
+    (world.directory / "auditor.yaml").write_text(SETTINGS + settings)
+    (world.directory / "contracts" / "outbox.yaml").write_text(OUTBOX)
+    world.save()
+    for name in ("orders.db", "copy.db"):
+        with contextlib.closing(sqlite3.connect(world.directory / name)) as db, db:
+            db.execute("CREATE TABLE outbox (number TEXT, tenant TEXT)")
+            db.execute("INSERT INTO outbox VALUES ('o-1', 't1')")
+    outcome = world.monitor("outbox_order")
+    assert (outcome.code, outcome.json["findings"]) == (0, []), outcome.err
+    assert outcome.json["entities"][0]["replicas"][0]["compared_rows"] == 1, "its key is a bare text"
+    signs = {(one["sign"], one["topic"]): (one["records"], one["keys"]) for one in outcome.json["signs"]}
+    assert signs == {
+        ("duplicate_events", "pg-outbox-json.Order"): (2, 1),
+        ("dead_letter_topic", "copy.dead"): (3, None),
+    }
+    for form in ("terminal", "markdown", "html"):
+        told = " ".join(world.audit("report", "--format", form).out.split())
+        for part in ("outbox events that came again", "2 records, 1 key", "3 records", "put away"):
+            assert part in told, form

@@ -156,7 +156,6 @@ def test_drift_is_known_until_it_has_gone_and_how_often_it_was_written() -> None
         state.settle((), [drift], (), NOW)
         state.settle((), [drift], (), NOW)
         assert [one.applied for one in state.obligations.drifting("order")] == [4]
-        assert [sign.name for sign in state.signs.reapplied("order", "search", TOPIC)] == ["reapplied"]
         state.settle((), (), [drift], NOW)
         assert state.obligations.drifting("order") == []
 

@@ -246,6 +246,17 @@ class Monitor:
         for entity in self.entities:
             entity.settle(one for one in findings if one.entity == entity.contract.entity)
 
+    def keep(self, findings: Sequence[Finding]) -> None:
+        """Have what was found as it was: it could not be recorded, and is to be recorded later."""
+        for entity in self.entities:
+            entity.watch.suspicion.put_back(one for one in findings if one.entity == entity.contract.entity)
+
+    def begin_anew(self) -> None:
+        """Count from nothing on, with nothing found: all of it is recorded."""
+        self.keep(())
+        for entity in self.entities:
+            entity.begin_anew()
+
 
 def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock: Clock, listener: Listener) -> Job:
     """Read everything that the feeds have, look at what is owed, recheck, record: `--until-caught-up`.

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from auditor.runs.reconcile import ReconcileRequest
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
+    from reconcilers.tally import RunResult
 
 ROUND_SECONDS = 1.0
 """From one round to the next, at least."""
@@ -92,7 +93,7 @@ class Rounds:
         clock: Tells when.
         keep_arrivals: Writes down how changes have arrived.
         hand_over: Learns what other members of a group have found.
-        record: Writes down what was judged; returns the findings as reports show them.
+        write: Writes down what was judged, or raises a `LedgerError`; returns the findings as reports show them.
         watcher: Told what happens.
         stop: Whether somebody wants it to end.
         check: Raises where somebody does.
@@ -101,7 +102,7 @@ class Rounds:
     monitor: Monitor
     clock: Clock
     keep_arrivals: Callable[[], None]
-    record: Callable[[], Sequence[Mapping[str, object]]]
+    write: Callable[[RunResult], Sequence[Mapping[str, object]]]
     watcher: Watcher
     stop: Callable[[], bool]
     check: Callable[[], None]
@@ -215,13 +216,34 @@ class Rounds:
         if not any(len(entity.watch.suspicion.settled) for entity in self.monitor.entities):
             return
         try:
-            told = self.record()
+            told = self._recorded()
         except (LedgerError, FeedError) as error:
             self._trouble("ledger", error)
             return
         self._over("ledger")
         for finding in told:
             self._tell("finding", finding=finding)
+
+    def _recorded(self) -> Sequence[Mapping[str, object]]:
+        """Record what was judged, and let go of it; what could not be recorded is still there.
+
+        Raises:
+            LedgerError: It could not be recorded.
+            FeedError: A broker cannot be asked whether it is ours to record.
+        """
+        if self.monitor.let_go_of_lost(asking=True):
+            return []  # some of it is judged elsewhere now; what is ours is looked at again
+        now = self.clock.now()
+        result = self.monitor.result(new_run_id(now), now)
+        findings = list(result.findings)
+        try:
+            told = self.write(result)
+        except LedgerError:
+            self.monitor.keep(findings)
+            raise
+        self.monitor.settle(findings)
+        self.monitor.begin_anew()
+        return told
 
     def _look_at_drift(self, entity: MonitoredEntity) -> None:
         entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
@@ -315,7 +337,7 @@ def follow(
             recorder = _Recorder(monitor, wiring, catalog, clock, listener)
             try:
                 Rounds(
-                    monitor, clock, recorder.keep_arrivals, recorder.record, watcher, stop.is_set, check,
+                    monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,
                     recorder.hand_over,
                 ).go(time)  # fmt: skip
             finally:
@@ -362,31 +384,18 @@ class _Recorder:
         with self.wiring.ledger() as ledger:
             self.monitor.hand_over(ledger)
 
-    def record(self) -> list[Mapping[str, object]]:
-        """Record it, and let go of it.
+    def write(self, result: RunResult) -> list[Mapping[str, object]]:
+        """Write a run into the ledger; returns the findings as reports show them.
 
         Raises:
-            LedgerError: It could not be recorded, and is still there.
-            FeedError: A broker cannot be asked whether it is ours to record.
+            LedgerError: It could not be recorded.
         """
-        if self.monitor.let_go_of_lost(asking=True):
-            return []  # some of it is judged elsewhere now; what is ours is looked at again
-        now = self.clock.now()
-        run_id = new_run_id(now)
-        result = self.monitor.result(run_id, now)
-        findings = list(result.findings)
         document = run_document(result, self.catalog.contracts)
-        with ledger_for_run(self.wiring, (), run_id, self.listener.say) as ledger:
+        with ledger_for_run(self.wiring, (), result.run_id, self.listener.say) as ledger:
             books = books_for(self.wiring, self.catalog, ledger)
             job = record_job(self.monitor.request, result, document, books, self.monitor.around.workspace.overflow)
         if job.ledger_error is not None:
-            for entity in self.monitor.entities:
-                entity.watch.suspicion.put_back(one for one in findings if one.entity == entity.contract.entity)
             raise job.ledger_error
-        self.monitor.settle(findings)
-        for entity in self.monitor.entities:
-            entity.watch.suspicion.put_back(())
-            entity.begin_anew()
         return [dict(finding) for finding in job.findings]
 
 

@@ -70,6 +70,22 @@ def involved_sql(table: StreamTable, tail: int) -> str:
     return f"WITH fresh AS MATERIALIZED ({fresh}) SELECT *, row_number() OVER ({order}) = 1 AS best FROM ({rows})"
 
 
+def repeated_sql(table: StreamTable, arrived: str, tail: int) -> str:
+    """SELECT of the changes of the tail that had been told before: somebody went back, and sent them again.
+
+    Args:
+        table: Of the topic.
+        arrived: Its versions as `arrived_sql` has them.
+        tail: The number of the tail's first version.
+    """
+    earlier = "PARTITION BY id, epoch ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    told = f"kind IN ({int(Kind.WRITE)}, {_DELETE}) AND epoch > 0"
+    older = f"{_POSITION} <= max({_POSITION}) OVER ({earlier}) AS older"
+    again = f"SELECT seq, id FROM (SELECT seq, id, kind, epoch, fresh, {older} FROM {arrived}) WHERE fresh AND older"
+    fresh = f"SELECT seq, id FROM {table.versions} WHERE seq >= {tail} AND {told}"
+    return f"{again} AND {told} UNION ALL SELECT v.seq, v.id FROM ({fresh}) v ANTI JOIN {arrived} a ON a.seq = v.seq"
+
+
 def is_plain_sql(involved: str) -> str:
     """SELECT of whether each of these versions is told once, and stands where its own position says.
 
@@ -79,8 +95,11 @@ def is_plain_sql(involved: str) -> str:
         f"SELECT 1 FROM {involved} WHERE epoch > 0 AND NOT {_ARRIVAL_DECIDES} "
         "GROUP BY id, kind, epoch, p0, p1, p2 HAVING count(*) > 1"
     )
-    moved = f"SELECT 1 FROM {involved} GROUP BY id HAVING max(seq) FILTER (fresh AND {_ARRIVAL_DECIDES}) > min(seq)"
-    return f"SELECT NOT EXISTS ({repeated}) AND NOT EXISTS ({moved})"
+    moved = f"max(seq) FILTER (fresh AND {_ARRIVAL_DECIDES}) > min(seq)"
+    told = f"fresh AND epoch > 0 AND NOT {_ARRIVAL_DECIDES}"
+    older = f"min({_POSITION}) FILTER ({told}) <= max({_POSITION}) FILTER (NOT fresh)"
+    others = f"SELECT 1 FROM {involved} GROUP BY id HAVING {moved} OR {older}"
+    return f"SELECT NOT EXISTS ({repeated}) AND NOT EXISTS ({others})"
 
 
 def filled_sql(table: StreamTable, arrived: str) -> str:

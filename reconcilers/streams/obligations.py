@@ -5,7 +5,8 @@ lag bound.  A replica's own change is one, too: it must be what the owner tells 
 word of their own (a truncate, a snapshot that did not meet them) are obligations as every delete is.
 
 They are written in the transaction that keeps the changes and their offsets, so that none is lost and none is there
-twice, whenever the process is killed.  Rows are appended and, once met, deleted; none is ever updated.  How many there
+twice, whenever the process is killed.  Rows are appended and, once met, deleted; none is updated, but those of changes
+that turn out to be sent a second time: they are owed, and no longer counted among those that arrive.  How many there
 are is bounded by what changes within the lag bounds, and by what stays undecided.
 
 What was found to be drift is kept until it is seen to be gone (*drifting*): nobody owes it again, and yet it must be
@@ -227,23 +228,42 @@ class Obligations:
 
     # -- owing ---------------------------------------------------------------------------------------------------------
 
-    def owe(self, table: StreamTable, source: str, where: str = "true") -> None:
+    def owe(self, table: StreamTable, source: str, where: str = "true", *, told: bool = True) -> None:
         """Oblige by some versions of a topic; within a transaction.
 
         Args:
             table: The topic's.
             source: The table of the versions, with the topic's columns.
             where: Which of them.
+            told: They are changes; else rows that are gone without a word of their own, and nobody tells since when.
         """
         for duty, number in self._duties.items():
             if duty.topic == table.topic:
-                self._owe(duty, number, table, source, where)
+                self._owe(duty, number, table, source, where, told=told)
 
-    def _owe(self, duty: Duty, number: int, table: StreamTable, source: str, where: str = "true") -> None:
+    def _owe(
+        self, duty: Duty, number: int, table: StreamTable, source: str, where: str = "true", *, told: bool = True
+    ) -> None:
         key = ", ".join(f"c{table.columns.index(name)}" for name in duty.key)
+        committed = "committed" if told else "NULL"
         self._db.execute(
             f"INSERT INTO obligations SELECT {number}, nextval('obligation_numbers'), seq, part, off, kind, id, "
-            f"[{key}], committed, stamp, seen FROM {source} WHERE {where}"
+            f"[{key}], {committed}, stamp, seen FROM {source} WHERE {where}"
+        )
+
+    def uncount(self, topic: str, repeated: str) -> None:
+        """Changes that were told before arrive once; they are owed all the same, for replicas apply them anew.
+
+        Within a transaction.
+
+        Args:
+            topic: The topic.
+            repeated: The table of their arrival numbers.
+        """
+        self._db.execute(
+            f"UPDATE obligations SET committed = NULL WHERE seq IN (SELECT seq FROM {repeated}) "
+            "AND subject IN (SELECT number FROM subjects WHERE topic = ?)",
+            [topic],
         )
 
     # -- what is owed --------------------------------------------------------------------------------------------------

@@ -65,26 +65,18 @@ class Signs:
 
     # -- noting what the fold would forget -----------------------------------------------------------------------------
 
-    def note_repeats(self, table: StreamTable, arrived: str, start: int, seen: datetime) -> None:
+    def note_repeats(self, topic: str, repeated: str, seen: datetime) -> None:
         """Note the changes of a tail that came again; within a transaction.
 
         Args:
-            table: The topic's.
-            arrived: The tail beside the heads of its keys, without what stands there twice.
-            start: The number of the tail's first version.
+            topic: The topic.
+            repeated: The table of their arrival numbers and keys.
             seen: When, in UTC without a zone.
         """
-        position = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"
-        earlier = "PARTITION BY id, epoch ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-        written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND epoch > 0"
-        older = f"{position} < max({position}) OVER ({earlier}) AS older"
-        again = f"SELECT id FROM (SELECT id, fresh, {older} FROM {arrived} WHERE {written}) WHERE fresh AND older"
-        tail = f"SELECT seq, id FROM {table.versions} WHERE seq >= {start} AND {written}"
-        dropped = f"SELECT id FROM ({tail}) v ANTI JOIN {arrived} a ON a.seq = v.seq"
         self._db.execute(
-            f"INSERT INTO repeats SELECT ?, 'restarted_connector', count(*), count(DISTINCT id), ? "
-            f"FROM ({again} UNION ALL {dropped}) HAVING count(*) > 0",
-            [table.topic, seen],
+            "INSERT INTO repeats SELECT ?, 'restarted_connector', count(*), count(DISTINCT id), ? "
+            f"FROM {repeated} HAVING count(*) > 0",
+            [topic, seen],
         )
 
     def note_events(self, topic: str, ids: Sequence[str], seen: datetime) -> None:

@@ -29,6 +29,7 @@ from reconcilers.streams.fold import (
     is_plain_sql,
     latest_sql,
     pass_on_sql,
+    repeated_sql,
     rewritten_sql,
     swept_sql,
     truncated_sql,
@@ -567,7 +568,7 @@ class FeedState:
         with self._registered("gone", gone) as some:
             if some:
                 rows = f"(SELECT v.* FROM {table.versions} v SEMI JOIN gone ON v.seq = gone.seq)"
-                self.obligations.owe(table, rows)
+                self.obligations.owe(table, rows, told=False)
                 self._db.execute(f"INSERT INTO {table.past} SELECT seq, seen FROM {rows}")
 
     @contextmanager
@@ -602,7 +603,7 @@ class FeedState:
     def _fold_any_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
         """The same where some version does not stand as it came."""
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table, 'involved')}")
-        self.signs.note_repeats(table, "arrived", start, datetime.now(UTC).replace(tzinfo=None))
+        self._note_repeats(table, start)
         if kept := table.topic in self._kept:
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
         source = "filled" if kept else "arrived"
@@ -619,6 +620,13 @@ class FeedState:
         )
         self._note_latest(table, "placed", "best", seen)
         self._db.execute("DROP TABLE IF EXISTS filled; DROP TABLE arrived; DROP TABLE folded; DROP TABLE placed")
+
+    def _note_repeats(self, table: StreamTable, start: int) -> None:
+        """What was told before is a sign, and no change that arrives a second time."""
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {repeated_sql(table, 'arrived', start)}")
+        self.signs.note_repeats(table.topic, "repeated", datetime.now(UTC).replace(tzinfo=None))
+        self.obligations.uncount(table.topic, "repeated")
+        self._db.execute("DROP TABLE repeated")
 
 
 def quoted(text: str) -> str:

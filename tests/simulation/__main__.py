@@ -6,9 +6,11 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from reconcilers.workspace import Workspace
+from tests.simulation.plan import FAULTS
 from tests.simulation.world import Failure, run_seed, shrunk
 
 WORLDS_A_WORKSPACE = 200
@@ -21,17 +23,19 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=500, help="how many worlds (default 500)")
     parser.add_argument("--seed", type=int, default=0, help="of the first one (default 0)")
     asked = parser.parse_args()
-    began, failures = time.monotonic(), 0
+    began, failures, happened = time.monotonic(), 0, Counter[str]()
     end = asked.seed + asked.seeds
     for first in range(asked.seed, end, WORLDS_A_WORKSPACE):
         with tempfile.TemporaryDirectory() as directory, Workspace(Path(directory), threads=1) as workspace:
             for seed in range(first, min(first + WORLDS_A_WORKSPACE, end)):
-                failure = run_seed(seed, workspace)
+                failure = run_seed(seed, workspace, happened)
                 if failure is not None:
                     failures += 1
                     tell(failure, workspace)
         done = min(first + WORLDS_A_WORKSPACE, end) - asked.seed
         print(f"{done} of {asked.seeds} worlds, {failures} failures, {time.monotonic() - began:.0f} s", flush=True)
+    for name in FAULTS:
+        print(f"{happened[name]:8} {name}")
     return bool(failures)
 
 

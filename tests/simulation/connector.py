@@ -7,6 +7,7 @@ incremental one reads some rows between two marks in the log, and sends those th
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ class Connector:
         losing: Events that are not sent, by their number: a defect of the connector.
         truncates: It sends truncates, which connectors do only when they are told to.
         perfect: What whoever has understood everything that was sent holds.
+        told_at: When a key was told of last.
+        changes: How many changes were told, each once however often it was sent.
     """
 
     table: Table
@@ -50,6 +53,9 @@ class Connector:
     losing: set[int] = field(default_factory=set)
     lost: list[Entry] = field(default_factory=list)
     truncates: bool = True
+    told_at: dict[int, float] = field(default_factory=dict)
+    changes: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
     _window: tuple[int, dict[int, Row]] | None = None
     _stamp: int = 0
     _told: int = 0
@@ -73,6 +79,7 @@ class Connector:
 
     def crash(self) -> None:
         """Begin again where it was noted to be; an incremental snapshot's window is opened again later."""
+        self.happened["changes sent again"] += self.sent > self.noted
         self.sent = self.noted
         self._window = None
 
@@ -151,11 +158,15 @@ class Connector:
         entry = self.table.log[number]
         if number in self.losing:
             self.lost.append(entry)
+            self.happened["an event that a connector lost"] += 1
             return
         if entry.operation == "t" and not self.truncates:
             self.lost.append(entry)
             return
+        self.changes += number >= self._told and entry.key is not None
         self._tell(number, entry)
+        about = self.perfect.keys() if entry.key is None else {entry.key}
+        self.told_at |= dict.fromkeys(about, self.table.now())
         stamp = self._next_stamp()
         value = self.wire.event(entry, self.owner_seconds(entry.moment), stamp)
         if entry.key is None:
@@ -174,6 +185,7 @@ class Connector:
 
     def _row(self, key: int, row: Row, lsn: int, word: str) -> None:
         raw, stamp = self.wire.key(key), self._next_stamp()
+        self.told_at[key] = self.table.now()
         value = self.wire.read(key, row, self.owner_seconds(self.table.now()), lsn, word, stamp)
         self.topic.append(self._part(raw), stamp, raw, value)
 

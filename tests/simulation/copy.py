@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ class Copy:
     faults: dict[int, str] = field(default_factory=dict)
     stuck: set[int] = field(default_factory=set)
     pause: float = 0.0
+    happened: Counter[str] = field(default_factory=Counter)
     _due: dict[int, float] = field(default_factory=dict)
     _held: dict[int, Entry] = field(default_factory=dict)
 
@@ -47,6 +49,7 @@ class Copy:
         fault = self.faults.get(entry.key)
         if fault == "lost" or (fault == "missed delete" and entry.operation == "d"):
             del self.faults[entry.key]
+            self.happened["an event that a replica lost" if fault == "lost" else "a delete missed"] += 1
             return
         if fault == "out of order":
             self._out_of_order(entry)
@@ -63,7 +66,9 @@ class Copy:
         self.clock.at(moment, lambda: self._apply(key, row))
 
     def _apply(self, key: int, row: Row | None) -> None:
-        if key not in self.stuck:
+        if key in self.stuck:
+            self.happened["a key stuck"] += 1
+        else:
             self.table.put(key, row)
 
     def _out_of_order(self, entry: Entry) -> None:
@@ -76,6 +81,7 @@ class Copy:
             return
         del self.faults[key]
         held = self._held.pop(key)
+        self.happened["a change applied out of order"] += 1
         self._deliver(key, entry.row)
         self._deliver(key, held.row)
 
@@ -85,6 +91,7 @@ class Copy:
         earlier = [one for one in self.owner.log if one.key == key and one is not entry]
         if key is not None and earlier:
             del self.faults[key]
+            self.happened["a change applied twice"] += 1
             self._deliver(key, earlier[-1].row)
 
     def by_hand(self, key: int, row: Row | None) -> None:

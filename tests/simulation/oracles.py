@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from reconcilers.finding import Finding
     from reconcilers.sight import EntityLook
+    from tests.simulation.monitoring import Monitoring
     from tests.simulation.process import Process
     from tests.simulation.table import Row, Table
     from tests.simulation.world import World
@@ -76,6 +77,52 @@ class Oracles:
                 if finding.verdict is Verdict.PERSISTENT or self._may_be_undecided(finding, key):
                     continue
                 raise AssertionError(f"no missed drift: {name} {key}: {_told(finding)}")
+
+    # -- the monitor --------------------------------------------------------------------------------------------------
+
+    def recorded(self, found: Sequence[Finding]) -> None:
+        """What the monitor records."""
+        for finding in found:
+            self.settled([finding], self._world.monitoring.moment(finding))
+
+    def monitored(self, monitoring: Monitoring) -> None:
+        """Everything that was owed is settled, and what is recorded as drift is drift."""
+        drift = {(one.replica, _key_of(one)) for one in monitoring.ledger.drift.values()}
+        for name in self._world.plan.replicas:
+            for key in self._keys():
+                if (name, key) in drift:
+                    since = self._now - GONE_WITHIN
+                    healed = all(self._is_right(name, key, at) for at in self._instants(name, key, since))
+                    assert not healed, f"no false alarm: {name} {key} is right again, and is drift in the ledger"
+                elif not self._is_doubtful(key) and self._is_owed_and_wrong(name, key):
+                    raise AssertionError(f"no missed drift: {name} {key} is wrong, and is no drift in the ledger")
+        self._nothing_owed(monitoring)
+        self._counted_once(monitoring)
+
+    def _is_owed_and_wrong(self, name: str, key: int) -> bool:
+        """Whether a key was owed, and was wrong from its bound on until now."""
+        told = self._world.connector.told_at.get(key)
+        if name == "mirror":
+            told = max(told or 0.0, self._world.mirror.told_at.get(key, 0.0)) or None
+        if told is None:
+            return False
+        since = told + LAG_BOUND
+        return self._wrong_throughout(name, key, since, self._now)
+
+    def _nothing_owed(self, monitoring: Monitoring) -> None:
+        """Every obligation is met or settled, but for keys of which too little is known."""
+        for process in monitoring.processes:
+            rows = process.state.cursor().execute("SELECT id, count(*) FROM obligations GROUP BY id").fetchall()
+            for name, count in rows:
+                key = int(name.strip('[]"'))
+                assert self._is_doubtful(key), f"settled within the bound: {count} obligations of {key} are open"
+
+    def _counted_once(self, monitoring: Monitoring) -> None:
+        """No change of the owner is counted twice among those that arrived."""
+        process, told = monitoring.processes[0], self._world.connector.changes
+        rows = process.state.cursor().execute("SELECT replica, sum(changes) FROM arrivals GROUP BY replica").fetchall()
+        for name, count in rows:
+            assert count <= told, f"counted once: {count} changes arrived at {name}, and there were {told}"
 
     def _may_be_undecided(self, finding: Finding, key: int) -> bool:
         if finding.verdict is not Verdict.UNDECIDED:
@@ -151,7 +198,7 @@ class Oracles:
     def _all_kept(self, process: Process, part: int, first: int, end: int, kept: set[tuple[int, int]]) -> None:
         """Of every record that was read since the last fold something is kept."""
         log = self._world.topic.logs[part]
-        if process.has_folded:
+        if process.has_folded or self._world.plan.monitored:
             return
         for off in range(first, end):
             record = log[off]
@@ -242,6 +289,9 @@ class Oracles:
 
 
 _TINY = 1e-4
+
+GONE_WITHIN = 30.0
+"""Seconds within which drift that has gone is told to have."""
 
 
 def _key_of(finding: Finding) -> int:

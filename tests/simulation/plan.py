@@ -20,6 +20,16 @@ BUSY_SECONDS = 50.0
 """When the owner comes to rest."""
 
 COPY_FAULTS = ("lost", "missed delete", "out of order", "twice", "stuck", "by hand", "phantom", "deleted by hand")
+FAULTS = (
+    "an event that a replica lost", "an event that a connector lost", "records removed unread",
+    "a change applied twice", "changes sent again", "a change applied out of order", "partitions in another order",
+    "a replica that pauses", "a connector that was down", "a delete missed", "a key stuck", "a row written by hand",
+    "a process killed", "a process overtaken", "a key changed", "a truncate", "a schema changed", "a second snapshot",
+    "a snapshot broken off", "an incremental snapshot", "clocks apart", "a registry out", "poison under a key",
+    "poison without a key", "a store out", "a ledger locked", "records removed by the broker",
+)  # fmt: skip
+"""What goes wrong in worlds; each is counted where it has an effect."""
+
 PARTICULAR = ("poison", "poison without key", "loses", "cut")
 """Faults of a feed after which something is lawfully unknown, or wrong in the feed itself."""
 
@@ -54,6 +64,8 @@ class Plan:
         owner: The owner is read as a `table`, as a table with its feed as a `witness`, or is known by its `feed`.
         replicas: Which are audited: `copy`, `mirror` (the copy's own feed), `topic` (the owner's feed as a replica).
         audits: The sides are compared, too; else only what the feed's state holds.
+        monitored: The monitor follows and looks instead.
+        forgets: It remembers versions for no longer than a few lag bounds.
         on_disk: Our process keeps its state in a file, and is killed.
         slow: Opening a store may take seconds.
         skews: How far clocks are ahead of the true one: the owner's, the replica's, the auditor's.
@@ -72,6 +84,8 @@ class Plan:
     sampled: int
     skews: tuple[float, float, float]
     acts: tuple[Act, ...]
+    monitored: bool = False
+    forgets: bool = False
 
     def without(self, act: Act) -> Plan:
         """The same world where one thing does not happen."""
@@ -88,15 +102,47 @@ def draw(seed: int) -> Plan:
         replicas = ("topic",)
     on_disk = chance.random() < 0.4
     drawn = _Acts(chance, on_disk=on_disk, feed=owner != "table" or not audits)
-    return Plan(
+    plan = Plan(
         seed, chance.choice(FORMATS), chance.random() < 0.25, chance.randint(1, 3), owner, replicas,
         audits, on_disk, audits and chance.random() < 0.15, chance.choice((0, 0, 1000)),
         (chance.uniform(-900, 900), chance.uniform(-900, 900), chance.uniform(-900, 900)), drawn.acts(),
     )  # fmt: skip
+    return _monitored(plan, Random(f"monitored {seed}"))
 
 
 AUDITED_SHARE = 0.3
+MONITORED_SHARE = 0.08
 """Looks cost most of a world's time."""
+
+
+def _monitored(plan: Plan, chance: Random) -> Plan:
+    """The same world under a monitor, in some."""
+    if chance.random() >= MONITORED_SHARE:
+        return plan
+    on_disk = plan.on_disk or chance.random() < 0.5
+    acts = [act for act in plan.acts if act.name not in ("read", "zombie")]
+    acts += [_kill(chance) for _ in range(chance.choice((0, 1, 2)) if on_disk else 0)]
+    for name in ("store_out", "ledger_locked"):
+        if chance.random() < 0.25:
+            which = (chance.choice(("shop/orders", "copy/orders")),) if name == "store_out" else ()
+            acts.append(Act(chance.uniform(1, BUSY_SECONDS), name, (*which, chance.uniform(1, 12)), is_fault=True))
+    skews = (0.0, 0.0, 0.0) if chance.random() < 0.3 else plan.skews
+    return replace(
+        plan, monitored=True, audits=False, on_disk=on_disk, forgets=chance.random() < 0.3, skews=skews,
+        slow=chance.random() < 0.1, owner="witness" if plan.owner == "table" else plan.owner,
+        acts=tuple(sorted(acts, key=lambda act: act.moment)),
+    )  # fmt: skip
+
+
+def _kill(chance: Random) -> Act:
+    return Act(chance.uniform(1, RESTS_FROM), "kill", (chance.choice((None, *range(60))),), is_fault=True)
+
+
+RESTS_FROM = BUSY_SECONDS + 25.0
+"""When everything that was begun is over: outages, and what replicas had to apply."""
+
+ENDS_BY = RESTS_FROM + 140.0
+"""When everything that was owed must be settled: what stays undecided is looked at again only after a while."""
 
 
 class _Acts:

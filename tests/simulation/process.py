@@ -16,11 +16,13 @@ from reconcilers.streams.state import FeedState
 from tests.simulation.topic import SimulatedSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from random import Random
 
     from auditor.clock import Clock
     from auditor.feeds.wire import Format
+    from reconcilers.streams.obligations import Duty
     from tests.simulation.topic import Topic
     from tests.simulation.wire import Wire
 
@@ -32,21 +34,32 @@ class KilledError(BaseException):
     """The process was killed: nothing of it may clean up after itself."""
 
 
-class Doomed:
-    """A connection to the state's file that dies after some statements; then nothing gets through any more."""
+class Blow:
+    """What kills a process: at once, or after some statements of any of its connections."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self.left: int | None = None
         self.dead = False
 
-    def execute(self, *statement: Any) -> Any:
-        """One statement."""
+    def strike(self) -> None:
+        """One more statement."""
         if self.left is not None:
             self.left -= 1
             self.dead = self.dead or self.left < 0
         if self.dead:
             raise KilledError
+
+
+class Doomed:
+    """A connection to the state's file that dies after some statements; then nothing gets through any more."""
+
+    def __init__(self, connection: Any, blow: Blow) -> None:
+        self._connection = connection
+        self._blow = blow
+
+    def execute(self, *statement: Any) -> Any:
+        """One statement."""
+        self._blow.strike()
         return self._connection.execute(*statement)
 
     def __getattr__(self, name: str) -> Any:
@@ -62,20 +75,32 @@ class Process:
         clock: Its own.
         chance: Draws what comes first.
         directory: Where the state's file is; None: in memory, and it is never killed.
+        duties: What its changes oblige replicas to.
     """
 
-    def __init__(self, topic: Topic, wire: Wire, clock: Clock, chance: Random, directory: Path | None) -> None:
+    def __init__(
+        self,
+        topic: Topic,
+        wire: Wire,
+        clock: Clock,
+        chance: Random,
+        directory: Path | None,
+        duties: Sequence[Duty] = (),
+    ) -> None:
         self._topic, self._wire, self._clock, self._chance, self._directory = topic, wire, clock, chance, directory
+        self._duties = duties
         self._lives = 0
         self.generation = 0
-        self.start()
+        self.start(Blow())
 
-    def start(self) -> None:
-        """Begin, or go on where the last one was killed."""
+    def start(self, blow: Blow) -> None:
+        """Begin, or go on where the last one was killed; a blow that several share kills all of them."""
+        self.blow = blow
         self.state = FeedState(self._path(), memory_limit="100MB", threads=1)
         self.state.keep(self._topic.name, tuple(COLUMNS), ("id",))
-        self.doomed = Doomed(self.state._db)
-        for part in (self.state, self.state.obligations):
+        self.state.take_on(self._duties)
+        self.doomed = Doomed(self.state._db, blow)
+        for part in (self.state, self.state.obligations, self.state.signs):
             setattr(part, "_db", self.doomed)  # noqa: B010 - it is no connection but for those who ask it nothing else
         self.open()
 
@@ -113,17 +138,17 @@ class Process:
     def kill(self, after: int | None) -> None:
         """Kill it within its next batch after some statements, or between two batches; then start it again."""
         if after is not None:
-            self.doomed.left = after
+            self.blow.left = after
             try:
                 self.follower.step(0.0)
                 self.state.fold(self._topic.name)
             except (KilledError, PausedFeedError, RetentionGapError):
                 pass  # the blow finds it wherever it is
-        self.doomed.dead = True
-        self._revive()
+        self.revive(Blow())
 
-    def _revive(self) -> None:
-        """Start again from what a killed process has left on disk."""
+    def revive(self, blow: Blow) -> None:
+        """Kill it, and start again from what it has left on disk."""
+        self.blow.dead = True
         before = self._path()
         if before is None:
             raise TypeError("a state in memory does not outlive its process")
@@ -134,18 +159,18 @@ class Process:
             if left.exists():
                 shutil.copy(left, f"{after}{suffix}")
         self.doomed.close()
-        self.start()
+        self.start(blow)
 
-    def zombie(self) -> str:
+    def zombie(self) -> str | None:
         """Another process takes over, and the old one goes on with what it had read: it must not get through.
 
         Returns:
-            What went wrong; empty where all is well.
+            What went wrong; empty where all is well, None where there was nothing to read.
         """
         old = self.follower
         records = old.source.poll(0.0)
         if not records:
-            return ""
+            return None
         self.open()
         taken = {(record.topic, record.partition): record.offset for record in records}
         while any(self.follower.source.position(one) <= offset for one, offset in taken.items()):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from contracts.errors import UnreachableStoreError
 from reconcilers.watermark import Watermark
 from tests.worlds.memory_reader import MemoryReader, MemorySnapshot
 
@@ -28,17 +29,27 @@ class TableReader(MemoryReader):
         clock: The auditor's.
         ahead: How far the store's clock is ahead of it, in seconds; None: it has none.
         pause: Draws how much time opening takes before and after the moment of the snapshot.
+        is_out: Whether the store does not answer.
     """
 
     def __init__(
-        self, name: str, table: Table, clock: ManualClock, ahead: float | None, pause: Callable[[], float]
+        self,
+        name: str,
+        table: Table,
+        clock: ManualClock,
+        ahead: float | None,
+        pause: Callable[[], float],
+        is_out: Callable[[], bool] = bool,
     ) -> None:
         super().__init__(name, dict.fromkeys(COLUMNS, "VARCHAR"), [])
+        self._is_out = is_out
         self._table, self._clock, self._ahead, self._pause = table, clock, ahead, pause
 
     @contextmanager
     def snapshot(self, workspace: Workspace) -> Iterator[MemorySnapshot]:
         """The rows as they are now."""
+        if self._is_out():
+            raise UnreachableStoreError(f"reading {self.dataset}: the simulated store does not answer")
         began, wall = self._clock.monotonic(), self._clock.now()
         store = None if self._ahead is None else wall + timedelta(seconds=self._ahead)
         self._clock.advance(self._pause())

@@ -34,4 +34,5 @@ def test_the_worlds_have_every_kind_of_fault() -> None:
     assert happened >= {
         "connector_down", "connector_crash", "snapshot", "incremental", "schema_change", "registry_out", "kill",
         "zombie", "move", "truncate", "poison", "poison_without_key", "loses", "cut", "pause", "by_hand", "copy_fault",
+        "store_out", "ledger_locked",
     }  # fmt: skip

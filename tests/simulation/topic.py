@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Topic:
     partitions: int
     logs: list[list[Record | None]] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
+    happened: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.logs = [[] for _ in range(self.partitions)]
@@ -103,11 +105,14 @@ class SimulatedSource:
             taken = self.topic.logs[part][start : start + self._chance.randint(1, BATCH_MAX)]
             self._positions[part] = start + len(taken)
             found += [record for record in taken if record is not None]
+        stamps = [record.timestamp for record in found]
+        self.topic.happened["partitions in another order"] += stamps != sorted(stamps)
         return found
 
     def _check(self, part: int) -> None:
         first, end, at = self.topic.first[part], len(self.topic.logs[part]), self._positions[part]
         if not first <= at <= end:
+            self.topic.happened["records removed unread"] += 1
             raise retention_gap("the simulated broker", (self.topic.name, part), at, first, end)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ class Registry:
     definitions: dict[str, Any] = field(default_factory=dict)
     is_out: bool = False
     asked: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
 
     def register(self, definition: Any) -> int:
         """The id of a schema."""
@@ -46,6 +48,7 @@ class Registry:
         """See `auditor.feeds.schemas.SchemaSource.schema`."""
         self.asked += 1
         if self.is_out:
+            self.happened["a registry out"] += 1
             raise PausedFeedError("the simulated registry does not answer", hint="ask again later")
         if name.text not in self.definitions:
             raise UnknownSchemaError(f"there is no schema with {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import traceback
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from auditor.clock import ManualClock
+from auditor.feeds.monitored import duties
 from auditor.feeds.reader import FeedReader
 from auditor.runs.suspicion import Suspicion
 from contracts.catalog import parse_catalog
@@ -22,9 +24,10 @@ from reconcilers.look import Looker, Readers
 from reconcilers.recheck import HOT_BOUNDS, MARGIN_SECONDS
 from tests.simulation.connector import Connector
 from tests.simulation.copy import Copy
+from tests.simulation.monitoring import Monitoring
 from tests.simulation.oracles import Oracles
-from tests.simulation.plan import BUSY_SECONDS, HISTORY_SECONDS, LAG_BOUND, draw
-from tests.simulation.process import Process
+from tests.simulation.plan import BUSY_SECONDS, ENDS_BY, HISTORY_SECONDS, LAG_BOUND, RESTS_FROM, draw
+from tests.simulation.process import KilledError, Process
 from tests.simulation.reader import TableReader
 from tests.simulation.table import Table, Write
 from tests.simulation.topic import Topic
@@ -33,7 +36,7 @@ from tests.simulation.wire import Registry, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from contracts.contract import Contract
+    from contracts.contract import Contract, Reference
     from reconcilers.ports import Reader
     from reconcilers.workspace import Workspace
     from tests.simulation.plan import Act, Plan
@@ -123,11 +126,19 @@ class World:
         self.connector = self._connector(self.owner, self.topic, self.wire, plan.skews[0])
         self.mirror = self._connector(self.replica, self.mirrored, self._wire("mirrored"), plan.skews[1])
         disk = self.directory if plan.on_disk else None
-        self.process = self._process(self.topic, self.wire, disk)
-        self.second = self._process(self.mirrored, self.mirror.wire, None) if "mirror" in plan.replicas else None
         self.contract = contract_of(plan.owner, plan.replicas)
+        self.process = self._process(self.topic, self.wire, disk)
+        disk = disk if plan.monitored else None
+        self.second = self._process(self.mirrored, self.mirror.wire, disk) if "mirror" in plan.replicas else None
+        self.monitoring = Monitoring(self)
+        self.out: set[str] = set()
+        self.started = _START + timedelta(seconds=plan.skews[2])
         self.oracles = Oracles(self)
         self.looking = False
+        self.happened: Counter[str] = Counter()
+        self.copy.happened = self.topic.happened = self.connector.happened = self.wire.registry.happened = self.happened
+        if max(plan.skews) - min(plan.skews) > LAG_BOUND:
+            self.happened["clocks apart"] += 1
         self.slowness = 0.0
         self.poisoned: dict[int | None, int] = {}
         self.owner.told.append(self._committed)
@@ -142,7 +153,13 @@ class World:
         return Connector(table, topic, wire, self.chance, lambda moment: start + moment)
 
     def _process(self, topic: Topic, wire: Wire, directory: Path | None) -> Process:
-        return Process(topic, wire, self.clock, self.chance, directory)
+        owed = duties(self.contract) if self.plan.monitored else []
+        mine = [duty for _, duty in owed if duty.topic == topic.name]
+        return Process(topic, wire, self.clock, self.chance, directory, mine)
+
+    def note(self, text: str) -> None:
+        """Something happened."""
+        self.steps.append(f"{self.clock.monotonic():7.3f} {text}")
 
     def _committed(self, entry: Any) -> None:
         """The connector sends it a little later; a replica of an owner that is known by its feed has it from there."""
@@ -163,7 +180,12 @@ class World:
                 if self.plan.audits:
                     self.clock.advance(HISTORY_SECONDS + self.chance.uniform(0, 10))
                     self._audit()
+                if self.plan.monitored:
+                    self.clock.advance(self.chance.uniform(0, 20))
+                    self.monitoring.run(RESTS_FROM, ENDS_BY)
+                    self.oracles.monitored(self.monitoring)
                 self.clock.advance(max(2 * BUSY_SECONDS - self.clock.monotonic(), 1))
+                self.process.blow.left = None
                 self.oracles.in_the_end()
         except AssertionError as error:
             oracle, _, what = str(error).partition(": ")
@@ -220,26 +242,24 @@ class World:
             self.looking = False
 
     def _looker(self) -> Looker:
-        plan = self.plan
-        table = TableReader("shop/orders", self.owner, self.clock, plan.skews[0] - plan.skews[2], self._pause)
-        owner: Reader = self._feed_reader("shop") if plan.owner == "feed" else table
-        replicas: dict[str, Reader] = {}
-        for name in plan.replicas:
-            if name == "copy":
-                ahead = plan.skews[1] - plan.skews[2]
-                replicas[name] = TableReader("copy/orders", self.replica, self.clock, ahead, self._pause)
-            else:
-                replicas[name] = self._feed_reader("copies" if name == "mirror" else "shop")
-        witness = self._feed_reader("shop") if plan.owner == "witness" else None
-        readers = Readers(owner, replicas, witness=witness)
+        contract = self.contract
+        assert contract.owner.reference is not None
+        replicas = {one.name: self.reader_of(one.reference) for one in contract.replicas if one.reference is not None}
+        witness = self.reader_of(contract.owner.feed) if contract.owner.dataset and contract.owner.feed else None
+        readers = Readers(self.reader_of(contract.owner.reference), replicas, witness=witness)
         looker = Looker(self.workspace, self.contract, readers)
         looker.clock = self.clock.monotonic
         return looker
 
-    def _feed_reader(self, feed: str) -> FeedReader:
-        process = self.process if feed == "shop" else self.second
-        assert process is not None
-        return FeedReader(FeedRef(feed, process.follower.feed), process.following, self.clock)
+    def reader_of(self, reference: Reference) -> Reader:
+        """Who reads a dataset."""
+        if isinstance(reference, FeedRef):
+            process = self.process if reference.name == "shop" else self.second
+            assert process is not None
+            return FeedReader(reference, process.following, self.clock)
+        table, skew = (self.owner, 0) if reference.connection == "shop" else (self.replica, 1)
+        ahead = self.plan.skews[skew] - self.plan.skews[2]
+        return TableReader(str(reference), table, self.clock, ahead, self._pause, lambda: str(reference) in self.out)
 
     def _pause(self) -> float:
         """What opening a store takes."""
@@ -256,18 +276,23 @@ class World:
 
     def act_move(self, key: int, to: int) -> None:
         """A row gets another key."""
-        self.owner.commit([Write(key, None, move_to=to)]) if key in self.owner.rows else None
+        if key in self.owner.rows:
+            self.happened["a key changed"] += to not in self.owner.rows
+            self.owner.commit([Write(key, None, move_to=to)])
 
     def act_truncate(self) -> None:
         """The owner's table is emptied."""
+        self.happened["a truncate"] += 1
         self.owner.truncate()
 
     def act_pause(self, seconds: float) -> None:
         """The replica applies nothing for a while, and is late within its bound."""
+        self.happened["a replica that pauses"] += 1
         self.copy.pause = max(self.copy.pause, self.clock.monotonic() + seconds)
 
     def act_by_hand(self, key: int, status: str | None) -> None:
         """Somebody writes the replica."""
+        self.happened["a row written by hand"] += 1
         self.copy.by_hand(key, None if status is None else (status, 4711, "by hand"))
 
     def act_copy_fault(self, name: str, key: int) -> None:
@@ -282,6 +307,7 @@ class World:
         if self.plan.owner == "feed":
             return  # a replica that is fed from there waits as well
         self.connector.is_down = True
+        self.happened["a connector that was down"] += 1
         self.clock.at(self.clock.monotonic() + seconds, self._connector_up)
 
     def _connector_up(self) -> None:
@@ -297,21 +323,26 @@ class World:
 
     def act_snapshot(self, lost: bool, broken_off: bool) -> None:  # noqa: FBT001 - drawn
         """A second snapshot."""
+        self.happened["a second snapshot"] += 1
+        self.happened["a snapshot broken off"] += broken_off
         self.connector.snapshot(lost=lost, broken_off=broken_off)
         self.mirror.snapshot(lost=False, broken_off=broken_off)
 
     def act_incremental(self, seconds: float) -> None:
         """A part of an incremental snapshot."""
+        self.happened["an incremental snapshot"] += 1
         self.connector.open_window()
         self.clock.at(self.clock.monotonic() + seconds, self.connector.close_window)
 
     def act_schema_change(self) -> None:
         """The table gets one more column."""
+        self.happened["a schema changed"] += 1
         self.wire.generation += 1
 
     def act_registry_out(self, seconds: float) -> None:
-        """The registry does not answer for a while."""
+        """The registry does not answer for a while, in which a schema may be new."""
         self.wire.registry.is_out = True
+        self.wire.generation += self.chance.random() < NEW_SCHEMA_SHARE
         self.clock.at(self.clock.monotonic() + seconds, self._registry_back)
 
     def _registry_back(self) -> None:
@@ -333,6 +364,12 @@ class World:
         """Our process is killed."""
         if self.looking or not self.plan.on_disk:
             return
+        if self.plan.monitored:
+            if self.monitoring.lives and after is None:
+                raise KilledError
+            self.process.blow.left = after if self.monitoring.lives else None
+            return
+        self.happened["a process killed"] += 1
         self.process.kill(after)
         self.oracles.in_step()
 
@@ -345,16 +382,19 @@ class World:
         except (PausedFeedError, RetentionGapError):
             self.process.open()
             return
+        self.happened["a process overtaken"] += wrong is not None
         assert not wrong, f"nothing twice: {wrong}"
         self.oracles.in_step()
 
     def act_poison(self, key: int) -> None:
         """A record that nobody understands, under a key."""
+        self.happened["poison under a key"] += 1
         self.poisoned[key] = len(self.owner.log)
         self.connector.poison(key)
 
     def act_poison_without_key(self) -> None:
         """A record that nobody understands, and whose key nobody does."""
+        self.happened["poison without a key"] += 1
         self.poisoned[None] = len(self.owner.log)
         self.connector.poison(None)
 
@@ -362,13 +402,32 @@ class World:
         """The connector does not send the next event."""
         self.connector.losing.add(len(self.owner.log))
 
+    def act_store_out(self, name: str, seconds: float) -> None:
+        """A store does not answer for a while."""
+        self.happened["a store out"] += 1
+        self.out.add(name)
+        self.clock.at(self.clock.monotonic() + seconds, lambda: self.out.discard(name))
+
+    def act_ledger_locked(self, seconds: float) -> None:
+        """The ledger takes nothing for a while."""
+        self.happened["a ledger locked"] += 1
+        self.monitoring.ledger.is_locked = True
+        self.clock.at(self.clock.monotonic() + seconds, self._ledger_open)
+
+    def _ledger_open(self) -> None:
+        self.monitoring.ledger.is_locked = False
+
     def act_cut(self, keep: int) -> None:
         """The broker removes old records."""
+        self.happened["records removed by the broker"] += 1
         for part in range(self.topic.partitions):
             self.topic.cut(part, keep)
 
 
 STEPS_TOLD = 40
+
+NEW_SCHEMA_SHARE = 0.7
+"""Of the outages of a registry: of the schemas that are known already it is asked nothing."""
 
 
 @contextmanager
@@ -381,15 +440,19 @@ def _one_at_a_time() -> Iterator[None]:
         looking.SCANS_AT_ONCE_MAX = at_once
 
 
-def run_seed(seed: int, workspace: Workspace) -> Failure | None:
-    """The world of a seed."""
-    return run_plan(draw(seed), workspace)
+def run_seed(seed: int, workspace: Workspace, happened: Counter[str] | None = None) -> Failure | None:
+    """The world of a seed; what went wrong in it is counted."""
+    return run_plan(draw(seed), workspace, happened)
 
 
-def run_plan(plan: Plan, workspace: Workspace) -> Failure | None:
+def run_plan(plan: Plan, workspace: Workspace, happened: Counter[str] | None = None) -> Failure | None:
     """A world that was drawn, or a part of it."""
     with tempfile.TemporaryDirectory() as directory:
-        return World(plan, workspace, Path(directory)).run()
+        world = World(plan, workspace, Path(directory))
+        failure = world.run()
+    if happened is not None:
+        happened.update(world.happened)
+    return failure
 
 
 def shrunk(failure: Failure, workspace: Workspace) -> tuple[Failure, Plan]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from contracts.errors import FeedError
+from reconcilers.change import Change, ChangeKind
 from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
 from reconcilers.streams.state import FeedState, Offset, Pass, Step
 from tests.unit.reconcilers.streams.test_state import BACKFILL, DELETE, NOW, TOPIC, WRITE, begun, change, step
@@ -173,3 +175,41 @@ def test_changes_are_counted_by_how_long_they_took_and_rows_of_snapshots_are_not
         assert (hour.changes, hour.within) == (3, (1, 1, 2, 2, 2))
         state.compact_arrivals(NOW.replace(year=2025))
         assert state.obligations.arrivals("order") == [hour]
+
+
+def counted(state: FeedState) -> int:
+    """How many changes were counted, where all that is owed has arrived within a second."""
+    state.cursor().execute("UPDATE obligations SET committed = TIMESTAMP '2026-01-31 11:59:00' WHERE committed NOTNULL")
+    seqs = [seq for (seq,) in state.cursor().execute("SELECT seq FROM obligations").fetchall()]
+    state.settle(all_owed(state), (), (), NOW, Took(dict.fromkeys(seqs, 0.5)))
+    return sum(hour.changes for hour in state.obligations.arrivals("order"))
+
+
+def test_rows_that_are_gone_without_a_word_are_no_change_of_the_time_when_they_were_written() -> None:
+    """A truncate has every row owed once more, and says nothing of when the row was written last."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, committed(0, WRITE, 10), committed(1, ChangeKind.TRUNCATE, 20)))
+        state.fold(TOPIC)
+        assert owed(state) == {"1": 2}
+        assert counted(state) == 1
+
+
+@pytest.mark.parametrize("folds_between", [False, True])
+def test_changes_that_are_sent_again_are_owed_and_not_counted_a_second_time(folds_between: bool) -> None:  # noqa: FBT001
+    """A connector that crashed goes back; its replica may apply all of it anew."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, committed(0, WRITE, 10), committed(1, WRITE, 20)))
+        if folds_between:
+            state.fold(TOPIC)
+        state.apply(step(state, 2, committed(2, WRITE, 10)))
+        if folds_between:
+            state.fold(TOPIC)
+        state.apply(step(state, 3, committed(3, WRITE, 20)))
+        state.fold(TOPIC)
+        assert owed(state) == {"1": 4}
+        assert counted(state) == 2
+
+
+def committed(offset: int, kind: ChangeKind, lsn: int) -> Change:
+    """A change with the time of its commit."""
+    return replace(change(offset, kind, "1", lsn, status="a"), committed_at=NOW)

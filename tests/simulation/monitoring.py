@@ -1,0 +1,183 @@
+"""The monitor in a simulated world: rounds, killed at any statement, and a ledger that is locked at times."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from auditor.runs import monitor as monitoring
+from auditor.runs import monitor_loop
+from auditor.runs.monitor import Monitor
+from auditor.runs.monitor_loop import Rounds
+from auditor.runs.reconcile import ReconcileRequest, Surroundings
+from auditor.runs.run_time import RunTime
+from contracts.errors import LedgerError, StoreError
+from reconcilers.finding import Verdict
+from tests.simulation.process import Blow, KilledError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from contracts.contract import Reference
+    from reconcilers.finding import Finding
+    from reconcilers.ports import Reader
+    from reconcilers.tally import RunResult
+    from tests.simulation.process import Process
+    from tests.simulation.world import World
+
+ROUND_SECONDS = 5.0
+"""From round to round: fewer than in production, for each costs time that is not simulated."""
+
+RESTART_SECONDS = 1.0
+
+
+@dataclass
+class Ledger:
+    """What was recorded.
+
+    Attributes:
+        is_locked: It takes nothing now.
+        told: Each finding with the moment at which it was recorded.
+        drift: The identities of persistent findings that have not been recorded as healed.
+    """
+
+    is_locked: bool = False
+    told: list[tuple[float, Finding]] = field(default_factory=list)
+    drift: dict[str, Finding] = field(default_factory=dict)
+
+    def record(self, now: float, findings: Sequence[Finding]) -> None:
+        """All of them, or none."""
+        for finding in findings:
+            self.told.append((now, finding))
+            if finding.verdict is Verdict.PERSISTENT:
+                self.drift[finding.identity] = finding
+            elif finding.verdict is Verdict.HEALED:
+                self.drift.pop(finding.identity, None)
+
+
+@dataclass
+class Monitoring:
+    """Runs the monitor; whoever kills it starts it again.
+
+    Attributes:
+        world: Where.
+        ledger: Outlives it.
+        lives: How often it was started.
+    """
+
+    world: World
+    ledger: Ledger = field(default_factory=Ledger)
+    lives: int = 0
+    monitor: Monitor | None = None
+    _until: float = 0.0
+    _rests_from: float = 0.0
+
+    def run(self, rests_from: float, until: float) -> None:
+        """Follow until nothing is left to do after the world has come to rest, or until a moment."""
+        self._rests_from, self._until = rests_from, until
+        with self._settings():
+            while not self._is_over():
+                try:
+                    if self.lives:
+                        self._revive()
+                        self.world.clock.advance(RESTART_SECONDS)
+                    self._live()
+                except KilledError:
+                    self.world.note("the monitor was killed")
+                    self.world.happened["a process killed"] += 1
+                except StoreError as error:
+                    self.world.note(f"the monitor ends: {error.message}")
+                else:
+                    break
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Rounds as far apart as these worlds have them; versions are forgotten soon where that was drawn."""
+        before = monitor_loop.ROUND_SECONDS, monitoring.RETENTION_MIN, monitor_loop.FORGET_SECONDS
+        monitor_loop.ROUND_SECONDS = ROUND_SECONDS
+        if self.world.plan.forgets:
+            monitoring.RETENTION_MIN, monitor_loop.FORGET_SECONDS = timedelta(seconds=1), 10.0
+        try:
+            yield
+        finally:
+            monitor_loop.ROUND_SECONDS, monitoring.RETENTION_MIN, monitor_loop.FORGET_SECONDS = before
+
+    @property
+    def processes(self) -> list[Process]:
+        """Who follows the topics."""
+        world = self.world
+        return [one for one in (world.process, world.second) if one is not None]
+
+    def _revive(self) -> None:
+        self.world.workspace.closing.clear()
+        blow = Blow()
+        for process in self.processes:
+            if self.world.plan.on_disk:
+                process.revive(blow)
+            else:
+                process.open()
+
+    def _live(self) -> None:
+        """One life of the process."""
+        world, clock = self.world, self.world.clock
+        self.lives += 1
+        followed = {name: process.following for name, process in self._feeds().items()}
+        for following in followed.values():
+            following.read_on(world.workspace)
+        around = Surroundings({"order": world.contract}, self._reader, world.workspace, clock)
+        self.monitor = Monitor(ReconcileRequest(kind=monitoring.KIND), around, followed)
+        self.monitor.take_on([world.contract])
+        for entity in self.monitor.entities:
+            for looker in (entity.watch.looker, *entity.looks.values(), *entity.near.values()):
+                looker.clock = clock.monotonic
+        time = RunTime(clock, world.workspace, None, timedelta(minutes=10))
+        Rounds(self.monitor, clock, self._keep_arrivals, self._write, self, self._is_over, lambda: None).go(time)
+
+    def _feeds(self) -> dict[str, Process]:
+        world = self.world
+        return {"shop": world.process, **({} if world.second is None else {"copies": world.second})}
+
+    def _reader(self, reference: Reference) -> Reader:
+        return self.world.reader_of(reference)
+
+    def _is_over(self) -> bool:
+        now = self.world.clock.monotonic()
+        return now >= self._until or (now >= self._rests_from and self._has_nothing_to_do())
+
+    def _has_nothing_to_do(self) -> bool:
+        monitor = self.monitor
+        if monitor is None:
+            return False
+        entities = monitor.entities
+        busy = any(len(one.watch.suspicion.suspects) or len(one.watch.suspicion.settled) for one in entities)
+        return not busy and not any(any(one.open().values()) for one in entities)
+
+    def _keep_arrivals(self) -> None:
+        self._ask_ledger()
+
+    def _ask_ledger(self) -> None:
+        self.world.process.blow.strike()
+        if self.ledger.is_locked:
+            raise LedgerError("the simulated ledger is locked", hint="wait")
+
+    def _write(self, result: RunResult) -> Sequence[Mapping[str, object]]:
+        self._ask_ledger()
+        findings, now = list(result.findings), self.world.clock.monotonic()
+        self.world.oracles.recorded(findings)
+        self.ledger.record(now, findings)
+        self.world.process.blow.strike()
+        return [{"key": str(one.key), "verdict": str(one.verdict)} for one in findings]
+
+    def tell(self, event: str, at: str, **members: Any) -> None:
+        """See `auditor.runs.monitor_loop.Watcher`."""
+        del at
+        if event in ("finding", "trouble", "trouble_over"):
+            self.world.note(f"{event} {members}")
+
+    def moment(self, finding: Finding) -> float:
+        """When the look began that judged a finding, on the true clock."""
+        walls = [read.at for read in finding.evidence.reads]
+        start = self.world.started.astimezone(UTC)
+        return max(((wall - start).total_seconds() for wall in walls), default=0.0)

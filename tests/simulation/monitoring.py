@@ -78,7 +78,7 @@ class Monitoring:
         """Follow until nothing is left to do after the world has come to rest, or until a moment."""
         self._rests_from, self._until = rests_from, until
         with self._settings():
-            while not self._is_over():
+            while self.world.clock.monotonic() < self._until:
                 try:
                     if self.lives:
                         self._revive()

@@ -254,6 +254,10 @@ class Remembering(Protocol):
         """Whether every version that a key ever had is remembered."""
         ...
 
+    def known_from(self) -> int:
+        """The arrival number from which on no version of any key is lacking; what came before may have holes."""
+        ...
+
     def owner_clock(self) -> tuple[datetime, datetime] | None:
         """The latest time that the owner's clock was told to show, and when that was read; None before any."""
         ...

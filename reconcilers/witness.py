@@ -219,7 +219,8 @@ class Witness:
         soft = self.contract.owner.soft_delete
         extra = [*VERSION_COLUMNS, f"{scope} AS held", f"{gone_sql(side, soft.field if soft else None)} AS gone"]
         table = f"{prefix}_versions"
-        self.feed.bring(row_stage(self.contract, side, names, extra=extra), table)
+        since = f" WHERE seq >= {feed.known_from()}"
+        self.feed.bring(row_stage(self.contract, side, names, since, extra), table)
         return Fetched(table, side)
 
     def _items(self, replica: Replica, names: Iterable[str]) -> list[Item]:

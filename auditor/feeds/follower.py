@@ -78,6 +78,8 @@ class Follower:
         self.seen: dict[str, Seen] = {topic: Seen() for topic in state.tables}
         self.losses = 0
         """How often partitions were taken from us: what was seen of them is not ours to judge any more."""
+        self.gap_ends: Mapping[Partition, int] = state.gap_ends()
+        """See `FeedState.gap_ends`."""
 
     def begin(self, check: Callable[[], None] = lambda: None) -> None:
         """Go to where reading stopped; a partition that was never read begins at its first record.
@@ -116,7 +118,9 @@ class Follower:
                 raise _remade(self.feed, partition, offset, what)
         if offset.following < first:
             what = "records were removed before they were read"
-            self.state.lose(topic, part, (offset.following, first - 1), what, self.clock.now())
+            ends = source.end([one for one in source.partitions() if one[0] == topic])
+            self.state.lose(topic, part, (offset.following, first - 1), what, ends)
+            self.gap_ends = self.state.gap_ends()
             return replace(offset, following=first)
         return offset
 
@@ -192,7 +196,7 @@ class Follower:
     def apply(self, records: Sequence[Record]) -> None:
         """Understand a batch and keep it with its offsets, all or nothing."""
         topics = by_topic(records)
-        collected = _Collected(self, topics)
+        collected = _Collected(self, topics, _there(records, self.gap_ends) if self.gap_ends else {})
         rest = {topic for topic, several in topics.items() if not self._take_at_once(collected, topic, several)}
         others = [record for topic in topics if topic in rest for record in topics[topic]]
         for record, decoded in zip(others, self.decoder.decode(others) if others else (), strict=True):
@@ -200,12 +204,16 @@ class Follower:
         step = collected.step()
         self.state.apply(step)
         self._offsets.update({partition: moved for partition, (_, moved) in step.moves.items()})
+        self.gap_ends = self._not_reached(self.gap_ends)
         self.records += len(records)
         self._seqs.update(step.seqs)
         for letter in step.dead:
             self._count_dead(letter)
         for intake in step.intakes:
             self.state.fold(intake.table.topic, at_least=FOLD_ROWS)
+
+    def _not_reached(self, ends: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        return {one: end for one, end in ends.items() if one in self._offsets and self._offsets[one].following < end}
 
     def _take_at_once(self, collected: _Collected, topic: str, records: Sequence[Record]) -> bool:
         """Take the records of a topic at once, where they are of the common kind."""
@@ -246,13 +254,14 @@ class Follower:
 class _Collected:
     """What one batch of records does."""
 
-    def __init__(self, follower: Follower, topics: Iterable[str]) -> None:
+    def __init__(self, follower: Follower, topics: Iterable[str], there: Mapping[str, int]) -> None:
         self._follower = follower
         tables, epochs = follower.state.tables, follower.state.epochs
         seen = follower.clock.now()
         self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}
         self._seqs = {topic: follower.seq(topic) for topic in topics}
         self._last: dict[Partition, Record] = {}
+        self._there = there
         self._dead: list[DeadLetter] = []
 
     def take(self, record: Record, decoded: Decoded) -> None:
@@ -287,7 +296,7 @@ class _Collected:
         self._dead.append(
             DeadLetter(
                 record.topic, record.partition, record.offset, record.key, record.value, json.dumps(headers),
-                poison.error, identity(key) if key else None,  # type: ignore[arg-type]
+                poison.error, identity(key) if key else None, seq,  # type: ignore[arg-type]
             )
         )  # fmt: skip
         if key:
@@ -303,7 +312,16 @@ class _Collected:
         passes = [one for topic in self._intakes for one in self._follower.passes(topic).changed.values()]
         for topic in self._intakes:
             self._follower.passes(topic).changed.clear()
-        return Step(tuple(self._intakes.values()), moves, self._dead, passes, self._seqs)
+        return Step(tuple(self._intakes.values()), moves, self._dead, passes, self._seqs, self._there)
+
+
+def _there(records: Sequence[Record], ends: Mapping[Partition, int]) -> dict[str, int]:
+    """Of each topic: the latest time among its records that stand before these ends."""
+    found: dict[str, int] = {}
+    for record in records:
+        if record.offset < ends.get((record.topic, record.partition), 0):
+            found[record.topic] = max(found.get(record.topic, 0), record.timestamp)
+    return found
 
 
 def _remade(feed: str, partition: Partition, offset: Offset, what: str) -> RemadeTopicError:

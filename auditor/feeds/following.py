@@ -16,6 +16,7 @@ from contracts.errors import AuditorError, RemadeTopicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     import duckdb
 
@@ -245,8 +246,8 @@ class Following:
         follower = self._make()
         what = "the topic was made anew or cut off, and what it told before is not in it any more"
         stamp = error.last_stamp
-        last = follower.clock.now() if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
-        follower.state.lose(error.topic, error.partition, (0, error.following - 1), what, last)
+        last = int(follower.clock.now().timestamp() * 1000) if stamp is None else stamp
+        follower.state.lose(error.topic, error.partition, (0, error.following - 1), what, {}, last)
         self.remade[error.topic] = f"{error.message}; it was read again from its beginning"
         return follower
 
@@ -285,7 +286,13 @@ class Following:
 
     def whole_history(self, topic: str) -> bool:
         """Whether every version that a key ever had is remembered."""
-        return not self.absence_unknown(topic) and self._follower_now.state.forgotten(topic) is None
+        if self.absence_unknown(topic) or self.known_from(topic):
+            return False
+        return self._follower_now.state.forgotten(topic) is None
+
+    def known_from(self, topic: str) -> int:
+        """The arrival number from which on no version of any key is lacking."""
+        return self._follower_now.state.known_from(topic)
 
     def owner_clock(self, topic: str) -> tuple[datetime, datetime] | None:
         """The latest time that a change of the topic was committed at, and when it was read."""

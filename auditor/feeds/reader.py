@@ -167,6 +167,10 @@ class FeedSnapshot(StreamingSnapshot):
         """See `reconcilers.ports.Remembering`."""
         return self._following.whole_history(self._table.topic)
 
+    def known_from(self) -> int:
+        """See `reconcilers.ports.Remembering`."""
+        return self._following.known_from(self._table.topic)
+
     def owner_clock(self) -> tuple[datetime, datetime] | None:
         """See `reconcilers.ports.Remembering`."""
         return self._following.owner_clock(self._table.topic)

@@ -75,10 +75,12 @@ CREATE TABLE IF NOT EXISTS truncations (
 CREATE TABLE IF NOT EXISTS passes (
     topic VARCHAR, number INTEGER, began BIGINT, ended BIGINT, begun BOOLEAN);
 CREATE TABLE IF NOT EXISTS dead_letters (
-    topic VARCHAR, part INTEGER, off BIGINT, key BLOB, value BLOB, headers VARCHAR, error VARCHAR, id VARCHAR);
+    topic VARCHAR, part INTEGER, off BIGINT, key BLOB, value BLOB, headers VARCHAR, error VARCHAR, id VARCHAR,
+    seq BIGINT);
 CREATE TABLE IF NOT EXISTS notes (topic VARCHAR, name VARCHAR, note VARCHAR);
 CREATE TABLE IF NOT EXISTS gaps (
-    topic VARCHAR, part INTEGER, first BIGINT, last BIGINT, what VARCHAR, noted BIGINT);
+    topic VARCHAR, part INTEGER, first BIGINT, last BIGINT, what VARCHAR, noted BIGINT, seq BIGINT);
+CREATE TABLE IF NOT EXISTS gap_ends (topic VARCHAR, part INTEGER, until BIGINT);
 """
 
 
@@ -103,7 +105,7 @@ class Offset:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be understood, with all of its bytes."""
+    """A record that could not be understood, with all of its bytes and its number in the order of arrival."""
 
     topic: str
     part: int
@@ -113,6 +115,7 @@ class DeadLetter:
     headers: str
     error: str
     id: str | None
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ class Step:
         dead: Records that could not be understood.
         passes: Snapshots that began or ended.
         seqs: The next arrival number of each topic.
+        there: Of topics that lost records: the latest time of a record that was there when that was noted.
     """
 
     intakes: Sequence[Intake]
@@ -150,6 +154,7 @@ class Step:
     dead: Sequence[DeadLetter] = ()
     passes: Sequence[Pass] = ()
     seqs: Mapping[str, int] = ()  # type: ignore[assignment]
+    there: Mapping[str, int] = ()  # type: ignore[assignment]
 
 
 class FeedState:
@@ -282,13 +287,28 @@ class FeedState:
         """What was lost of a topic before it could be read, one sentence each.
 
         A snapshot that began afterwards and was finished tells all that there is, so that nothing is lacking any more.
+        The broker's times tell: it began after everything that was there when the loss was noted.  One whose beginning
+        was not read may have been half lost itself.
         """
         rows = self._db.execute(
             "SELECT part, first, last, what FROM gaps g WHERE topic = ? AND NOT EXISTS (SELECT 1 FROM passes p "
-            "WHERE p.topic = g.topic AND p.ended IS NOT NULL AND p.began > g.noted) ORDER BY part, first",
+            "WHERE p.topic = g.topic AND p.ended IS NOT NULL AND p.begun AND p.began > g.noted) ORDER BY part, first",
             [topic],
         ).fetchall()
         return [f"{topic}/{part}: {what} (offsets {first} to {last})" for part, first, last, what in rows]
+
+    def known_from(self, topic: str) -> int:
+        """The arrival number from which on no version is lacking: records were lost or not understood before."""
+        row = self._db.execute(
+            "SELECT greatest((SELECT coalesce(max(seq), 0) FROM gaps WHERE topic = $topic), "
+            "(SELECT coalesce(max(seq) + 1, 0) FROM dead_letters WHERE topic = $topic AND id IS NULL))",
+            {"topic": topic},
+        ).fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def gap_ends(self) -> dict[Partition, int]:
+        """Where partitions ended when a loss was noted, of those that have not been read as far again."""
+        return {(topic, part): until for topic, part, until in self._db.execute("FROM gap_ends").fetchall()}
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -338,7 +358,17 @@ class FeedState:
         self._db.execute(table.drop)
         self.obligations.forget(table.topic)
         self.signs.forget(table.topic)
-        for name in ("topics", "offsets", "epochs", "truncations", "passes", "dead_letters", "gaps", "notes"):
+        for name in (
+            "topics",
+            "offsets",
+            "epochs",
+            "truncations",
+            "passes",
+            "dead_letters",
+            "gaps",
+            "gap_ends",
+            "notes",
+        ):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
         self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
         self._written_epochs &= set(self.epochs)
@@ -352,12 +382,29 @@ class FeedState:
                     [topic, part, offset.first, offset.following],
                 )
 
-    def lose(self, topic: str, part: int, lost: tuple[int, int], what: str, at: datetime) -> None:
-        """Note that records were lost before they could be read, and read on behind them."""
+    def lose(
+        self, topic: str, part: int, lost: tuple[int, int], what: str, ends: Mapping[Partition, int], last: int = 0
+    ) -> None:
+        """Note that records were lost before they could be read, and read on behind them.
+
+        Args:
+            topic: The topic.
+            part: The partition.
+            lost: The first and the last offset of what was lost.
+            what: How, in a few words.
+            ends: Where the topic's partitions end now.
+            last: The time of the last record that is known to have been before, in milliseconds, by the broker's clock.
+        """
         with self._transaction():
             self._db.execute(
-                "INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?)", [topic, part, *lost, what, int(at.timestamp() * 1000)]
+                "INSERT INTO gaps SELECT $topic, $part, $first, $last, $what, greatest(max(last_stamp), $stamp), "
+                "(SELECT next_seq FROM topics WHERE topic = $topic) FROM offsets WHERE topic = $topic",
+                {"topic": topic, "part": part, "first": lost[0], "last": lost[1], "what": what, "stamp": last},
             )
+            self._db.execute("DELETE FROM gap_ends WHERE topic = ?", [topic])
+            for (name, number), until in ends.items():
+                if name == topic:
+                    self._db.execute("INSERT INTO gap_ends VALUES (?, ?, ?)", [name, number, until])
             self._db.execute(
                 "UPDATE offsets SET next_offset = ? WHERE topic = ? AND part = ?", [lost[1] + 1, topic, part]
             )
@@ -378,6 +425,7 @@ class FeedState:
                 self._bury(step.dead)
                 self._pass(step.passes)
                 self._number(step.seqs)
+                self._pass_by(step)
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise WorkspaceError(
                 f"writing the feed state {self._path}: {first_line(error)}; nothing of the batch was kept",
@@ -454,9 +502,9 @@ class FeedState:
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
             self._db.execute(
-                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [letter.topic, letter.part, letter.off, letter.key, letter.value, letter.headers, letter.error,
-                 letter.id],
+                 letter.id, letter.seq],
             )  # fmt: skip
 
     def _pass(self, passes: Sequence[Pass]) -> None:
@@ -468,6 +516,17 @@ class FeedState:
     def _number(self, seqs: Mapping[str, int]) -> None:
         for topic, following in dict(seqs).items():
             self._db.execute(f"UPDATE topics SET next_seq = {following} WHERE topic = {quoted(topic)}")
+
+    def _pass_by(self, step: Step) -> None:
+        """Note how far what was there when a loss was noted has been read."""
+        for topic, stamp in dict(step.there).items():
+            self._db.execute("UPDATE gaps SET noted = greatest(noted, ?) WHERE topic = ?", [stamp, topic])
+            for (name, part), (_, offset) in step.moves.items():
+                if name == topic:
+                    self._db.execute(
+                        "DELETE FROM gap_ends WHERE topic = ? AND part = ? AND until <= ?",
+                        [topic, part, offset.following],
+                    )
 
     # -- obligations ---------------------------------------------------------------------------------------------------
 

@@ -215,7 +215,12 @@ class World:
         process = self.process.generation
         suspicion = Suspicion(dict.fromkeys(self.plan.replicas, LAG_BOUND), sampled=self.plan.sampled)
         began, looker = self.clock.monotonic(), self._looker()
-        first = self._looked(looker.look)
+        try:
+            first = self._looked(looker.look)
+        except PausedFeedError as error:
+            self.note(f"the audit ends: {error.message}")
+            self.clock.advance(1.0)
+            return False
         self.oracles.first_look(began, first)
         suspicion.begin(first, self.clock.now())
         self.slowness = self.clock.monotonic() - began

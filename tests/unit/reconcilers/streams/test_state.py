@@ -231,3 +231,45 @@ def test_a_long_log_is_brought_into_the_file_between_batches(tmp_path: Path, mon
         state.tidy()
         assert not log.exists() or log.stat().st_size == 0
         assert rows(state) == {"1": [0, "a", 0]}
+
+
+def lost(state: FeedState, *, until: int) -> None:
+    """Of a topic that was read up to offset 2, the records at 2 and 3 were removed; it ends elsewhere."""
+    state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "2", 11, status="a")))
+    state.lose(TOPIC, 0, (2, 3), "removed", {(TOPIC, 0): until})
+
+
+def snapshot(state: FeedState, begun: bool = True, began: int = 5) -> None:  # noqa: FBT001, FBT002 - of a row of data
+    """A snapshot that was finished."""
+    state.apply(Step((), {}, (), [Pass(TOPIC, 1, began, began + 3, begun)]))
+
+
+@pytest.mark.parametrize(
+    ("until", "there", "begun_read", "heals"), [(4, 4, True, True), (8, 7, True, False), (4, 4, False, False)]
+)
+def test_a_loss_is_made_good_by_a_snapshot_that_began_after_all_that_was_there_when_it_was_noted(
+    until: int,
+    there: int,
+    begun_read: bool,  # noqa: FBT001
+    heals: bool,  # noqa: FBT001
+) -> None:
+    """Whatever our own clock says; and its beginning must have been read, or half of it may be among what was lost."""
+    with begun(FeedState(None), "status") as state:
+        lost(state, until=until)
+        batch = step(state, 4, change(4, WRITE, "1", 20, status="b"))
+        state.apply(Step(batch.intakes, batch.moves, seqs=batch.seqs, there={TOPIC: there}))
+        assert state.gaps(TOPIC)
+        snapshot(state, begun_read)
+        assert bool(state.gaps(TOPIC)) is not heals
+        assert bool(state.gap_ends()) is (until > 5)
+
+
+def test_versions_from_before_a_loss_are_not_all_that_there_were() -> None:
+    """Nor are those from before a record that does not even tell its key."""
+    with begun(FeedState(None), "status") as state:
+        assert state.known_from(TOPIC) == 0
+        lost(state, until=4)
+        assert state.known_from(TOPIC) == 2
+        letter = DeadLetter(TOPIC, 0, 4, None, b"v", "[]", "it is no Avro", None, seq=2)
+        state.apply(Step((), {}, [letter]))
+        assert state.known_from(TOPIC) == 3

@@ -6,7 +6,6 @@ import math
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
@@ -16,6 +15,7 @@ from contracts.errors import AuditorError, RemadeTopicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     import duckdb
 

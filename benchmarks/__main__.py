@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import feed, files, findings, incremental, monitors, rate_limit, servers, startup
+from benchmarks import feed, files, findings, incremental, monitors, obligations, rate_limit, servers, startup
 from tests.services import Kafka, MariaDB, PostgreSQL, SchemaRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup", "feed",
-         "feed-batches", "monitors", "incremental", "incremental-mariadb")  # fmt: skip
+         "feed-batches", "obligations", "monitors", "incremental", "incremental-mariadb")  # fmt: skip
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -96,6 +96,7 @@ class Bench:
             "feed-batches": lambda: feed.batches(
                 work, keys=5_000_000 // min(self.divisor, 5), events=6_000_000 // self.divisor
             ),
+            "obligations": lambda: obligations.measure(work, outstanding=1_000_000 // self.divisor, batches=20),
             "incremental": lambda: incremental.compare(
                 self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds
             ),

@@ -33,8 +33,8 @@ CREATE TABLE IF NOT EXISTS subjects (
     number INTEGER, entity VARCHAR, replica VARCHAR, topic VARCHAR, by_owner BOOLEAN, key VARCHAR);
 CREATE SEQUENCE IF NOT EXISTS obligation_numbers;
 CREATE TABLE IF NOT EXISTS obligations (
-    subject INTEGER, number BIGINT, seq BIGINT, part INTEGER, off BIGINT, kind UTINYINT, id VARCHAR, key VARCHAR[],
-    committed TIMESTAMP, stamp BIGINT, seen TIMESTAMP);
+    subject INTEGER, number BIGINT, seq BIGINT, part INTEGER, kind UTINYINT, key VARCHAR[], committed TIMESTAMP,
+    seen TIMESTAMP);
 CREATE TABLE IF NOT EXISTS drifting (
     entity VARCHAR, replica VARCHAR, key VARCHAR, divergence VARCHAR, rule VARCHAR, since TIMESTAMP);
 ALTER TABLE drifting ADD COLUMN IF NOT EXISTS applied BIGINT DEFAULT 0;
@@ -76,18 +76,21 @@ class Owed:
     Attributes:
         subject: The number of the duty.
         key: The texts of its parts.
-        last: The number of the latest of them: those that come later are not meant.
         since: When the oldest was read, by the auditor's clock, in UTC without a zone.
-        count: How many they are.
+        numbers: Theirs: those that come later are not meant.
         part: The partition that they come from.
     """
 
     subject: int
     key: tuple[str | None, ...]
-    last: int
     since: datetime
-    count: int
+    numbers: tuple[int, ...]
     part: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +250,8 @@ class Obligations:
         key = ", ".join(f"c{table.columns.index(name)}" for name in duty.key)
         committed = "committed" if told else "NULL"
         self._db.execute(
-            f"INSERT INTO obligations SELECT {number}, nextval('obligation_numbers'), seq, part, off, kind, id, "
-            f"[{key}], {committed}, stamp, seen FROM {source} WHERE {where}"
+            f"INSERT INTO obligations SELECT {number}, nextval('obligation_numbers'), seq, part, kind, [{key}], "
+            f"{committed}, seen FROM {source} WHERE {where}"
         )
 
     def uncount(self, topic: str, repeated: str) -> None:
@@ -269,24 +272,37 @@ class Obligations:
     # -- what is owed --------------------------------------------------------------------------------------------------
 
     def owed(self, numbers: Sequence[int], until: datetime | None = None) -> Iterator[list[Owed]]:
-        """The keys with open obligations, oldest first, OWED_AT_ONCE at a time.
+        """The keys with open obligations, oldest first, of OWED_AT_ONCE obligations at a time.
+
+        What is asked for next costs the same however many there are; what was asked for may be settled meanwhile.
 
         Args:
             numbers: Of which duties.
             until: Only what was read by then, in UTC without a zone; None: all.
         """
-        cursor = self._db.cursor()
-        try:
-            cursor.execute(
-                "SELECT subject, key, max(number), min(seen) AS since, count(*), max(part) FROM obligations "
-                f"WHERE {self._ours(numbers)} AND (? IS NULL OR seen <= ?) "
-                "GROUP BY subject, key ORDER BY since, key",
-                [until, until],
-            )
-            while rows := cursor.fetchmany(OWED_AT_ONCE):
-                yield [Owed(subject, tuple(key), *rest) for subject, key, *rest in rows]
-        finally:
-            cursor.close()
+        moment = f" AND seen <= TIMESTAMP '{until.isoformat()}'" if until is not None else ""
+        due = f"{self._ours(numbers)}{moment}"
+        after, several = -1, True
+        while several:
+            found = self._db.execute(
+                "SELECT max(number), count(*) FROM (SELECT number FROM obligations "
+                f"WHERE number > {after} AND {due} ORDER BY number LIMIT {OWED_AT_ONCE})"
+            ).fetchone()
+            end, size = found if found is not None else (None, 0)
+            if not size:
+                return
+            several = size == OWED_AT_ONCE
+            some = "obligations"
+            if several or after >= 0:  # else all of it is asked for
+                page = f"number > {after} AND number <= {end} AND {due}"
+                keys = f"SELECT DISTINCT subject, key FROM obligations WHERE {page}"
+                some = f"obligations SEMI JOIN ({keys}) USING (subject, key)"
+            rows = self._db.execute(
+                f"SELECT subject, key, min(seen) AS since, list(number), max(part) FROM {some} WHERE {due} "
+                f"GROUP BY subject, key HAVING min(number) > {after} ORDER BY since, key"
+            ).fetchall()
+            yield [Owed(subject, tuple(key), since, tuple(all_), part) for subject, key, since, all_, part in rows]
+            after = end
 
     def latest(self) -> int:
         """The number of the latest obligation that is open; 0 where none is."""
@@ -372,19 +388,10 @@ class Obligations:
     def _delete(self, met: Sequence[Owed], took: Took) -> None:
         import pyarrow as pa
 
-        table = pa.table(
-            {
-                "subject": pa.array([one.subject for one in met], pa.int32()),
-                "key": pa.array([list(one.key) for one in met], pa.list_(pa.string())),
-                "last": pa.array([one.last for one in met], pa.int64()),
-            }
-        )
-        self._db.register("met", table)
+        numbers = pa.array([number for one in met for number in one.numbers], pa.int64())
+        self._db.register("met", pa.table({"number": numbers}))
         self._count(took)
-        self._db.execute(
-            "DELETE FROM obligations USING met WHERE obligations.subject = met.subject AND obligations.key = met.key "
-            "AND obligations.number <= met.last"
-        )
+        self._db.execute("DELETE FROM obligations USING met WHERE obligations.number = met.number")
         self._db.unregister("met")
 
     def _count(self, took: Took) -> None:
@@ -405,8 +412,8 @@ class Obligations:
         self._db.execute(
             f"INSERT INTO arrivals SELECT entity, replica, hour, CASE {steps} ELSE {len(ARRIVAL_STEPS)} END, count(*) "
             f"FROM (SELECT s.entity, s.replica, date_trunc('hour', o.committed) AS hour, {age} AS took "
-            "FROM obligations o JOIN met ON o.subject = met.subject AND o.key = met.key AND o.number <= met.last "
-            "JOIN subjects s ON s.number = o.subject LEFT JOIN lags l ON l.seq = o.seq "
+            "FROM obligations o JOIN met ON o.number = met.number JOIN subjects s ON s.number = o.subject "
+            "LEFT JOIN lags l ON l.seq = o.seq "
             f"WHERE s.by_owner AND o.kind IN (0, 1) AND o.committed IS NOT NULL) WHERE {known} GROUP BY ALL"
         )
         self._db.unregister("lags")

@@ -141,7 +141,8 @@ def _successive(table: StreamTable, back: int) -> str:
     written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)})"
     known = " AND ".join(f"{state} <= {int(CellState.EITHER)}" for state in table.states) or "true"
     content = f"CASE WHEN kind = {int(Kind.DELETE)} THEN 0 WHEN {known} THEN hash({', '.join(table.cells)}) END"
-    busy = f"SELECT id FROM {table.versions} WHERE {written} GROUP BY id HAVING count(*) > {back}"
+    past = f"{table.versions} SEMI JOIN {table.past} USING (seq)"  # a key that has one version has none there
+    busy = f"SELECT id FROM {past} WHERE {written} GROUP BY id HAVING count(*) >= {back}"
     before = ", ".join(f"lag(h, {i}) OVER life AS h{i}" for i in range(1, back + 1))
     some = f"FROM {table.versions} SEMI JOIN ({busy}) USING (id) WHERE {written}"
     versions = f"SELECT id, epoch, p0, p1, p2, seq, {content} AS h {some}"

@@ -56,7 +56,7 @@ FOLD_ROWS = 100_000
 """Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is.  More would
 stall the batch that they are folded after for more than a second."""
 
-LOG_BYTES_MAX = 128 * 1024 * 1024
+LOG_BYTES_MAX = 64 * 1024 * 1024
 """Of the log before it is brought into the file: until then what is in it is held in memory, too."""
 
 Partition = tuple[str, int]
@@ -184,6 +184,7 @@ class FeedState:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = duckdb.connect(":memory:" if path is None else str(path), config=config)
             self._db.execute("SET TimeZone = 'UTC'")
+            self._db.execute("SET disabled_compression_methods = 'dictionary'")  # dearer than all else in a checkpoint
             self._prepare()
             self._db.execute(OBLIGATIONS_DDL)
             self._db.execute(SIGNS_DDL)

@@ -35,6 +35,8 @@ _GROUPS = (
 _SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _ONE = np.uint64(1)
 _WORD_BYTES = 8
+_SAME_MAX = 32
+"""Bytes of a text that is looked at for being the same in every record."""
 
 
 class IrregularError(Exception):
@@ -183,6 +185,22 @@ class Cursor:
             IrregularError: One is not UTF-8.
         """
         try:
+            if len(begins) and self._is_one(begins, lengths):
+                one = self.buffer.octets[begins[0] : begins[0] + lengths[0]].tobytes()
+                return pa.repeat(pa.scalar(one, pa.binary()).cast(pa.string()), len(begins))
             return self.octets(begins, lengths).cast(pa.string())
         except pa.ArrowInvalid:
             raise IrregularError from None
+
+    def _is_one(self, begins: Integers, lengths: Integers) -> bool:
+        """Whether it is the same few bytes in every record, as names of connectors and tables are."""
+        size = int(lengths[0])
+        if size > _SAME_MAX or (lengths != size).any():
+            return False
+        for at in range(0, size, _WORD_BYTES):
+            words = self.buffer.words[begins + at]
+            if size - at < _WORD_BYTES:
+                words &= np.uint64((1 << 8 * (size - at)) - 1)
+            if (words != words[0]).any():
+                return False
+        return True

@@ -41,7 +41,7 @@ CHUNKS_MIN, CHUNKS_MAX = 8, 500
 FETCH_MAX_BYTES = 16 * 1024 * 1024
 """Of one answer of one broker; what is fetched ahead is held in memory, uncompressed again when it is read."""
 
-PARTITION_FETCH_MAX_BYTES = 2 * 1024 * 1024
+PARTITION_FETCH_MAX_BYTES = 1024 * 1024
 """Of one partition in an answer.  A single record that is larger comes whole all the same."""
 
 FETCH_WAIT_SECONDS = 0.5

@@ -32,6 +32,7 @@ from reconcilers.marks import copies_mark
 from reconcilers.opened import open_side
 from reconcilers.owner_look import OwnerLook
 from reconcilers.packing import packed_sight, sight_of
+from reconcilers.passage import Passage
 from reconcilers.ports import Cutting
 from reconcilers.projection import compile_side, owner_items, replica_items
 from reconcilers.projector import projector
@@ -125,6 +126,7 @@ class Looker:
         """The constants of redacted columns by replica, as the first look found them."""
         self._stored: Mapping[str, tuple[str, ...]] | None = None
         self._referenced: dict[str, str] = {}
+        self._passage = Passage(contract, self._cursor)
 
     @property
     def workspace(self) -> Workspace:
@@ -198,6 +200,7 @@ class Looker:
             task = _Task(owner, copies, readers.referenced, keys, segment, narrow, witness)
             result = self._compared(task)
         result.read_until = self.clock()
+        self._passage.note(result.watermark)
         result.remarks += [division.remark] if division.remark else []
         return result
 
@@ -408,7 +411,7 @@ class Looker:
         copy = side.scanned()
         try:
             redacted = self._redacted(replica, copy)
-            PairLook(self._cursor, self._contract, replica, owner, copy, redacted, witness).look(seen)
+            PairLook(self._cursor, self._contract, replica, owner, copy, redacted, witness, self._passage).look(seen)
             if note := copy.opened.incomplete():
                 seen.notes.append(note)
         except InterruptedReadError:

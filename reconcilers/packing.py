@@ -89,13 +89,14 @@ def _evidence_of(packed: Packed) -> Evidence:
 def packed_sight(sight: Sight) -> Packed:
     """A sight as plain values."""
     told = (sight.owner, sight.replica, sight.mark, sight.copied, sight.age, sight.doubt)
-    return packed_finding(sight.finding), *told, packed_history(sight.history)
+    return packed_finding(sight.finding), *told, packed_history(sight.history), sight.settled
 
 
 def sight_of(packed: Packed) -> Sight:
     """The way back."""
-    finding, owner, replica, mark, copied, age, doubt, history = packed
-    return Sight(finding_of(finding), owner, replica, mark, copied, age, doubt, history_of(history))
+    finding, owner, replica, mark, copied, age, doubt, history, settled = packed
+    moments = None if settled is None else tuple(settled)
+    return Sight(finding_of(finding), owner, replica, mark, copied, age, doubt, history_of(history), moments)
 
 
 def packed_history(history: History | None) -> Packed | None:

@@ -263,6 +263,31 @@ class Remembering(Protocol):
         ...
 
 
+@runtime_checkable
+class Logged(Protocol):
+    """What a snapshot offers besides whose rows are the changes of a database's log, folded."""
+
+    def in_postgresql(self) -> bool:
+        """Whether the log is PostgreSQL's, and places and transactions are told."""
+        ...
+
+    def streamed(self, since: datetime) -> int | None:
+        """The furthest place of a change that was read since then, and after which the ends were asked for once more.
+
+        Args:
+            since: By the auditor's wall clock.
+        """
+        ...
+
+    def latest(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """A relation of the latest changes of these keys, deletes among them, with a column `tx`: the transaction."""
+        ...
+
+    def takes_away(self) -> bool:
+        """Whether rows may have gone without a change of their own: by a truncate, or by a later snapshot."""
+        ...
+
+
 VERSION_COLUMNS = ("seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off")
 """Of each version: its order of arrival, what it is, its position, when it was committed and read, and where it is."""
 

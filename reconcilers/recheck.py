@@ -11,6 +11,7 @@ The rules, first match wins (`judge`); `due` means the lag bound and the margin 
 |---|---|---|---|
 | a side could not be read | – | – | undecided |
 | anything | equals the owner now | – | healed |
+| the replica is its owner's own log | differs, past what a look saw at the owner | proven | persistent (position) |
 | the owner's versions | equals version k, k+1 is younger than the lag bound | no | in flight |
 | the owner's versions | equals version k | yes | persistent, stale, however hot the key is |
 | the owner's versions | equals k, and equalled a later one before | yes | persistent, reordered |
@@ -43,7 +44,7 @@ beyond `max_wait`: what needs longer stays in flight, with the time to judge it,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -78,6 +79,12 @@ CERTAIN_LOOKS_MIN = 8
 
 A field that goes to and fro between two values shows the same one in eight looks, and its lawful replica the other, in
 one of 65,536 cases."""
+
+LOG_LOOK_SECONDS = 2.0
+"""Between two looks at a replica that is its owner's own log: a connector mostly tells a change within a second."""
+
+LOG_WAIT_SECONDS = 60.0
+"""How long such a log is waited for so; after that, the lag bound is."""
 
 SILENCE_SECONDS = 60.0
 """Waited for a sign of life of a replica's connector, beyond the lag bound: heartbeats mostly come more often."""
@@ -145,6 +152,9 @@ class Look:
         heard: The same clock up to which it is known what the replica held, where that is no store but a feed: that
             tells nothing of the time after its connector's last sign of life.  None: known when it was read.
         told: When that sign was by the clock that it came with, in ISO 8601, or empty.
+        taken: The same clock by which the owner's snapshot is known; None where it is not known.
+        settled: Of a replica that is its owner's own log: the same of those looks at the owner that the log has passed
+            without telling of a change that the owner did not hold then.  None: it is no such replica.
     """
 
     at: float
@@ -164,6 +174,8 @@ class Look:
     stale: bool = False
     heard: float | None = None
     told: str = ""
+    taken: float | None = None
+    settled: tuple[float, ...] | None = None
 
     @property
     def end(self) -> float:
@@ -283,7 +295,7 @@ class _Case:
         left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - (now.at - since)
         if left > 0:
             pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
-            return Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause)
+            return soon(now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
         last = f"since {now.told}" if now.told else "yet"
         note = (
             f"the replica's feed has told nothing {last}, neither a change nor a heartbeat: its connector may stand "
@@ -325,6 +337,14 @@ def judge(looks: Sequence[Look], lag_bound: float, history: History | None = Non
 
 
 # -- with the owner's versions -----------------------------------------------------------------------------------------
+
+
+def _own_log(case: _Case) -> Judgement | None:
+    """The replica is its owner's own log, which has told all that the owner held in a look at which it was the same."""
+    if any(look.taken in (case.now.settled or ()) for look in case.same[:-1] if look.taken is not None):
+        note = "the feed has passed the owner's watermark, and its last word about the key is another"
+        return Judgement(Verdict.PERSISTENT, "position", _cause(case), note=note)
+    return None
 
 
 def _known_version(case: _Case) -> Judgement | None:
@@ -537,10 +557,19 @@ def _not_yet(case: _Case) -> Judgement:
     pause = _pause(case.needed)
     if len(case.looks) > 1 and left <= CLOCK_SECONDS:  # it is due, and one more look is wanted all the same
         left = pause if case.now.owner_last else LOOK_SECONDS_MIN
-    return Judgement(Verdict.SUSPECT, again_in=left, sample_in=min(left, pause))
+    return soon(case.now, case.waited, Judgement(Verdict.SUSPECT, again_in=left, sample_in=min(left, pause)))
+
+
+def soon(look: Look, waited: float, judgement: Judgement) -> Judgement:
+    """A log is asked again within seconds whether it has passed what the owner was seen to hold; not for ever."""
+    if look.settled is None or judgement.again_in is None or waited > LOG_WAIT_SECONDS:
+        return judgement
+    again = min(judgement.again_in, LOG_LOOK_SECONDS)
+    return replace(judgement, again_in=again, sample_in=min(judgement.sample_in, again))
 
 
 _RULES: tuple[Callable[[_Case], Judgement | None], ...] = (
+    _own_log,
     _known_version,
     _no_version,
     _owner_alone,

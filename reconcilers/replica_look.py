@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconcilers.fetch import SpelledKey
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.opened import Projected
+    from reconcilers.passage import Passage
     from reconcilers.recheck import Mark
     from reconcilers.sight import ReplicaLook
     from reconcilers.testimony import Testimony
@@ -53,6 +54,7 @@ class PairLook:
     Attributes:
         constants: SQL literal of the constant of each redacted field.
         witness: What the owner's change stream says.
+        passage: What follows where the replica is that stream itself.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -62,6 +64,7 @@ class PairLook:
     copy: Projected
     constants: Mapping[str, str]
     witness: Testimony
+    passage: Passage
 
     def look(self, seen: ReplicaLook) -> None:
         """Check the replica's keys, join it with its owner, and name what differs.
@@ -73,7 +76,8 @@ class PairLook:
         open_questions = doubts(self.cursor, self.contract, self.replica, self.owner.opened, self.copy.opened)
         differing = self._differing(seen)
         certain = _in_doubt(self.contract, differing, open_questions)
-        seen.sights += self.witness.about(self.replica, self.owner, self.copy, certain)
+        told = self.witness.about(self.replica, self.owner, self.copy, certain)
+        seen.sights += self.passage.about(self.replica, self.copy, told)
         known = {sight.finding.key for sight in seen.sights} if open_questions.keys else set()
         seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
 

@@ -33,6 +33,8 @@ class Sight:
         age: Seconds since the owner's row changed, as its own database tells both times.
         doubt: Why it is not known whether the two diverge at all; empty where they do.
         history: The owner's versions of the key, where its change stream tells them.
+        settled: Where the replica is the owner's own log: the moments of those looks at the owner that the log has
+            passed without telling anything of this key that the owner did not hold then; see `passage`.
     """
 
     finding: Finding
@@ -43,6 +45,7 @@ class Sight:
     age: float | None = None
     doubt: str = ""
     history: History | None = None
+    settled: tuple[float, ...] | None = None
 
 
 @dataclass(slots=True)

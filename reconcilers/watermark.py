@@ -26,6 +26,7 @@ class Watermark:
         behind: Read on a standby: what its primary had some time before, nobody knows how long.
         heard: The monotonic clock up to which is known what the dataset held, where that is earlier than the reading:
             a feed says nothing of the time after its connector's last sign of life.  None: known up to the reading.
+        log: A place in the store's log that everything included is before, such as PostgreSQL's LSN; or empty.
         told: The moment of that sign by the clock that it came with, in ISO 8601, or empty.
     """
 
@@ -40,6 +41,7 @@ class Watermark:
     behind: bool = False
     heard: float | None = None
     told: str = ""
+    log: str = ""
 
     @property
     def by(self) -> float:

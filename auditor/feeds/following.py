@@ -78,6 +78,7 @@ class Following:
         self._heartbeats: Heartbeats | None = None
         self._beats: Mapping[str, datetime] = {}
         self._heard: dict[str, Heard] = {}
+        self._asked: datetime | None = None
         self.feed = feed
         self._topics = topics
         self._make = make
@@ -186,6 +187,7 @@ class Following:
 
     def _read(self, follower: Follower, check: Callable[[], None]) -> None:
         """Read on to the end, and bring the heads up to date."""
+        self._asked = follower.clock.now()
         try:
             self._ends = follower.catch_up(check)
         except AuditorError:
@@ -212,6 +214,19 @@ class Following:
         if not beats:
             return Heard(None, None)  # a recording is what it is, and its end is its own
         return Heard(told, max([*times.values(), *self._beats.values()]))
+
+    def is_of(self, database: str, topic: str) -> bool:
+        """Whether the changes of a topic tell their places in the log of one such database, and of no other."""
+        streams = {stream for one, stream in self._follower_now.state.epochs if one == topic}
+        return len(streams) == 1 and all(stream.startswith(f"{database}/") for stream in streams)
+
+    def streamed(self, topic: str, since: datetime) -> int | None:
+        """See `reconcilers.ports.Logged`: whichever topic of the same log that we follow has told of it."""
+        state = self._follower_now.state
+        mine = {stream for one, stream in state.epochs if one == topic}
+        topics = {one for one, stream in state.epochs if stream in mine and one in state.tables}
+        places = [state.furthest(one, since, self._asked) for one in topics] if self._asked is not None else []
+        return max((place for place in places if place is not None), default=None)
 
     def heard(self, topic: str) -> Heard | None:
         """The latest sign of life of a topic's connector; None where nobody asked for it."""

@@ -159,9 +159,29 @@ class FeedSnapshot(StreamingSnapshot):
             self.workspace, self.cursor, lambda things: self._selected(things, rows, beside), wanted, keys
         )
 
-    def _any(self, table: str, topic: str) -> bool:
-        found = self._following.cursor().execute(f"SELECT 1 FROM {table} WHERE topic = {topic} LIMIT 1")
-        return found.fetchone() is not None
+    def in_postgresql(self) -> bool:
+        """See `reconcilers.ports.Logged`."""
+        return self._following.is_of("postgresql", self._table.topic)
+
+    def streamed(self, since: datetime) -> int | None:
+        """See `reconcilers.ports.Logged`."""
+        return self._following.streamed(self._table.topic, since)
+
+    def latest(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
+        """See `reconcilers.ports.Logged`."""
+        rows = f"SELECT * FROM {self._table.head}"
+        return rows_with_keys(
+            self.workspace, self.cursor, lambda things: self._selected(things, rows, {"tx": "tx"}), wanted, keys
+        )
+
+    def takes_away(self) -> bool:
+        """See `reconcilers.ports.Logged`."""
+        topic = quoted(self._table.topic)
+        return self._any("truncations", topic) or self._any("passes", topic, at_least=2)
+
+    def _any(self, table: str, topic: str, at_least: int = 1) -> bool:
+        found = self._following.cursor().execute(f"SELECT count(*) FROM {table} WHERE topic = {topic}").fetchone()
+        return found is not None and int(found[0]) >= at_least
 
     def whole_history(self) -> bool:
         """See `reconcilers.ports.Remembering`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconcilers.finding import Verdict
 from reconcilers.packing import finding_of, history_of, packed_finding, packed_history, time_of, time_text
-from reconcilers.recheck import Judgement, Look, Passed, is_old, judge, one_look
+from reconcilers.recheck import Judgement, Look, Passed, is_old, judge, one_look, soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +56,7 @@ def _judged(looks: list[Look], lag_bound: float) -> Judgement:
     if looks[0].stale:  # the first that tells anything comes at once
         return Judgement(Verdict.SUSPECT, again_in=0.0)
     waits = 0.0 if is_old(looks[0], lag_bound) else lag_bound
-    return one_look(waits, looks[0].end - looks[0].at)
+    return soon(looks[0], 0.0, one_look(waits, looks[0].end - looks[0].at))
 
 
 class _Batch:
@@ -179,32 +179,17 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         look.stale,
         look.heard,
         look.told,
+        look.taken,
+        look.settled,
     )
 
 
 def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
-    (
-        at,
-        wall,
-        owner,
-        replica,
-        seen,
-        problem,
-        until,
-        mark,
-        copied,
-        age,
-        passed,
-        owner_last,
-        doubt,
-        history,
-        stale,
-        heard,
-        told,
-    ) = packed
+    (at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history, stale,
+     heard, told, taken, settled) = packed  # fmt: skip
     finding = own if seen == _SAME else None if seen is None else finding_of(seen)
     proof = None if passed is None else Passed(*passed)
     return Look(
         at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
-        history_of(history), stale, heard, told,
+        history_of(history), stale, heard, told, taken, None if settled is None else tuple(settled),
     )  # fmt: skip

@@ -266,6 +266,7 @@ class _Moments:
     behind: bool = False
     heard: float | None = None
     told: str = ""
+    taken: float | None = None
 
 
 def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _Moments:
@@ -277,7 +278,7 @@ def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _
     owner_last = owner is None or copy is None or owner.monotonic >= _read_by(copy, look)
     behind = owner is not None and owner.behind
     heard, told = (None, "") if copy is None else (copy.heard, copy.told)
-    return _Moments(first, last, owner_last, behind, heard, told)
+    return _Moments(first, last, owner_last, behind, heard, told, None if owner is None else owner.monotonic)
 
 
 def _read_by(mark: Watermark, look: EntityLook) -> float:
@@ -294,7 +295,7 @@ def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "")
         moments.first, wall, sight.owner, sight.replica, sight.finding, problem=problem, until=moments.last,
         mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
         history=sight.history, passed=sight.history.passed if sight.history is not None else None,
-        stale=stale, heard=moments.heard, told=moments.told,
+        stale=stale, heard=moments.heard, told=moments.told, taken=moments.taken, settled=sight.settled,
     )  # fmt: skip
 
 

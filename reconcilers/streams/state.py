@@ -38,7 +38,7 @@ from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
-from reconcilers.streams.table import ORDERING, StreamTable
+from reconcilers.streams.table import ORDERING, Kind, StreamTable
 from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
@@ -569,6 +569,15 @@ class FeedState:
         table = self.tables[topic]
         row = self._db.execute(f"SELECT max(committed), arg_max(seen, committed) FROM {table.versions}").fetchone()
         return (row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC)) if row is not None and row[0] else None
+
+    def furthest(self, topic: str, since: datetime, until: datetime) -> int | None:
+        """The furthest place in the log of a streamed change that was read between two moments."""
+        streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot = 0 AND epoch > 0"
+        read = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (since, until)]
+        row = self._db.execute(  # a head shows the latest of each key alone, and that may be too young
+            f"SELECT max(p0) FROM {self.tables[topic].versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
+        ).fetchone()
+        return None if row is None or row[0] is None else int(row[0])
 
     def has_rows(self, topic: str) -> bool:
         """Whether anything was ever told of a row of the topic."""

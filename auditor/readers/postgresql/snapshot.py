@@ -45,7 +45,7 @@ PARALLEL_VERSION_MIN = 14
 """Before, a range of pages was found by reading the whole table."""
 
 _ONE_MOMENT = """
-SELECT pg_current_snapshot()::text AS position, now()::text AS told,
+SELECT pg_current_snapshot()::text AS position, now()::text AS told, {log} AS log,
   current_setting('transaction_read_only') AS read_only, current_setting('transaction_isolation') AS isolation
 """
 
@@ -67,7 +67,8 @@ def open_moment(session: PostgresSession, plan: Plan) -> Watermark:
     """
     read_at, monotonic = datetime.now(UTC), time.monotonic()
     session.begin()
-    ((position, told, read_only, isolation),) = session.ask(_ONE_MOMENT)
+    log = "NULL::text" if plan.server.standby else "pg_current_wal_insert_lsn()::text"  # of a standby nobody asks
+    ((position, told, log, read_only, isolation),) = session.ask(_ONE_MOMENT.format(log=log))
     if (read_only, isolation) != ("on", "repeatable read"):
         raise StoreError(
             f"reading {session.dataset}: the transaction is {isolation}, and read-only is {read_only}; "
@@ -83,6 +84,7 @@ def open_moment(session: PostgresSession, plan: Plan) -> Watermark:
         display=plan.server.position,
         taken_by=time.monotonic(),
         behind=plan.server.standby,
+        log=log or "",
     )
 
 

@@ -13,6 +13,8 @@ from reconcilers.recheck import (
     CERTAIN_LOOKS_MIN,
     FLAPPING_LOOKS_MAX,
     HOT_BOUNDS,
+    LOG_LOOK_SECONDS,
+    LOG_WAIT_SECONDS,
     LOOK_SECONDS_MIN,
     MARGIN_SECONDS,
     SILENCE_SECONDS,
@@ -418,3 +420,33 @@ def test_the_databases_own_clocks_show_how_far_a_feed_reaches() -> None:
 def test_a_silent_replica_that_equals_its_owner_is_healed() -> None:
     """Silence makes nothing wrong."""
     assert judge([silent(seen(0), 0), silent(equal(10 * ENOUGH), 0)], BOUND).verdict is Verdict.HEALED
+
+
+# -- a replica that is its owner's own log -----------------------------------------------------------------------------
+
+
+def of_log(at: float, owner: str = "v1", *, settled: tuple[float, ...] = ()) -> Look:
+    """A look at an owner, whose snapshot is known by that moment, and at its own log."""
+    return replace(seen(at, owner), taken=at, settled=settled)
+
+
+def test_a_log_that_has_passed_the_owners_watermark_and_says_otherwise_is_wrong_at_once() -> None:
+    """No lag bound has to pass: it is the log itself."""
+    judgement = judge([of_log(0), of_log(2, settled=(0,))], BOUND)
+    assert (judgement.verdict, judgement.proof, judgement.again_in) == (Verdict.PERSISTENT, "position", None)
+
+
+def test_a_log_is_waited_for_by_seconds_and_not_for_ever() -> None:
+    """It is asked again soon whether it has passed the watermark; after a minute, the lag bound is waited for."""
+    judgement = judge([of_log(0), of_log(1)], 10 * BOUND)
+    assert judgement.again_in is not None
+    assert judgement.again_in <= LOG_LOOK_SECONDS
+    later = judge([of_log(0), of_log(LOG_WAIT_SECONDS + 1)], 10 * BOUND)
+    assert later.again_in is not None
+    assert later.again_in > LOG_LOOK_SECONDS
+
+
+def test_a_watermark_at_which_the_owner_held_another_row_proves_nothing() -> None:
+    """The log has passed a look since which the owner has changed: the change may not be told yet."""
+    judgement = judge([of_log(0, "v0"), of_log(1, "v1"), of_log(2, "v1", settled=(0,))], BOUND)
+    assert judgement.verdict is Verdict.SUSPECT

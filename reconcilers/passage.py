@@ -1,0 +1,111 @@
+"""A replica that is its owner's own log: whether the log has told all that the owner was seen to hold.
+
+Where the replica is the topic that its owner's changes are told by, there is nothing to wait for but the log: once the
+topic has passed a watermark of the owner's, it must say of each key what the owner held at that watermark.
+
+1. A topic has passed a watermark when a change was read that stands behind it in the log, by whichever transaction, and
+   the ends of the topic's partitions were asked for afterwards, and everything up to them was read.
+2. The change that the replica's row stems from must be in the owner's snapshot (`postgresql_log`): else the row may be
+   newer than what the owner was seen to hold.
+3. Then the row is the last word of the log about the key as of that watermark; if the owner held another one, this is
+   drift, however short ago (`recheck`).
+
+Two databases have no common log: whether the one's has passed a place of the other's says nothing.  So has another
+table of the same database, which may be filled later, though it stands in the same log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from reconcilers.fetch import FETCH_KEYS_MAX
+from reconcilers.ports import Keys, Logged
+from reconcilers.postgresql_log import is_in_snapshot, log_place
+from reconcilers.projection import compile_side
+from reconcilers.row_keys import key_text, key_texts
+from reconcilers.row_stage import row_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+    from contracts.contract import Contract, Replica
+    from reconcilers.finding import KeyText
+    from reconcilers.opened import Projected
+    from reconcilers.sight import Sight
+    from reconcilers.watermark import Watermark
+
+MARKS_MAX = 32
+"""Watermarks of the owner that are remembered; one proof is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMark:
+    """A look at the owner: when, what its snapshot saw, and a place in the log that all of it is before."""
+
+    taken: float
+    read_at: datetime
+    snapshot: str
+    place: int
+
+
+@dataclass(slots=True)
+class Passage:
+    """What is remembered of the looks at one owner.
+
+    Attributes:
+        contract: The entity's.
+        cursor: Of the workspace.
+    """
+
+    contract: Contract
+    cursor: duckdb.DuckDBPyConnection
+    _marks: deque[OwnerMark] = field(default_factory=lambda: deque(maxlen=MARKS_MAX))
+
+    def note(self, mark: Watermark | None) -> None:
+        """Remember where the owner stood when it was looked at."""
+        place = None if mark is None else log_place(mark.log)
+        if mark is not None and place is not None:
+            self._marks.append(OwnerMark(mark.monotonic, mark.read_at, mark.position, place))
+
+    def about(self, replica: Replica, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
+        """The same sights, each with the looks at the owner since which the log has told nothing new of its key."""
+        snapshot = copy.opened.snapshot
+        if not self._is_own_log(replica) or not isinstance(snapshot, Logged) or not snapshot.in_postgresql():
+            yield from sights
+            return
+        passed = [mark for mark in self._marks if (snapshot.streamed(mark.read_at) or 0) >= mark.place]
+        rest = iter(sights)
+        while batch := list(islice(rest, FETCH_KEYS_MAX)):
+            keys = [sight.finding.key for sight in batch if sight.finding.key is not None]
+            stems = self._stems(copy, snapshot, keys) if passed else {}
+            for sight in batch:
+                told = stems.get(sight.finding.key or (), "" if snapshot.takes_away() else None)
+                yield replace(sight, settled=tuple(mark.taken for mark in passed if _is_seen(mark, told)))
+
+    def _is_own_log(self, replica: Replica) -> bool:
+        """Whether the replica is known by its owner's feed, and the owner is not."""
+        owner = self.contract.owner
+        alone = replica.reference is not None and replica.reference is replica.feed
+        return alone and replica.feed == owner.feed and owner.reference is not owner.feed
+
+    def _stems(self, copy: Projected, snapshot: Logged, keys: Sequence[KeyText]) -> Mapping[KeyText, str]:
+        """The transaction of the latest change of each key; empty where that is not told."""
+        items = copy.opened.key_items(self.contract)
+        columns = tuple(item.wanted for item in items)
+        wanted = Keys(columns, [tuple((text or "",) for _, text in key) for key in keys])
+        side = compile_side(items, snapshot.latest(columns, wanted))
+        table = f"{copy.table}_stems"
+        copy.opened.bring(row_stage(self.contract, side, (), extra=["tx"]), table)
+        rows = self.cursor.execute(f'SELECT {", ".join(key_texts(self.contract))}, tx FROM "{table}"').fetchall()
+        return {key_text(self.contract, row[:-1]): row[-1] or "" for row in rows}
+
+
+def _is_seen(mark: OwnerMark, transaction: str | None) -> bool:
+    """Whether a key's latest change is in the owner's snapshot; None: there is none at all."""
+    return transaction is None or is_in_snapshot(mark.snapshot, transaction)

@@ -67,11 +67,13 @@ class Division:
         bounds: Values of the key's first part in canonical text, least first; none: in one scan.
         narrow: Int fields that every side delivers in at most 64 bits: their hashes must agree in every segment.
         remark: Why it is read in one scan although it is large, or an empty string.
+        reason: The same without what follows from it.
     """
 
     bounds: tuple[str, ...] = ()
     narrow: frozenset[str] = frozenset()
     remark: str = ""
+    reason: str = ""
 
 
 def expected_segments(contract: Contract, estimates: Sequence[int], limits: SegmentLimits) -> int:
@@ -118,7 +120,8 @@ def divided(
         return Division()
     if not bounds:
         _require_room(contract, sum(estimates), limits, f"in one scan, since {reason}")
-        return Division(remark=f"read in one scan, though a side has about {most:,} rows: {reason}")
+        remark = f"read in one scan, though a side has about {most:,} rows: {reason}"
+        return Division(remark=remark, reason=reason)
     _require_room(contract, sum(estimates) // (len(bounds) + 1), limits, f"in {len(bounds) + 1} segments")
     return Division(tuple(bounds))
 

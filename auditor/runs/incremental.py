@@ -158,7 +158,7 @@ class IncrementalLook:
             return last
         division = self.looker.division(SegmentLimits(large=-1, rows=max(-(-last.rows // SHARES), 1)))
         if not division.bounds:
-            raise NotIncrementalError(division.remark or "it is too small to be read in shares")
+            raise NotIncrementalError(division.reason or "it is too small to be read in shares")
         return replace(last, bounds=division.bounds, narrow=division.narrow, following=0)
 
     def _parts(self, segment: Segment, turn: Rotation, keys: Sequence[KeyText]) -> list[Kept]:

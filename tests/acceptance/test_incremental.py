@@ -242,6 +242,16 @@ def test_without_a_feed_everything_is_read(world: World) -> None:
     assert "its owner has no feed" in reason(world.clean("--incremental"))
 
 
+def test_a_side_that_cannot_be_read_in_shares_is_read_whole(world: World) -> None:
+    """A copy that is known by its feed alone has no index to cut it by."""
+    path = world.directory / "contracts" / "order.yaml"
+    path.write_text(path.read_text().replace("dataset: copy/orders", f"feed: {{name: replay, topic: {COPY_TOPIC}}}"))
+    for key in range(1, ROWS + 1):
+        world.tell(key, "new", COPY_TOPIC)
+    world.clean()
+    assert f"not incrementally: replay/{COPY_TOPIC} (feed) cannot be cut by id" in reason(world.clean("--incremental"))
+
+
 def test_a_changed_contract_or_setting_has_everything_read(world: World) -> None:
     """What was clean was clean under other rules."""
     world.clean()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 """How long a poll waits for records while the end has not been reached: long enough not to spin."""
+
+MISREAD_MIN = 2
+"""Records at the beginning of a topic that cannot be understood for one reason: one alone may be poison, several are a
+feed that is read wrongly."""
 
 DEAD_LETTERS_MAX = 10_000
 """Records of one topic that may be beyond understanding before following it stops: the settings must be wrong then."""
@@ -202,6 +207,8 @@ class Follower:
         for record, decoded in zip(others, self.decoder.decode(others) if others else (), strict=True):
             collected.take(record, decoded)
         step = collected.step()
+        for topic, several in topics.items():
+            self._require_understood(topic, len(several), [one for one in step.dead if one.topic == topic])
         self.state.apply(step)
         self._offsets.update({partition: moved for partition, (_, moved) in step.moves.items()})
         self.gap_ends = self._not_reached(self.gap_ends)
@@ -223,6 +230,23 @@ class Follower:
         if versions is not None:
             collected.take_at_once(topic, records, versions)
         return versions is not None
+
+    def _require_understood(self, topic: str, records: int, dead: Sequence[DeadLetter]) -> None:
+        """Stop where the first records of a topic are all beyond understanding for one reason: so are the others, then.
+
+        Raises:
+            FeedError: They are; nothing of them was kept.
+        """
+        first = all(offset.last is None for (name, _), offset in self._offsets.items() if name == topic)
+        if not first or len(dead) < max(records, MISREAD_MIN):
+            return
+        if len({re.sub(r"\d+", "", letter.error) for letter in dead}) == 1:
+            letter = dead[0]
+            raise FeedError(
+                f"reading {self.feed}, {topic}: none of its first {records} records can be understood, the one at "
+                f"{topic}/{letter.part}@{letter.off} because {letter.error}; nothing of them was kept",
+                hint="check the feed's wire format, its schema registry and `debezium.records` in the settings",
+            )
 
     def _count_dead(self, letter: DeadLetter) -> None:
         self._dead[letter.topic] += 1

@@ -68,6 +68,7 @@ class MonitoredEntity:
         pending: What is owed of the keys that are under suspicion.
         resting: Until when, on the monotonic clock, a key is left alone that stayed undecided or in flight.
         told: The identities of undecided findings that have been told.
+        shown: Of drift that has been told, by identity: a hash of the fields that differed.
         handed: The identities of findings that are open in the ledger, found by another member perhaps.
         gone: Of those: what a look has found to be gone.
         unread: Replicas of which the latest look shows nothing that could be relied on.
@@ -84,6 +85,7 @@ class MonitoredEntity:
     unread: set[str | None] = field(default_factory=set)
     resting: dict[_Subject, float] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    shown: dict[str, int] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     gone: list[Finding] = field(default_factory=list)
     _met: dict[str, list[int]] = field(default_factory=dict)
@@ -348,8 +350,15 @@ class MonitoredEntity:
             told = (finding.replica, finding.key, finding.divergence.value, finding.rule) in known
             told = told or finding.identity in self.handed
             drift = finding.verdict is Verdict.PERSISTENT or (finding.verdict is Verdict.HEALED and told)
+            if finding.verdict is Verdict.PERSISTENT and told:  # told before, and nothing else by now
+                drift = self.shown.get(finding.identity) != hash(finding.fields)
             undecided = finding.verdict is Verdict.UNDECIDED and finding.identity not in self.told
             (news if drift or undecided else others).append(finding)
+        for finding in news:
+            if finding.verdict is Verdict.PERSISTENT:
+                self.shown[finding.identity] = hash(finding.fields)
+            else:
+                self.shown.pop(finding.identity, None)
         self.told |= {finding.identity for finding in news if finding.verdict is Verdict.UNDECIDED}
         until = self.clock.monotonic() + rest
         for finding in (*news, *others):

@@ -7,19 +7,21 @@ put back before.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import orders
-from benchmarks.process import Contender, in_turn, median
+from benchmarks.process import Contender, Run, median
 from benchmarks.process import run as run_once
 from benchmarks.servers import audit, fill_postgresql
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from tests.services import Kafka, MariaDB, PostgreSQL
 
@@ -30,7 +32,7 @@ SHARE_MAX = 0.1
 SMALLEST = 1000
 
 TOPIC = "shop.public.orders"
-_UNITS = (("wall", "s"), ("cpu", "s of our processor"))
+_UNITS = (("wall", "s"), ("cpu", "s of our processor"), ("cpu_with_server", "s of the processor, PostgreSQL's too"))
 
 
 def compare(
@@ -69,7 +71,7 @@ def compare(
         "incremental", [*audit(settings).command, "--incremental"], (0,), before=lambda: _put_back(kept, ledger)
     )
     small = _smallest(postgresql, directory / "smallest", topic, feed)
-    runs = in_turn([whole, partly, small], directory, rounds=rounds)
+    runs = _in_turn([whole, partly, small], directory, rounds, postgresql, owner)
     report = json.loads((directory / "report.json").read_text())
     told = report["entities"][0]["owner"]["coverage"].get("incremental")
     if told is None or told["changed_keys"] != rows // CHANGED_ONE_IN:
@@ -100,6 +102,36 @@ def _smallest(postgresql: PostgreSQL, directory: Path, topic: str, feed: str) ->
         contract=orders.CONTRACT.replace(TOPIC, topic), feed=feed,
     )  # fmt: skip
     return replace(audit(settings), name="smallest", codes=(0,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs(Run):
+    """A finished process, with what it cost PostgreSQL beside."""
+
+    cpu_with_server: float
+
+
+def _in_turn(
+    contenders: Sequence[Contender], directory: Path, rounds: int, server: PostgreSQL, url: str
+) -> dict[str, list[_Costs]]:
+    runs: dict[str, list[_Costs]] = {contender.name: [] for contender in contenders}
+    for number in range(rounds):
+        for contender in contenders:
+            before = _server_seconds(server, url)
+            one = run_once(contender, directory / f"{contender.name}-{number}.log")
+            spent = one.cpu + _server_seconds(server, url) - before
+            runs[contender.name].append(_Costs(one.wall, one.cpu, one.peak, one.code, spent))
+    return runs
+
+
+def _server_seconds(server: PostgreSQL, url: str) -> float:
+    """Processor seconds of the server and of its sessions that have ended; all but ours must have."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    while server.admin(others, database=url)[0][0]:
+        pass
+    parent = int((server.data / "postmaster.pid").read_text().split()[0])
+    fields = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _put_back(kept: Path, ledger: Path) -> None:

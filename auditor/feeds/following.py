@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from auditor.feeds.flaws import flaws_of
 from auditor.feeds.heartbeats import prefixes
 from auditor.feeds.lag import lag
-from contracts.errors import AuditorError, RemadeTopicError, UsageError
+from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,6 +79,7 @@ class Following:
         self._beats: Mapping[str, datetime] = {}
         self._heard: dict[str, Heard] = {}
         self._asked: datetime | None = None
+        self._deaf = False
         self.feed = feed
         self._topics = topics
         self._make = make
@@ -179,11 +180,21 @@ class Following:
             self._follower = self._opened(workspace, check or workspace.halt.check)
         if self._make_heartbeats is not None:
             self._heartbeats = self._heartbeats or self._make_heartbeats()
-            self._beats = dict(self._heartbeats.latest())
+            self._beats = self._latest_beats(self._heartbeats)
         self._read(self._follower, check or workspace.halt.check)
         if self._heartbeats is not None:  # what a sign of life proves must have been read after it was seen
             self._heard = {topic: self._hear(topic, self._heartbeats) for topic in self._topics}
             self._read(self._follower, check or workspace.halt.check)
+
+    def _latest_beats(self, heartbeats: Heartbeats) -> Mapping[str, datetime]:
+        """The heartbeats; where they cannot be read, those that were known: changes are signs of life as well."""
+        try:
+            return dict(heartbeats.latest())
+        except FeedError as error:
+            if not self._deaf:
+                self._say(f"{error.message}; without heartbeats, a quiet connector looks like one that stands still")
+            self._deaf = True
+            return self._beats
 
     def _read(self, follower: Follower, check: Callable[[], None]) -> None:
         """Read on to the end, and bring the heads up to date."""

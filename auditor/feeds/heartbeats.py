@@ -7,6 +7,7 @@ had come in its database's log.
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
 
 PREFIX = "__debezium-heartbeat."
+
+LOOK_FOR_SECONDS = 60.0
+"""Until it is looked again whether there are heartbeats, where there were none."""
 
 
 def heartbeat_topics(settings: Settings, feed: str, topics: Iterable[str]) -> list[str]:
@@ -68,7 +72,7 @@ class Heartbeats:
         self._feed = feed
         self._source: RecordSource | None = None
         self._decoder = decoder_of(feed, settings.feed(feed), settings.workspace.directory)
-        self._there: frozenset[str] = frozenset()
+        self._next = 0.0
         self._known: dict[str, datetime] = {}
 
     @property
@@ -83,10 +87,13 @@ class Heartbeats:
             FeedError: They cannot be read.
         """
         if self._source is None:
-            self._there = frozenset(name for name in _there(self._settings, self._feed) if name.startswith(PREFIX))
-            if not self._there:
+            if time.monotonic() < self._next:
                 return {}
-            self._source = open_feed(self._settings, self._feed, sorted(self._there))
+            self._next = time.monotonic() + LOOK_FOR_SECONDS
+            topics = sorted(name for name in _there(self._settings, self._feed) if name.startswith(PREFIX))
+            if not topics:
+                return {}
+            self._source = open_feed(self._settings, self._feed, topics)
         records = last_records(self._source, self._source.partitions())
         for place, decoded in zip(records, self._decoder.decode(list(records.values())), strict=True):
             connector = place[0].removeprefix(PREFIX)

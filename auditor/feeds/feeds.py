@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ class Feeds:
         self.say = say
         self._wanted: dict[str, dict[str, WantedTopic]] = {}
         self._followed: dict[str, Following] = {}
+        self._longest_bound = timedelta()
 
     def want(self, contracts: Iterable[Contract]) -> None:
         """Learn what contracts need of their topics; before the first reader is used."""
@@ -69,6 +71,7 @@ class Feeds:
             if contract.owner.feed is not None:
                 self._topic(contract.owner.feed).add(*_owner_columns(contract))
             for replica in contract.replicas:
+                self._longest_bound = max(self._longest_bound, replica.lag_bound)
                 if replica.feed is not None:
                     topic = self._topic(replica.feed)
                     topic.add(*_replica_columns(contract, replica))
@@ -96,8 +99,14 @@ class Feeds:
             topics = {topic: tuple(one.columns) for topic, one in self.wanted_of(name).items()}
             alone = any(one.alone for one in self.wanted_of(name).values())
             heartbeats = partial(self._heartbeats, name) if alone else None
-            self._followed[name] = Following(name, topics, partial(self._follower, name), self._tell, heartbeats)
+            make = partial(self._follower, name)
+            self._followed[name] = Following(name, topics, make, self._tell, heartbeats, retention=self.retention)
         return self._followed[name]
+
+    @property
+    def retention(self) -> timedelta | None:
+        """For how long versions are remembered that are not the latest of their key; None: somebody else sees to it."""
+        return max(RETENTION_MIN, RETENTION_BOUNDS * self._longest_bound)
 
     def wanted_of(self, name: str) -> Mapping[str, WantedTopic]:
         """What is to be kept of a feed, by topic."""
@@ -146,6 +155,12 @@ class Feeds:
             self.say(f"{error.message}: the topics of {name} are read from their beginning")
             return FeedState(None, memory_limit=limit, threads=workspace.threads)
 
+
+RETENTION_MIN = timedelta(days=7)
+"""What a nightly run remembers of a feed at least: a run may fail for some nights, and what a copy lacks is named by
+the change that it lacks; and RETENTION_BOUNDS of the longest lag bound."""
+
+RETENTION_BOUNDS = 4
 
 STATE_SHARE = 0.3
 """Of the workspace's memory: the comparison itself needs most of it."""

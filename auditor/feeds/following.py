@@ -6,6 +6,7 @@ import math
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
@@ -15,7 +16,7 @@ from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageErr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     import duckdb
 
@@ -63,6 +64,7 @@ class Following:
         make: Opens the feed; called when it is first read.
         say: Told one sentence for people when something is worth knowing.
         heartbeats: Of the feed's connectors; None: nobody asks for how long a connector has been silent.
+        retention: For how long versions are remembered that are not the latest of their key; None: for ever.
     """
 
     def __init__(
@@ -72,7 +74,10 @@ class Following:
         make: Callable[[], Follower],
         say: Callable[[str], None] = lambda _text: None,
         heartbeats: Callable[[], Heartbeats] | None = None,
+        *,
+        retention: timedelta | None = None,
     ) -> None:
+        self._retention = retention
         self._say = say
         self._make_heartbeats = heartbeats
         self._heartbeats: Heartbeats | None = None
@@ -178,6 +183,8 @@ class Following:
     def _catch_up(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
         if self._follower is None:
             self._follower = self._opened(workspace, check or workspace.halt.check)
+            if self._retention is not None:
+                self.forget_before(self._follower.clock.now().astimezone(UTC) - self._retention)
         if self._make_heartbeats is not None:
             self._heartbeats = self._heartbeats or self._make_heartbeats()
             self._beats = self._latest_beats(self._heartbeats)

@@ -12,6 +12,7 @@ from reconcilers.streams.state import FeedState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
 
     from auditor.feeds.feeds import WantedTopic
     from auditor.feeds.follower import Follower
@@ -57,6 +58,11 @@ class MonitoredFeeds(Feeds):
     def names(self) -> list[str]:
         """Of the feeds that are monitored now."""
         return sorted({name for name, _ in self._topics})
+
+    @property
+    def retention(self) -> timedelta | None:
+        """See `Feeds.retention`; the monitor forgets as it goes on."""
+        return None
 
     def open(self, workspace: Workspace, check: Callable[[], None] | None = None) -> dict[str, Following]:
         """Open every feed and read it to its end, each in its turn.

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
@@ -118,6 +119,23 @@ def test_the_next_night_reads_on_where_the_last_one_stopped(world: World, capsys
     code, report = world.reconcile(capsys)
     assert (code, report["findings"]) == (0, [])
     assert report["entities"][0]["owner"]["rows"] == 2
+
+
+def test_versions_are_forgotten_after_a_week_and_the_latest_of_each_key_stays(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is kept from night to night grows with the keys and with a week's changes, and with nothing else."""
+    world.write((1, "new"), (2, "new"), (1, "paid"))
+    world.copy([(1, "paid"), (2, "new")])
+    assert world.reconcile(capsys)[0] == 0
+    path = next((world.directory / ".auditor" / "feeds").glob("*.duckdb"))
+    versions = "SELECT c0, c1 FROM versions_1 ORDER BY ALL"
+    for days, kept in ((6, [("1", "new"), ("1", "paid"), ("2", "new")]), (2, [("1", "paid"), ("2", "new")])):
+        with duckdb.connect(str(path)) as db:
+            db.execute(f"UPDATE past_1 SET since = since - INTERVAL {days} DAY")
+        assert world.reconcile(capsys)[0] == 0
+        with duckdb.connect(str(path), read_only=True) as db:
+            assert db.execute(versions).fetchall() == kept
 
 
 def test_records_that_were_dropped_unread_leave_the_coverage_incomplete(

@@ -73,10 +73,11 @@ class Passage:
         if mark is not None and place is not None:
             self._marks.append(OwnerMark(mark.monotonic, mark.read_at, mark.position, place))
 
-    def about(self, replica: Replica, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
+    def about(self, replica: Replica, owner: Projected, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
         """The same sights, each with the looks at the owner since which the log has told nothing new of its key."""
-        snapshot = copy.opened.snapshot
-        if not self._is_own_log(replica) or not isinstance(snapshot, Logged) or not snapshot.in_postgresql():
+        snapshot, log = copy.opened.snapshot, owner.opened.snapshot.watermark.log
+        told_by_log = bool(log) and self._is_own_log(replica)
+        if not told_by_log or not isinstance(snapshot, Logged) or not snapshot.in_postgresql():
             yield from sights
             return
         passed = [mark for mark in self._marks if (snapshot.streamed(mark.read_at) or 0) >= mark.place]

@@ -77,7 +77,7 @@ class PairLook:
         differing = self._differing(seen)
         certain = _in_doubt(self.contract, differing, open_questions)
         told = self.witness.about(self.replica, self.owner, self.copy, certain)
-        seen.sights += self.passage.about(self.replica, self.copy, told)
+        seen.sights += self.passage.about(self.replica, self.owner, self.copy, told)
         known = {sight.finding.key for sight in seen.sights} if open_questions.keys else set()
         seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
 

@@ -193,7 +193,7 @@ class Witness:
             self.contract, side, self._names(replica), live_filter(self.contract, replica, side), ["seq", "kind"]
         )
         table = f"{copy.table}_once"
-        stream.bring(f"SELECT * FROM ({rows}) WHERE kind NOT IN ({_DELETED}, {_DOUBT})", table)
+        stream.bring(f"SELECT * FROM ({rows}) WHERE kind <> {_DOUBT}", table)
         parts = [f"k{i}" for i in range(len(self.contract.key))]
         on = " AND ".join(f"o.{part} = r.{part}" for part in parts)
         order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {_IN_ORDER}) - 1 AS number"
@@ -202,11 +202,32 @@ class Witness:
         found = self.cursor.execute(
             f"SELECT * EXCLUDE (once, number), max(number) FROM ("
             f"SELECT {named}, r.seq AS once, min(o.number) AS number "
-            f'FROM (SELECT *, {order} FROM "{versions.table}" o) o JOIN "{table}" r ON {on} '
+            f'FROM (SELECT *, {order} FROM "{versions.table}" o) o '
+            f"JOIN ({self._before(table, f'{copy.table}_held', len(self._names(replica)))}) r ON {on} "
             f"WHERE o.kind <> {_DELETED} AND ({self._same(replica, versions.side, side)}) GROUP BY ALL"
             f") GROUP BY ALL"
         ).fetchall()
         return {key_text(self.contract, row[:-1]): row[-1] for row in found}
+
+    def _before(self, once: str, held: str, fields: int) -> str:
+        """SELECT of what a replica held before it held what was read of it.
+
+        Its feed may have been read later than it, and tell what came after that; or not have come so far.  What was
+        read is the latest in the feed that equals it, or for a row that is not there its latest delete.
+        """
+        keys = [f"k{i}" for i in range(len(self.contract.key))]
+        same_key = " AND ".join(f"h.{key} = r.{key}" for key in keys)
+        alike = [f"h.t{i} IS NOT DISTINCT FROM r.t{i} AND NOT (h.u{i} OR r.u{i})" for i in range(fields)]
+        held_now = f'EXISTS (SELECT 1 FROM "{held}" h WHERE {" AND ".join([same_key, *alike])})'
+        gone_now = f'NOT EXISTS (SELECT 1 FROM "{held}" h WHERE {same_key})'
+        latest = (
+            f'SELECT {", ".join(keys)}, max(seq) AS latest FROM "{once}" r '
+            f"WHERE CASE WHEN kind = {_DELETED} THEN {gone_now} ELSE {held_now} END GROUP BY ALL"
+        )
+        return (
+            f'SELECT r.* FROM "{once}" r JOIN ({latest}) h ON {same_key} AND r.seq < h.latest '
+            f"WHERE r.kind <> {_DELETED}"
+        )
 
     def _versions(self, replica: Replica, feed: Remembering, keys: Sequence[KeyText], prefix: str) -> Fetched:
         """The versions of some keys, as a table of the workspace."""

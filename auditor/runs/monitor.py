@@ -159,6 +159,8 @@ class Monitor:
     def hand_over(self, ledger: Ledger) -> None:
         """Learn which findings are open, whoever has found them: who has their keys tells when they are gone.
 
+        That may have been this one, killed when they were in the ledger and not in its own state.
+
         Raises:
             LedgerError: The ledger cannot be read.
         """
@@ -286,7 +288,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
                 replace(request, kind=KIND), around, feeds.open(workspace), letters=letters_of(wiring, feeds)
             )
             monitor.take_on(scope)
-            gone = _judged(monitor, ledger if request.member else None, time)
+            gone = _judged(monitor, ledger, time)
         for told in monitor.tell_of_feeds():
             listener.say(f"{told['entity']}: {told['feed']}/{told['topic']}: {told['message']}")
         healed(monitor, gone)
@@ -314,20 +316,14 @@ def letters_of(wiring: Wiring, feeds: MonitoredFeeds) -> Callable[[], list[dict[
     return partial(dead_letter_signs, wiring.settings, feeds.names)
 
 
-def _judged(monitor: Monitor, shared: Ledger | None, time: RunTime) -> list[Finding]:
+def _judged(monitor: Monitor, ledger: Ledger, time: RunTime) -> list[Finding]:
     """Look at everything and recheck; again where partitions were taken from us meanwhile.
-
-    Args:
-        monitor: Of it all.
-        shared: The ledger, where others share the work.
-        time: The run's.
 
     Returns:
         The drift that is no more.
     """
     for _ in range(TAKEN_MAX):
-        if shared is not None:
-            monitor.hand_over(shared)
+        monitor.hand_over(ledger)
         gone = monitor.look_at_everything(time)
         monitor.recheck(time)
         if not monitor.let_go_of_lost(asking=True):

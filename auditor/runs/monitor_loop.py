@@ -335,6 +335,7 @@ def follow(
             members = {"entities": names, "not_followed": unfollowed, "feeds": sorted(monitor.followed)}
             watcher.tell("started", instant_text(clock.now()), **members)
             recorder = _Recorder(monitor, wiring, catalog, clock, listener)
+            recorder.hand_over()
             try:
                 Rounds(
                     monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,

@@ -69,7 +69,8 @@ class MonitoredEntity:
         resting: Until when, on the monotonic clock, a key is left alone that stayed undecided or in flight.
         told: The identities of undecided findings that have been told.
         shown: Of drift that has been told, by identity: a hash of the fields that differed.
-        handed: The identities of findings that are open in the ledger, found by another member perhaps.
+        handed: The identities of findings that are open in the ledger: found by another member perhaps, or by this one
+            before it was killed.
         gone: Of those: what a look has found to be gone.
         unread: Replicas of which the latest look shows nothing that could be relied on.
     """
@@ -150,7 +151,8 @@ class MonitoredEntity:
         if copy.error or copy.notes or look.notes:
             return len(keys)
         differing = {sight.finding.key for sight in (*copy.sights, *look.owner_sights)}
-        self._let_go(replica.name, (one for one in owed if one[0] not in differing))
+        told = {key for key in keys if self._handed((replica.name, key))}  # seen to be gone when it is looked at
+        self._let_go(replica.name, (one for one in owed if one[0] not in differing | told))
         return len(keys)
 
     def _let_go(self, replica: str, owed: Iterable[tuple[KeyText, Following, Owed]]) -> None:

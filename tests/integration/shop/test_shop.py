@@ -258,10 +258,15 @@ def shop(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     owner = OrderService(postgres, orders)
     owner.fill()
     mariadb.admin(CREATE, database=copied)
+    beat = "1000"
     connect.follow(
-        postgres, owned, name, servers.registry, skipped_operations="none", topic_creation_default_partitions="3"
-    )
-    connect.follow(mariadb, copied, f"{name}-copy", skipped_operations="none", decimal_handling_mode="string")
+        postgres, owned, name, servers.registry,
+        skipped_operations="none", heartbeat_interval_ms=beat, topic_creation_default_partitions="3",
+    )  # fmt: skip
+    connect.follow(
+        mariadb, copied, f"{name}-copy",
+        skipped_operations="none", heartbeat_interval_ms=beat, decimal_handling_mode="string",
+    )  # fmt: skip
     with closing(servers.kafka.admin()) as admin:
         wait_until(lambda: topics["owner_topic"] in admin.list_topics(), seconds=WAIT_SECONDS, what="the topic")
     (tmp_path / "contracts").mkdir()

@@ -88,7 +88,7 @@ class Bench:
             ),
             "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
             "feed": lambda: feed.compare(
-                self.kafka, self.registry, work, events=600_000 // self.divisor, rounds=self.rounds
+                self.kafka, self.registry, work, events=1_000_000 // self.divisor, rounds=self.rounds
             ),
             "monitors": lambda: monitors.compare(
                 self.kafka, self.registry, work, events=1_000_000 // self.divisor, rounds=self.rounds

@@ -129,7 +129,8 @@ class Events:
 
     def _row(self, order: int, micros: int) -> dict[str, Any]:
         total = self._random.randrange(10_000_000)
-        note = f"note {self._number} of the order {order}: leave it at the door" if self._number % 3 else None
+        where = "at the door of the house behind the one with the red roof"
+        note = f"note {self._number} of the order {order}: leave it {where}" if self._number % 3 else None
         return {
             "id": order, "customer_id": self._random.randrange(1_000_000), "note": note,
             "status": self._random.choice(("new", "paid", "shipped", "done")), "paid": self._random.random() < 0.5,

@@ -10,9 +10,11 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING
 
+from auditor.feeds.bulk.columns import columns_of
 from auditor.feeds.decoder import Decoder
 from auditor.feeds.follower import Follower
 from auditor.feeds.options import DecodingOptions
+from auditor.feeds.polled import Polled
 from auditor.feeds.record import Record
 from auditor.feeds.schemas import RecordedSchemas
 from benchmarks import rival
@@ -163,8 +165,9 @@ def _applied(follower: Follower, source: Events, events: int) -> tuple[list[floa
         for partition, key, value in source.take(BATCH):
             records.append(Record(TOPIC, partition, offsets[partition], 1_795_237_057_187, key, value))
             offsets[partition] += 1
+        polled = Polled({TOPIC: columns_of(records)})  # as a poll of a broker brings them
         start, busy = time.perf_counter(), _processor()
-        follower.apply(records)
+        follower.apply(polled)
         walls.append(time.perf_counter() - start)
         busies.append(_processor() - busy)
         start = time.perf_counter()

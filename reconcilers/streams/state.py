@@ -169,7 +169,7 @@ class FeedState:
         WorkspaceError: It cannot be opened, or another process holds it.
     """
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "200MB", threads: int = 1) -> None:
+    def __init__(self, path: Path | None, *, memory_limit: str = "128MB", threads: int = 1) -> None:
         self._path = path
         config: dict[str, Any] = {
             "memory_limit": memory_limit,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from auditor.feeds.bulk.cursor import Flags, Integers
 
 _HEX = np.frombuffer(b"0123456789ABCDEF", np.uint8)
+_HEX_PAIRS = np.stack([np.repeat(_HEX, 16), np.tile(_HEX, 16)], axis=1)
 _STAMP_CHARACTERS, _DAY_CHARACTERS = 26, 10
 _T = ord("T")
 FIRST_MICROS, LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -58,17 +59,18 @@ def decimal_texts(unscaled: Integers, scale: int) -> pa.StringArray:
 
 def position_texts(positions: Integers) -> pa.StringArray:
     """PostgreSQL's positions: two numbers of 32 bits in hexadecimal digits."""
-    nibbles = (positions[:, None] >> np.arange(60, -1, -4)) & 0xF
+    octets = positions.astype(">i8").view(np.uint8)
+    written = _HEX_PAIRS[octets].reshape(len(positions), 16)
     characters = np.full((len(positions), 17), ord("/"), np.uint8)
-    characters[:, :8], characters[:, 9:] = _HEX[nibbles[:, :8]], _HEX[nibbles[:, 8:]]
+    characters[:, :8], characters[:, 9:] = written[:, :8], written[:, 8:]
     kept = np.ones(characters.shape, np.bool_)
-    kept[:, :7], kept[:, 9:16] = _begun(nibbles[:, :7]), _begun(nibbles[:, 8:15])
+    kept[:, :7], kept[:, 9:16] = _begun(written[:, :7]), _begun(written[:, 8:15])
     return _joined(characters, kept)
 
 
-def _begun(nibbles: Any) -> Flags:
+def _begun(digits: Any) -> Flags:
     """Which digits stand behind another one than zero, or are one."""
-    begun: Flags = np.logical_or.accumulate(nibbles != 0, axis=1)
+    begun: Flags = np.logical_or.accumulate(digits != _HEX[0], axis=1)
     return begun
 
 

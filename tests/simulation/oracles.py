@@ -137,8 +137,26 @@ class Oracles:
         world = self._world
         if world.plan.owner == "table":
             return False
-        is_cut = any(world.topic.first)
-        return is_cut or None in world.poisoned or key in world.poisoned or bool(world.connector.lost)
+        return None in world.poisoned or self._lacks_records() or key in self._touched()
+
+    def _lacks_records(self) -> bool:
+        """Whether the broker removed records before they were read: then nothing is trusted until all is read again."""
+        process, topic = self._world.process, self._world.topic
+        offsets = process.state.offsets()
+        unread = any(first > offsets[topic.name, part].following for part, first in enumerate(topic.first))
+        return unread or process.has_missed
+
+    def _touched(self) -> set[int]:
+        """The keys that poison or a lost event was about, and those that their rows were moved to."""
+        world = self._world
+        if any(entry.key is None for entry in world.connector.lost):
+            return self._world.owner.keys()
+        keys = {key for key in world.poisoned if key is not None}
+        keys |= {key for entry in world.connector.lost for key in (entry.key, entry.other) if key is not None}
+        for entry in world.owner.log:
+            if entry.operation == "c" and entry.key is not None and entry.other in keys:
+                keys.add(entry.key)
+        return keys
 
     @property
     def _owner(self) -> Table:
@@ -258,19 +276,15 @@ class Oracles:
         assert (held is None) == (row is None), f"the fold is the table: {key} holds {held}, its owner {row}"
         if held is None or row is None:
             return
+        touched = self._touched()
         wanted = (str(key), row[0], None if row[1] is None else str(row[1]), row[2])
         for place, ((text, state), expected) in enumerate(zip(held, wanted, strict=True)):
-            if place == len(wanted) - 1 and (
-                world.connector.lost or key in world.poisoned or self._moved_from_poison()
-            ):
+            if place == len(wanted) - 1 and key in touched:
                 continue
             assert state == CellState.VALUE, f"the fold is the table: {key}: column {place} is unknown ({state})"
             assert text == expected, (
                 f"the fold is the table: {key}: column {place} is {text!r}, its owner's {expected!r}"
             )
-
-    def _moved_from_poison(self) -> bool:
-        return bool(self._world.poisoned) and any(entry.other is not None for entry in self._world.owner.log)
 
     def _held(self, process: Process) -> tuple[dict[int, tuple[tuple[str | None, int], ...]], set[int]]:
         """Each live row of the head with its cells' states, and the keys that are doubted."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconcilers.workspace import Workspace
+from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.plan import draw
 from tests.simulation.world import run_seed
 
@@ -22,6 +23,13 @@ def test_the_oracles_hold_in_every_world(first: int, tmp_path: Path) -> None:
     with Workspace(tmp_path, threads=1) as workspace:
         failures = [run_seed(seed, workspace) for seed in range(first, first + TOGETHER)]
     assert [f"seed {one.seed}: {one.oracle}: {one.what}" for one in failures if one is not None] == []
+
+
+@pytest.mark.parametrize("mutation", [one for one in MUTATIONS if one.seeds], ids=lambda one: one.name)
+def test_what_is_broken_by_hand_is_noticed(mutation: Mutation, tmp_path: Path) -> None:
+    """An oracle that nothing can offend proves nothing; `./run simulate --mutations` tries more worlds."""
+    with Workspace(tmp_path, threads=1) as workspace, mutation.planted():
+        assert any(run_seed(seed, workspace) is not None for seed in mutation.seeds)
 
 
 def test_a_seed_gives_the_same_world_again() -> None:

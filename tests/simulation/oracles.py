@@ -112,9 +112,9 @@ class Oracles:
     def _nothing_owed(self, monitoring: Monitoring) -> None:
         """Every obligation is met or settled, but for keys of which too little is known."""
         for process in monitoring.processes:
-            rows = process.state.cursor().execute("SELECT id, count(*) FROM obligations GROUP BY id").fetchall()
+            rows = process.state.cursor().execute("SELECT key[1], count(*) FROM obligations GROUP BY ALL").fetchall()
             for name, count in rows:
-                key = int(name.strip('[]"'))
+                key = int(name)
                 assert self._is_doubtful(key), f"settled within the bound: {count} obligations of {key} are open"
 
     def _counted_once(self, monitoring: Monitoring) -> None:

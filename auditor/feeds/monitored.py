@@ -105,6 +105,7 @@ class MonitoredFeeds(Feeds):
                 noted=lambda: committed_offsets(Broker.of(name, feed), feed.group_id),
                 decoder=decoder,
                 state=state,
+                say=self._tell,
             )
         except BaseException:
             state.close()

@@ -40,6 +40,7 @@ class SharedFollower(Follower):
         decoder: What records mean.
         state: This member's; see `Follower`.
         clock: Tells when records were read.
+        say: Told one sentence for people when what is ours has changed.
     """
 
     def __init__(  # noqa: PLR0913 - a follower, and three ways to the broker
@@ -52,7 +53,10 @@ class SharedFollower(Follower):
         decoder: RecordDecoder,
         state: FeedState,
         clock: Clock | None = None,
+        say: Callable[[str], None] = lambda _text: None,
     ) -> None:
+        self._say = say
+        self._ours: set[Partition] | None = None
         self._alone = alone
         self._noted = noted
         self._member = join(self._starts)
@@ -110,6 +114,10 @@ class SharedFollower(Follower):
         if not self._member.is_settled():
             return
         ours = set(self._member.partitions())
+        if ours != self._ours:
+            self._ours = ours
+            told = ", ".join(f"{topic}/{part}" for topic, part in sorted(ours)) or "nothing"
+            self._say(f"of the feed {self.feed}, the group gives us {told}")
         lost = self._offsets.keys() - ours
         for partition in lost:
             del self._offsets[partition]

@@ -15,6 +15,7 @@ from auditor.feeds.kafka.knock import knock
 from auditor.feeds.kafka.limits import (
     FETCH_MAX_BYTES,
     FETCH_WAIT_SECONDS,
+    HEARTBEAT_SECONDS,
     PARTITION_FETCH_MAX_BYTES,
     REQUEST_SECONDS,
 )
@@ -42,6 +43,7 @@ def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = N
         broker,
         group_id=group_id,
         group_instance_id=member,
+        heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="none",

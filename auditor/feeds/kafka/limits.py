@@ -29,6 +29,9 @@ PROBE_SECONDS = 10.0
 SLICE_SECONDS = 0.2
 """Longest uninterrupted wait of a group member: so long a new assignment waits for its offsets at most."""
 
+HEARTBEAT_SECONDS = 1.0
+"""From one sign of life of a group's member to the next: by its answer a member hears that others have come or gone."""
+
 CLOSE_SECONDS = 5.0
 """For leaving a group, whose coordinator may be gone."""
 

@@ -104,13 +104,18 @@ def packed_history(history: History | None) -> Packed | None:
     if history is None:
         return None
     passed = None if history.passed is None else (history.passed.proof, history.passed.moment)
-    return history.complete, passed, [(one.digest, one.since, dict(one.change)) for one in history.versions]
+    return (
+        history.complete,
+        passed,
+        history.reached,
+        [(one.digest, one.since, dict(one.change)) for one in history.versions],
+    )
 
 
 def history_of(packed: Packed | None) -> History | None:
     """The way back."""
     if packed is None:
         return None
-    complete, passed, versions = packed
+    complete, passed, reached, versions = packed
     proof = None if passed is None else Passed(*passed)
-    return History(tuple([Version(*one) for one in versions]), complete, proof)
+    return History(tuple([Version(*one) for one in versions]), complete, proof, reached)

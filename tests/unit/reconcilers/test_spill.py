@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import WorkspaceError
 from reconcilers.packing import finding_of, packed_finding, packed_sight, sight_of
+from reconcilers.recheck import History, Passed, Version
 from reconcilers.sight import Sight
 from reconcilers.spill import Overflow
 from tests.unit.ledger.test_recording import FINDINGS
@@ -129,7 +130,10 @@ def test_findings_and_sights_come_back_as_they_were(
     """Through the file, whatever they hold."""
     overflow = Overflow(tmp_path_factory.getbasetemp(), 0)
     findings, sights = overflow.spill(packed_finding, finding_of), overflow.spill(packed_sight, sight_of)
-    seen = [Sight(finding, "absent", "0" * 16, mark, mark, age) for finding in found]
+    change = {"topic": "t", "offset": "7", "position": None}
+    versions = (Version("absent", float("-inf")), Version("x", 1.5, change))
+    history = History(versions, complete=True, passed=Passed("applied", 2.5), reached=1)
+    seen = [Sight(finding, "absent", "0" * 16, mark, mark, age, history=history) for finding in found]
     findings += found
     sights += seen
     assert list(findings) == found

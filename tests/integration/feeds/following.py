@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from auditor.feeds.ports import RecordSource
     from auditor.feeds.record import Record
 
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 def read_to_end(source: RecordSource) -> list[Record]:

@@ -565,10 +565,20 @@ class FeedState:
                     self._db.execute("UPDATE topics SET forgotten = ? WHERE topic = ?", [moment, topic])
 
     def clock(self, topic: str) -> tuple[datetime, datetime] | None:
-        """The latest time that a change of the topic was committed at, and when it was read; both in UTC."""
-        table = self.tables[topic]
-        row = self._db.execute(f"SELECT max(committed), arg_max(seen, committed) FROM {table.versions}").fetchone()
-        return (row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC)) if row is not None and row[0] else None
+        """What the owner's clock showed at least by the latest change that was read, and when that was; both in UTC.
+
+        A clock may have been put back: then what it showed before says nothing of how old a change since is.
+        """
+        rows = self._db.execute(
+            "SELECT max(committed) AS latest, arg_max(seen, committed), "
+            "arg_max(committed, off) AS newest, arg_max(seen, off), latest - newest > INTERVAL 1 SECOND "
+            f"FROM {self.tables[topic].versions} WHERE committed IS NOT NULL GROUP BY part"
+        ).fetchall()
+        if not rows:
+            return None
+        put_back = [(newest, seen) for _, _, newest, seen, back in rows if back]
+        shown, read = min(put_back) if put_back else max((latest, seen) for latest, seen, *_ in rows)
+        return shown.replace(tzinfo=UTC), read.replace(tzinfo=UTC)
 
     def furthest(self, topic: str, since: datetime, until: datetime) -> int | None:
         """The furthest place in the log of a streamed change that was read between two moments."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -273,3 +273,17 @@ def test_versions_from_before_a_loss_are_not_all_that_there_were() -> None:
         letter = DeadLetter(TOPIC, 0, 4, None, b"v", "[]", "it is no Avro", None, seq=2)
         state.apply(Step((), {}, [letter]))
         assert state.known_from(TOPIC) == 3
+
+
+def test_a_clock_that_was_put_back_makes_no_change_old() -> None:
+    """What it showed before the step is no time of anything after it."""
+    with begun(FeedState(None), "status") as state:
+        assert state.clock(TOPIC) is None
+        changes = [
+            replace(change(i, WRITE, str(i), 10 + i, status="a"), committed_at=NOW + timedelta(minutes=minutes))
+            for i, minutes in enumerate([0, 60, 5])
+        ]
+        state.apply(step(state, 0, *changes[:2]))
+        assert state.clock(TOPIC) == (NOW + timedelta(minutes=60), NOW)
+        state.apply(step(state, 2, changes[2]))
+        assert state.clock(TOPIC) == (NOW + timedelta(minutes=5), NOW)

@@ -202,14 +202,16 @@ class History:
     Attributes:
         complete: From the key's first version on; else only since the first that is listed.
         passed: What whoever fills the replica had consumed before the replica was read.
-        reached: The number of a version that the replica, by its own change stream, once held (or, in a complete
-            history, was surely past); -1 where none is known.
+        reached: The number of a version that the replica, by its own change stream, was past before it held what it
+            holds; -1 where none is known.
+        was_there: The replica, by its own change stream, had the row before, whatever it held.
     """
 
     versions: tuple[Version, ...] = ()
     complete: bool = False
     passed: Passed | None = None
     reached: int = -1
+    was_there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,8 +360,12 @@ def _known_version(case: _Case) -> Judgement | None:
     if not case.due(following):
         return _waiting(case, following, changes)
     before = (_held(look, versions) for look in case.looks[:-1])
-    past = case.history.complete and case.history.reached > held
-    went_back = past or any(index is not None and index > held for index in before)
+    unborn = all(version.digest == ABSENT for version in versions[: held + 1])
+    if unborn and case.history.was_there:
+        return case.persistent(
+            following, Cause.UNKNOWN, "the replica had the row and lost it, by its own feed", changes
+        )
+    went_back = case.history.reached > held or any(index is not None and index > held for index in before)
     return case.persistent(following, Cause.REORDERED if went_back else _behind(case, held), "", changes)
 
 

@@ -120,7 +120,10 @@ class Witness:
                 history = _history(rows.get(key, ()), suspects[key][2], at, stream)
                 if history is not None:
                     found[key] = replace(
-                        history, passed=_passed(history, self.applied), reached=_number(history, reached.get(key))
+                        history,
+                        passed=_passed(history, self.applied),
+                        reached=_number(history, reached.get(key)),
+                        was_there=key in reached,
                     )
         return found
 
@@ -165,10 +168,11 @@ class Witness:
 
     def _reached(
         self, replica: Replica, copy: Projected, versions: Fetched, keys: Sequence[SpelledKey]
-    ) -> dict[KeyText, int]:
+    ) -> dict[KeyText, int | None]:
         """How far a replica that has a change stream of its own once was: the number of one of the owner's versions.
 
-        What it held then may equal several versions: the earliest of them is what it surely was past.
+        What it held then may equal several versions: the earliest of them is what it surely was past.  None where it
+        had the row, and equalled none of them.
         """
         if self.stream is None or not isinstance(self.stream.snapshot, Remembering):
             return {}
@@ -185,7 +189,7 @@ class Witness:
         copy: Projected,
         versions: Fetched,
         keys: Sequence[SpelledKey],
-    ) -> dict[KeyText, int]:
+    ) -> dict[KeyText, int | None]:
         columns = tuple(item.wanted for item in stream.key_items(self.contract))
         wanted = Keys(columns, [spellings(key) for key in keys])
         side = compile_side(stream.items, told.versions(stream.wanted, wanted))
@@ -197,14 +201,13 @@ class Witness:
         parts = [f"k{i}" for i in range(len(self.contract.key))]
         on = " AND ".join(f"o.{part} = r.{part}" for part in parts)
         order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {_IN_ORDER}) - 1 AS number"
-        texts = key_texts(self.contract, "o.")
-        named = ", ".join(f"{text} AS key{i}" for i, text in enumerate(texts))
+        named = ", ".join(f"{text} AS key{i}" for i, text in enumerate(key_texts(self.contract, "r.")))
+        same = f"o.kind <> {_DELETED} AND ({self._same(replica, versions.side, side)})"
         found = self.cursor.execute(
             f"SELECT * EXCLUDE (once, number), max(number) FROM ("
             f"SELECT {named}, r.seq AS once, min(o.number) AS number "
-            f'FROM (SELECT *, {order} FROM "{versions.table}" o) o '
-            f"JOIN ({self._before(table, f'{copy.table}_held', len(self._names(replica)))}) r ON {on} "
-            f"WHERE o.kind <> {_DELETED} AND ({self._same(replica, versions.side, side)}) GROUP BY ALL"
+            f"FROM ({self._before(table, f'{copy.table}_held', len(self._names(replica)))}) r "
+            f'LEFT JOIN (SELECT *, {order} FROM "{versions.table}" o) o ON {on} AND {same} GROUP BY ALL'
             f") GROUP BY ALL"
         ).fetchall()
         return {key_text(self.contract, row[:-1]): row[-1] for row in found}

@@ -337,6 +337,16 @@ def test_a_replica_whose_own_stream_shows_a_later_version_went_back() -> None:
     assert judge([seen(0, "v2", "v1")], BOUND, replace(known, reached=1)).cause is Cause.STALE
 
 
+def test_a_row_that_the_replica_had_and_lost_neither_never_arrived_nor_came_in_the_wrong_order() -> None:
+    """Its own stream shows it there before: what took it away is not known."""
+    versions = (Version(ABSENT, float("-inf")), Version("v1", -500))
+    known = History(versions, complete=True, reached=1, was_there=True)
+    judgement = judge([seen(0, "v1", ABSENT)], BOUND, known)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.UNKNOWN)
+    assert "had the row and lost it" in judgement.note
+    assert judge([seen(0, "v1", ABSENT)], BOUND, History(versions, complete=True)).cause is Cause.NEVER_ARRIVED
+
+
 def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:
     """The owner never held what the replica holds."""
     looks = [seen(0, "v1", "x"), seen(ENOUGH, "v1", "x")]

@@ -42,7 +42,7 @@ def recent_changes(
     fields = [name for name in contract.fields if name not in contract.key]
     table = "recent_changes"
     snapshot.load(row_stage(contract, side, fields, extra=VERSION_COLUMNS), table)
-    columns = [*VERSION_COLUMNS, *(f"t{i}" for i in range(len(fields)))]
+    columns = [*VERSION_COLUMNS, *(f"{part}{i}" for i in range(len(fields)) for part in "tu")]
     rows = workspace.cursor().execute(f'SELECT {", ".join(columns)} FROM "{table}" ORDER BY epoch, p0, p1, p2, seq')
     told = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
     return tuple(_documents(told, fields, snapshot.topic))[-CHANGES_MAX:]
@@ -60,8 +60,10 @@ def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str], topic: str
             "partition": str(row["part"]),
             "offset": str(row["off"]),
         }
-        texts = {name: row[f"t{i}"] for i, name in enumerate(fields)}
+        texts = {name: row[f"t{i}"] for i, name in enumerate(fields) if not row[f"u{i}"]}
+        untold = [name for i, name in enumerate(fields) if row[f"u{i}"]]
         if row["kind"] in (0, 2):
+            document |= {"not_told": ", ".join(untold)} if untold else {}
             document |= {name: text for name, text in texts.items() if name not in before or before[name] != text}
             before = texts
         else:

@@ -245,6 +245,29 @@ def test_the_entity_command_shows_what_happened_to_a_key(world: World) -> None:
     assert outcome.json["replicas"][0]["state"] == "consistent"
 
 
+def test_what_a_change_does_not_tell_is_not_shown_as_null(world: World) -> None:
+    """Without a schema and without hints a time has no unit: the change is shown, and that its value is not known."""
+    record = {"op": "c", "after": {"id": 1, "paid_at": 1_769_860_800_000}, "before": None,
+              "source": {"connector": "postgresql", "name": "s", "lsn": 7, "ts_ms": 1}}  # fmt: skip
+    texts = [base64.b64encode(json.dumps(part).encode()).decode() for part in ({"id": 1}, record)]
+    line = {
+        "topic": "t",
+        "partition": 0,
+        "offset": 0,
+        "timestamp": 1,
+        "key": texts[0],
+        "value": texts[1],
+        "headers": [],
+    }
+    world.settle("pg-crash-dups-json", "app.dup", records=[line])
+    contract = CONTRACT.format(topic="t", key="id", fields="  id: {type: int}\n  paid_at: {type: timestamp}")
+    (world.directory / "contracts" / "thing.yaml").write_text(contract)
+    world.copy([["id", "paid_at"], ["1", "2026-01-31T12:00:00Z"]])
+    (change,) = world.audit("entity", "thing", "1", "--format", "json").json["changes"]
+    assert change["not_told"] == "paid_at"
+    assert "paid_at" not in change
+
+
 def test_the_entity_command_decides_nothing_that_the_feed_does_not_tell(world: World) -> None:
     """A value that no record tells is neither equal nor different."""
     world.copy(world.settle("pg-nulldef-json", "app.nulldef"))

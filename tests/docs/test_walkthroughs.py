@@ -40,6 +40,11 @@ def test_the_example_of_files_works(tmp_path: Path) -> None:
     assert Walkthrough(copied(example, tmp_path / "files")).walk(example / "README.md") == 2
 
 
+def test_the_example_of_change_streams_works(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "change-streams"
+    assert Walkthrough(copied(example, tmp_path / "streams")).walk(example / "README.md") == 15
+
+
 def test_the_example_of_servers_works(tmp_path: Path, postgres: PostgreSQL, mariadb: MariaDB) -> None:
     example = ROOT / "examples" / "postgresql-mariadb"
     accounts, support = postgres.fresh_database("accounts"), mariadb.fresh_database("support")

@@ -48,7 +48,7 @@ from reconcilers.testimony import Testimony
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
-    from contracts.contract import Contract, Replica
+    from contracts.contract import Contract, FeedRef, Replica
     from contracts.expression import Expression
     from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Reader, Snapshot
@@ -124,6 +124,8 @@ class Looker:
         self._cursor = workspace.cursor()
         self.constants: dict[str, Mapping[str, str]] = {}
         """The constants of redacted columns by replica, as the first look found them."""
+        self.untold: dict[FeedRef, str] = {}
+        """By change stream that is read beside a dataset: why it could not be read, in any look so far."""
         self._stored: Mapping[str, tuple[str, ...]] | None = None
         self._referenced: dict[str, str] = {}
         self._passage = Passage(contract, self._cursor)
@@ -195,7 +197,7 @@ class Looker:
                 self._open([owner])
             witness = Testimony(
                 self._workspace, self._cursor, self._contract, readers.witness, stack, self._prefix, applied,
-                readers.streams,
+                readers.streams, self.untold,
             )  # fmt: skip
             task = _Task(owner, copies, readers.referenced, keys, segment, narrow, witness)
             result = self._compared(task)

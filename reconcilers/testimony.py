@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from contracts.contract import Contract, Replica
+    from contracts.contract import Contract, FeedRef, Replica
     from reconcilers.finding import KeyText
     from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Reader
@@ -44,6 +44,7 @@ class Testimony:
         prefix: Makes table names unique in the workspace.
         applied: By replica, how far whoever fills it had come in each partition, before the replica was read.
         streams: By replica, who reads its own feed, where it has one beside its dataset.
+        untold: By change stream, why it could not be read; what is met here is added.
         opened: The feed's side, once it was needed: it must not be older than the rows that it is to explain.
     """
 
@@ -55,8 +56,9 @@ class Testimony:
     prefix: str
     applied: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     streams: Mapping[str, Reader | AuditorError] = field(default_factory=dict)
+    untold: dict[FeedRef, str] = field(default_factory=dict)
     opened: Opened | None = None
-    failed: str = field(default="")
+    failed: bool = False
     _streams: dict[str, Opened | None] = field(default_factory=dict)
 
     def about(self, replica: Replica, owner: Projected, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
@@ -85,23 +87,31 @@ class Testimony:
         try:
             return witness.testify(replica, copy, keys)
         except FeedError as error:
-            self.failed = error.message
+            self._fail(error)
             return {}
 
     def _feed(self, owner: Projected) -> Opened | None:
         if isinstance(owner.opened.snapshot, Remembering):
             return owner.opened
-        if self.reader is None or isinstance(self.reader, AuditorError) or self.failed:
+        if self.reader is None or self.failed:
+            return None
+        if isinstance(self.reader, AuditorError):
+            self._fail(self.reader)
             return None
         if self.opened is None:
             table = f"{self.prefix}witness"
             try:
                 self.opened = open_side(self.reader, self.workspace, lambda _: owner_items(self.contract), table, None)
             except StoreError as error:
-                self.failed = error.message
+                self._fail(error)
                 return None
             self.stack.callback(self.opened.close)
         return self.opened
+
+    def _fail(self, error: AuditorError) -> None:
+        self.failed = True
+        if self.contract.owner.feed is not None:
+            self.untold[self.contract.owner.feed] = error.message
 
     def _stream(self, replica: Replica, copy: Projected) -> Opened | None:
         """The replica's own feed; one that cannot be read tells nothing of causes, and no verdict needs it."""
@@ -113,12 +123,16 @@ class Testimony:
 
     def _opened_stream(self, replica: Replica) -> Opened | None:
         reader = self.streams.get(replica.name)
-        if reader is None or isinstance(reader, AuditorError):
+        if reader is None or replica.feed is None:
+            return None
+        if isinstance(reader, AuditorError):
+            self.untold[replica.feed] = reader.message
             return None
         items = partial(replica_items, self.contract, replica)
         try:
             stream = open_side(reader, self.workspace, items, f"{self.prefix}{replica.name}_stream", None)
-        except StoreError:
+        except StoreError as error:
+            self.untold[replica.feed] = error.message
             return None
         self.stack.callback(stream.close)
         return stream

@@ -42,7 +42,7 @@ class Documents:
     def of(self, sight: EntitySight) -> EntityDocument:
         """The document of one look."""
         add_known(sight, self._known)
-        return {
+        document: EntityDocument = {
             "entity": self._contract.entity,
             "key": dict(self._key),
             "owner": self._owner(sight),
@@ -51,6 +51,9 @@ class Documents:
             "suggestions": list(suggestions(sight)),
             "read_at": instant_text(sight.read_at),
         }
+        if remarks := list(_remarks(sight)):
+            document["remarks"] = remarks
+        return document
 
     def _known(self, replica: str, divergence: str) -> Known | None:
         from auditor.ledger.glance import glimpse
@@ -150,6 +153,16 @@ def _note(replica: ReplicaSight) -> str:
     known = replica.known
     since = f"found {known.verdict} and open since {known.first_seen} (finding {known.finding_id})" if known else ""
     return "; ".join(part for part in (replica.note, since) if part)
+
+
+def _remarks(sight: EntitySight) -> Iterator[str]:
+    """That the owner's change stream, read beside its dataset, could not be read."""
+    owner, feed = sight.contract.owner, sight.feed
+    if owner.feed is None or owner.reference == owner.feed:
+        return
+    if feed.error:
+        stream = f"{owner.feed.name}/{owner.feed.topic}"
+        yield f"the change stream {stream} could not be read ({feed.error}): causes are told without it"
 
 
 def suggestions(sight: EntitySight) -> Iterator[str]:

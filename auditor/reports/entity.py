@@ -85,6 +85,8 @@ class EntityDocument(TypedDict):
     replicas: list[EntityReplicaDocument]
     changes: list[dict[str, str | None]]
     suggestions: list[str]
+    remarks: NotRequired[list[str]]
+    """What is worth knowing of how it was read."""
     read_at: NotRequired[str]
 
 
@@ -244,6 +246,7 @@ class _Sheet:
         owner = self.document["owner"]
         if owner.get("error"):
             yield f"owner: {visible(' '.join(owner['error'].split()))}"
+        yield from (visible(" ".join(remark.split())) for remark in self.document.get("remarks", ()))
         for replica in self.document["replicas"]:
             for field in replica["fields"]:
                 if note := field.get("note"):

@@ -153,15 +153,22 @@ class Anchors:
     def _settings(self) -> Settings:
         return self.wiring.settings
 
-    def standing(self, contract: Contract) -> Standing | None:
-        """Where an entity's feeds end now; None where it has none, or where one does not say so."""
+    def standing(self, contract: Contract, untold: dict[FeedRef, str]) -> Standing | None:
+        """Where an entity's feeds end now; None where it has none, or where one does not say so.
+
+        Args:
+            contract: The entity's.
+            untold: By change stream that is read beside a dataset, why it tells nothing; what is met here is added.
+        """
+        places: Places = {}
         topics = _topics(contract)
-        if not topics:
-            return None
-        try:
-            return Standing({feed: stands(self._settings, feed, names) for feed, names in topics.items()})
-        except AuditorError:  # nothing that was asked of this run depends on it; an incremental one will tell
-            return None
+        for feed, names in topics.items():
+            beside = [one for one in _beside_datasets(contract) if one.name == feed]
+            try:
+                places[feed] = stands(self._settings, feed, names)
+            except AuditorError as error:  # nothing that was asked of this run depends on it
+                untold |= dict.fromkeys(beside, error.message)
+        return Standing(places) if topics and len(places) == len(topics) else None
 
     def since(self, contract: Contract) -> Since:
         """What an incremental run may go on from.
@@ -251,6 +258,13 @@ def _references(contract: Contract) -> Iterable[tuple[FeedRef, str | None]]:
     if contract.owner.feed is not None:
         yield contract.owner.feed, None
     yield from ((one.feed, one.name) for one in contract.replicas if one.feed is not None)
+
+
+def _beside_datasets(contract: Contract) -> Iterable[FeedRef]:
+    """The feeds without which every row can still be read."""
+    if contract.owner.feed is not None and contract.owner.reference != contract.owner.feed:
+        yield contract.owner.feed
+    yield from (one.feed for one in contract.replicas if one.feed is not None and one.dataset is not None)
 
 
 def _topics(contract: Contract) -> dict[str, list[str]]:

@@ -167,7 +167,7 @@ def _told(contract: Contract, key: KeyText, around: Surroundings) -> Answer:
         with around.reader(feed).snapshot(around.workspace) as snapshot:
             return Answer(changes=recent_changes(snapshot, around.workspace, contract, key))
     except AuditorError as error:
-        return Answer(error=str(error))
+        return Answer(error=error.message)
 
 
 def _replica_question(

@@ -278,7 +278,7 @@ def _seen(run: EntityRun, request: ReconcileRequest, looking: Looker, around: Su
         else:
             run.incremental, run.standing = partial.incremental, partial.standing
             return partial.outcome
-    standing = around.anchors.standing(contract)  # before anything is read
+    standing = around.anchors.standing(contract, looking.untold)  # before anything is read
     seen = look.look()
     seen.whole.remarks += [why] if why else []
     run.standing = standing and whole(standing, _most_rows(seen.whole))
@@ -650,9 +650,8 @@ def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> Ent
     tally.owner_rows = run.first.owner_rows
     tally.owner_verdicts = told.of(None)
     first = run.first
-    tally.coverage = Coverage(
-        not first.notes, (), tuple(first.notes), tuple(first.again), tuple(first.remarks), run.incremental
-    )
+    remarks = (*first.remarks, *_untold(run))
+    tally.coverage = Coverage(not first.notes, (), tuple(first.notes), tuple(first.again), remarks, run.incremental)
     empty = "empty_owner" in run.reasons
     tally.replicas = [
         _replica_tally(replica, run.first, run.first.replicas[replica.name], told, request, empty=empty)
@@ -661,6 +660,15 @@ def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> Ent
     for one in tally.replicas:
         one.coverage = replace(one.coverage, incremental=run.incremental)
     return tally
+
+
+def _untold(run: EntityRun) -> list[str]:
+    """Which change streams were not read that would have told causes."""
+    untold = run.watch.looker.untold if run.watch is not None else {}
+    return [
+        f"the change stream {feed.name}/{feed.topic} could not be read ({why}): causes are told without it"
+        for feed, why in untold.items()
+    ]
 
 
 def _unread(replica: Replica, why: str, request: ReconcileRequest) -> ReplicaTally:

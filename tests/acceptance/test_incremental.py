@@ -181,6 +181,49 @@ def test_a_change_that_the_copy_lacks_is_drift_and_the_next_run_reads_everything
     assert told(world.clean("--incremental"))["changed_keys"] == 0
 
 
+UNREADABLE = {
+    "not reached": ("{type: kafka, bootstrap_servers: ['127.0.0.1:1']}", TOPIC, "127.0.0.1:1"),
+    "not whole": ("{type: recorded, path: broken.jsonl}", TOPIC, "broken.jsonl"),
+    "of another topic": ("{type: recorded, path: records.jsonl}", "shop.public.order", "no record of the topic"),
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_a_feed_that_cannot_be_read_is_named_and_stops_nothing(world: World, how: str) -> None:
+    """Drift is told without its cause, with or without `--incremental`, and so is that nobody could tell the cause."""
+    feed, topic, why = UNREADABLE[how]
+    world.settle(f", feed: {{name: replay, topic: {topic}}}")
+    settings = world.directory / "auditor.yaml"
+    settings.write_text(settings.read_text().replace("{type: recorded, path: records.jsonl}", feed))
+    (world.directory / "broken.jsonl").write_text('{"topic": "shop.public.orders", "part\n')
+    clean = world.clean()
+    world.write("copy", 250, "by hand")
+    for report, code in ((clean, 0), (world.reconcile().json, 1), (world.reconcile("--incremental").json, 1)):
+        said = reason(report)
+        assert f"the change stream replay/{topic} could not be read (" in said
+        assert why in said
+        assert "): causes are told without it" in said
+        assert report["exit_code"] == code
+    entity = world.audit("entity", "order", "250", "--format", "json")
+    (remark,) = entity.json["remarks"]
+    assert (entity.code, remark.startswith(f"the change stream replay/{topic} ")) == (1, True)
+    assert remark in " ".join(world.audit("entity", "order", "250").out.split())
+    world.settle()
+    assert "remarks" not in world.audit("entity", "order", "1", "--format", "json").json
+
+
+def test_a_copys_own_feed_that_cannot_be_read_is_named_too(world: World) -> None:
+    """Its dataset is compared all the same."""
+    feed = "  gone: {type: kafka, bootstrap_servers: ['127.0.0.1:1']}\n"
+    world.settle(replica_feed=f", feed: {{name: gone, topic: {COPY_TOPIC}}}", settings=feed)
+    world.write("copy", 250, "by hand")
+    outcome = world.reconcile("--no-recheck")
+    assert (outcome.code, len(outcome.json["findings"])) == (1, 1)
+    said = reason(outcome.json)
+    assert f"the change stream gone/{COPY_TOPIC} could not be read (" in said
+    assert f"replay/{TOPIC}" not in said
+
+
 def test_the_segments_take_their_turns_until_every_row_was_read(world: World) -> None:
     """A copy changed by hand, which no feed tells, is found in its segment's turn: not before, and not never."""
     world.clean()

@@ -65,6 +65,8 @@ class Coverage:
         read_again: What broke off and was read again from a new snapshot, so that nothing is missing for it.
         remarks: How it was read otherwise, as in segments; nothing is missing for it either.
         incremental: Not every row was in scope: what was; None where all were.
+        followed: How many keys were looked at of those that change streams told of, or that were known to differ; None
+            where more than that was in scope.
     """
 
     complete: bool = True
@@ -73,6 +75,7 @@ class Coverage:
     read_again: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     incremental: Incremental | None = None
+    followed: int | None = None
 
 
 @dataclass(slots=True)

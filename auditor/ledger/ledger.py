@@ -291,6 +291,19 @@ class Ledger:
         with self._database.reading("read the findings of") as connection:
             return set(connection.execute(wanted.order_by(FINDINGS.c.number.desc()).limit(limit)).scalars())
 
+    def open_findings(self, entity: str, limit: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The id of each open finding of an entity, and what was said of it last; the latest first, at most `limit`."""
+        wanted = (
+            select(FINDINGS.c.finding_id, OBSERVATIONS.c.document)
+            .select_from(FINDINGS.join(OBSERVATIONS, _LATEST))
+            .where(FINDINGS.c.is_open & (FINDINGS.c.entity == entity))
+            .order_by(FINDINGS.c.number.desc())
+            .limit(limit)
+        )
+        with self._database.reading("read the findings of") as connection:
+            for identity, text in connection.execute(wanted.execution_options(yield_per=1000)):
+                yield identity, decode(text)
+
     def carried(self, entity: str, limit: int | None = None) -> Iterator[Carried]:
         """What the last run that looked at them left in flight, the first to be judged first; at most `limit` of them.
 

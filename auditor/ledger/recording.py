@@ -197,9 +197,9 @@ def _chunks(findings: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str,
 def wholly_compared(document: Mapping[str, Any]) -> frozenset[Pair]:
     """The pairs of which a report has looked at every key, so that what it does not name has gone.
 
-    A run that was narrowed to some rows (`where`, `sample`) has looked at no pair whole, an incremental one at those
-    only that it had to read whole.  Else the owner's own rows count when the owner's coverage is complete, and a
-    replica when its coverage is complete as well.
+    A run that was narrowed to some rows (`where`, `sample`) has looked at no pair whole, nor has a monitor, and an
+    incremental one at those only that it had to read whole.  Else the owner's own rows count when the owner's coverage
+    is complete, and a replica when its coverage is complete as well.
     """
     if any(document.get(narrowing) for narrowing in ("where", "sample")):
         return frozenset()
@@ -213,4 +213,4 @@ def wholly_compared(document: Mapping[str, Any]) -> frozenset[Pair]:
 
 def _is_complete(part: Mapping[str, Any]) -> bool:
     coverage = part.get("coverage", {})
-    return bool(coverage.get("complete")) and not coverage.get("incremental")
+    return bool(coverage.get("complete")) and not (coverage.get("incremental") or coverage.get("followed"))

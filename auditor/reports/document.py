@@ -109,6 +109,20 @@ class IncrementalDocument(TypedDict):
     """Replicas of which no feed tells what changes in them: only the segments see that."""
 
 
+class FollowedDocument(TypedDict):
+    """What a monitor looked at: only keys that change streams told of, or that were known to differ."""
+
+    keys: int
+    """How many; with several replicas, a key is counted once for each, and so at the owner."""
+
+
+class NotFollowedDocument(TypedDict):
+    """An entity in a monitor's scope of which it sees nothing."""
+
+    entity: str
+    why: str
+
+
 class CoverageDocument(TypedDict):
     """What was compared and what was not: `skipped` names each part left out, `notes` say why, a sentence each."""
 
@@ -120,6 +134,8 @@ class CoverageDocument(TypedDict):
     """What broke off and was read again from a new snapshot; nothing is missing for that."""
     incremental: NotRequired[IncrementalDocument]
     """There where not every row was in scope; `complete` then speaks of those that were."""
+    followed: NotRequired[FollowedDocument]
+    """There where a monitor looked: `complete` then speaks of the keys that it was to look at."""
 
 
 class WatermarksDocument(TypedDict):
@@ -209,6 +225,8 @@ class RunDocument(TypedDict):
     """Of a monitor: signs of trouble in the feeds, with their counts."""
     consistency: NotRequired[list[dict[str, Any]]]
     """Of a monitor: the share of changes that have arrived, by replica and window."""
+    not_followed: NotRequired[list[NotFollowedDocument]]
+    """Of a monitor: the entities of which it sees nothing."""
 
 
 class ReportDocument(RunDocument):
@@ -425,6 +443,8 @@ def _coverage(coverage: Coverage) -> CoverageDocument:
         document["remarks"] = list(coverage.remarks)
     if coverage.incremental is not None:
         document["incremental"] = _incremental(coverage.incremental)
+    if coverage.followed is not None:
+        document["followed"] = {"keys": coverage.followed}
     return document
 
 

@@ -156,7 +156,7 @@ def _tiles(run: RunDocument) -> Html:
     compared = sum(replica["compared_rows"] for _, replica in every)
     skipped = words.skipped(run)
     incomplete = any(cut for _, _, cut in skipped)
-    whole = "incremental" if words.incremental(run) else "complete"
+    whole = "incremental" if words.incremental(run) else "changes" if words.followed(run) else "complete"
     coverage = "incomplete" if incomplete else f"{len(skipped)} skipped" if skipped else whole
     tone = "warn" if incomplete else "" if skipped or whole != "complete" else "good"
     entities = words.counted(len(run["entities"]), "entity", "entities")

@@ -91,7 +91,8 @@ def code(text: str) -> str:
 
 
 def _headline(run: RunDocument) -> str:
-    return f"### {_SIGNS.get(run['exit_code'], '⚠️')} {words.outcome(run)}: {plain(words.headline(run))}"
+    sign = "➖" if words.is_idle(run) else _SIGNS.get(run["exit_code"], "⚠️")
+    return f"### {sign} {words.outcome(run)}: {plain(words.headline(run))}"
 
 
 def _about(run: RunDocument) -> str:

@@ -219,6 +219,8 @@ class _Report:
         style, sign = {0: ("bold green", self.symbols.good)}.get(self.run["exit_code"], ("bold red", self.symbols.bad))
         if words.outcome(self.run) == "Trouble":
             style = "bold yellow"
+        if words.is_idle(self.run):  # nothing is wrong, and nothing is known to be right
+            style = "bold"
         told = f"{words.outcome(self.run)}: {words.headline(self.run)}"
         beside = words.beside(self.run)
         text = Text.assemble((told, style), f" {beside}" if beside else "")

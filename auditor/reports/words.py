@@ -340,6 +340,8 @@ def coverage(told: CoverageDocument) -> str:
     skipped = len(told["skipped"])
     if "incremental" in told:
         return "incremental" + (f", {skipped} skipped" if skipped else "")
+    if "followed" in told:
+        return "changes" + (f", {skipped} skipped" if skipped else "")
     return f"{skipped} skipped" if skipped else "complete"
 
 
@@ -348,16 +350,38 @@ def incremental(run: RunDocument) -> list[str]:
     return [entity["entity"] for entity in run["entities"] if "incremental" in (entity["owner"].get("coverage") or {})]
 
 
+def followed(run: RunDocument) -> dict[str, int]:
+    """The entities of which a monitor looked at those keys alone that it was told of, and how many those were."""
+    coverages = [(entity["entity"], entity["owner"].get("coverage")) for entity in run["entities"]]
+    return {name: told["followed"]["keys"] for name, told in coverages if told is not None and "followed" in told}
+
+
+def is_idle(run: RunDocument) -> bool:
+    """Whether a monitor had nothing to look at, so that nothing is known of any row."""
+    told = followed(run)
+    nothing = len(told) == len(run["entities"]) and not any(told.values())
+    return bool(told) and nothing and run["exit_code"] == 0 and all(map(nothing_found, every_count(run)))
+
+
 def outcome(run: RunDocument) -> str:
-    """The outcome in one word: `Consistent`, `Drift` or `Trouble` (the run could not tell, and saw no drift)."""
+    """The outcome in one word: `Consistent`, `Drift`, `Idle` or `Trouble`.
+
+    Idle is a monitor that had nothing to look at; in trouble is a run that could not tell, and saw no drift.
+    """
+    if is_idle(run):
+        return "Idle"
     return "Consistent" if run["exit_code"] == 0 else "Drift" if drift_total(run) else "Trouble"
 
 
 def headline(run: RunDocument) -> str:
     """The outcome in a sentence, without the figures that the summary gives; begins in lower case."""
     if run["exit_code"] == 0:
-        return _consistent(run)
+        return IDLE if is_idle(run) else _consistent(run)
     return f"{_drifted(run) or _trouble(run) or 'the run did not finish'}."
+
+
+IDLE = "nothing new was owed, and nothing was compared."
+"""What is said of a monitor that had nothing to look at."""
 
 
 def beside(run: RunDocument) -> str:
@@ -367,6 +391,13 @@ def beside(run: RunDocument) -> str:
         said.append(f"Only owner rows with {where} were looked at, nothing is said of the others.")
     if partly := incremental(run):
         said.append(f"Of {listed(partly)}, only what has changed since a clean run and one segment were looked at.")
+    told = followed(run)
+    if told and not is_idle(run):
+        keys = counted(sum(told.values()), "key")
+        said.append(
+            f"Of {listed(told)}, only what change streams told of or was known to differ was looked at: {keys}."
+        )
+    said += [f"{one['entity']} was not followed: {one['why']}." for one in run.get("not_followed", ())]
     return " ".join(said)
 
 

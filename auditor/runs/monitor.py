@@ -38,7 +38,8 @@ from auditor.runs.reconcile import (
 from auditor.runs.run_time import RunTime
 from auditor.runs.shared_time import shared_clock
 from auditor.runs.suspicion import Suspicion
-from contracts.errors import AuditorError, DeadlineError, PausedFeedError, UsageError
+from contracts.contract import DatasetRef
+from contracts.errors import AuditorError, DeadlineError, PausedFeedError, StoreError, UsageError
 from reconcilers.arrivals import Arrivals
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from contracts.catalog import Catalog
     from contracts.contract import Contract, Replica
     from reconcilers.finding import Finding
+    from reconcilers.ports import Reader
     from reconcilers.streams.obligations import Hour
     from reconcilers.tally import RunResult
     from reconcilers.workspace import Workspace
@@ -67,6 +69,9 @@ RETENTION_BOUNDS = 4
 
 HANDED_MAX = 100_000
 """Open findings of an entity that another member of the group may have found: some 10 MB; the latest of more."""
+
+NO_FEED = "its owner has no feed"
+"""Why an entity is not followed."""
 
 TAKEN_MAX = 5
 """How often partitions may be taken from a job that is to end, before it gives up."""
@@ -114,6 +119,7 @@ class Monitor:
                     for i, copy in enumerate(contract.replicas)
                     if copy.dataset is None and copy.feed is not None
                 }
+                unopened = self._stores(contract)
                 measures = {name: self._measure(contract, name, f"a{number}_{name}_") for name in near}
             except AuditorError as error:
                 self._fail(run, error)
@@ -122,10 +128,25 @@ class Monitor:
             around = self.around
             run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
             run.first = nothing_seen(contract)
+            run.followed = dict.fromkeys(run.first.replicas, 0)
             mine = [(self.followed[name], duty) for name, duty in duties(contract)]
-            self.entities.append(
-                MonitoredEntity(run, mine, around.workspace.cursor(), around.clock, looks, near, measures)
-            )
+            entity = MonitoredEntity(run, mine, around.workspace.cursor(), around.clock, looks, near, measures)
+            entity.unopened = unopened
+            self.entities.append(entity)
+
+    def _stores(self, contract: Contract) -> dict[str | None, Reader]:
+        """Who reads the stores of an entity, by replica; feeds are read already."""
+        make = self.around.confirmer or self.around.reader
+        places = [(one.name, one.reference) for one in contract.replicas]
+        every = [(None, contract.owner.reference), *places]
+        return {name: make(place) for name, place in every if isinstance(place, DatasetRef)}
+
+    def refuse(self, contract: Contract, why: str) -> None:
+        """Somebody has asked for an entity that cannot be followed."""
+        run = EntityRun(contract)
+        self.runs.append(run)
+        run.error = why
+        run.reasons.add("incomplete")
 
     def _measure(self, contract: Contract, name: str, prefix: str) -> Arrivals:
         replica = next(one for one in contract.replicas if one.name == name)
@@ -148,13 +169,30 @@ class Monitor:
         for entity in self.entities:
             try:
                 time.check()
-                gone += entity.look_at_drift(entity.drifting())
+                self._open_stores(entity)
+                found = entity.look_at_drift(entity.drifting())
                 entity.look()
-                gone += entity.gone
+                found += [*entity.gone, *entity.look_at_known()]
                 entity.gone = []
+                gone += {one.identity: one for one in found}.values()  # what changed meanwhile is seen twice
             except AuditorError as error:
                 self._fail(entity.run, error)
         return gone
+
+    def _open_stores(self, entity: MonitoredEntity) -> None:
+        """See that every store of an entity is there; that a replica's is not is noted with the replica.
+
+        Raises:
+            StoreError: The owner's is not.
+        """
+        for name in list(entity.unopened):
+            try:
+                entity.open_store(name)
+            except StoreError as error:
+                if name is None or entity.run.first is None:
+                    raise
+                copy = entity.run.first.replicas[name]
+                copy.error = copy.error or str(error)
 
     def hand_over(self, ledger: Ledger) -> None:
         """Learn which findings are open, whoever has found them: who has their keys tells when they are gone.
@@ -166,6 +204,8 @@ class Monitor:
         """
         for entity in self.entities:
             entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
+            if not self.request.member:  # which partition tells of a key is not in the ledger
+                entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
 
     def let_go_of_lost(self, *, asking: bool = False) -> bool:
         """Suspect nothing any more of feeds of which partitions were taken from us; returns whether there are any.
@@ -268,7 +308,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
     """
     scope, unfollowed = followed_contracts(request, catalog.contracts)
     for name in unfollowed:
-        listener.say(f"{name}: its owner has no feed, so it is not followed; `audit reconcile` compares it")
+        listener.say(f"{name}: {NO_FEED}, so it is not followed; `audit reconcile` compares it")
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     clock = shared_clock(wiring, clock, listener.say)
@@ -288,6 +328,9 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
                 replace(request, kind=KIND), around, feeds.open(workspace), letters=letters_of(wiring, feeds)
             )
             monitor.take_on(scope)
+            for name in unfollowed:
+                if name in request.entities:
+                    monitor.refuse(catalog.contracts[name], f"{NO_FEED}, so it is not followed")
             gone = _judged(monitor, ledger, time)
         for told in monitor.tell_of_feeds():
             listener.say(f"{told['entity']}: {told['feed']}/{told['topic']}: {told['message']}")
@@ -295,6 +338,8 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         result = monitor.result(run_id, started)
         findings = list(result.findings)
         document = run_document(result, catalog.contracts)
+        if unfollowed:
+            document["not_followed"] = [{"entity": name, "why": NO_FEED} for name in unfollowed]
         document["signs"] = signs = monitor.signs(findings)
         for sign in signs:
             listener.say(sign_line(sign))

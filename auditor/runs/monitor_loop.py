@@ -127,6 +127,7 @@ class Rounds:
             for told in self.monitor.tell_of_feeds():
                 self._tell("incomplete", **told)
             for entity in self.monitor.entities:
+                self._open_stores(entity)
                 if not self.stop():
                     self._try(entity.contract.entity, lambda entity=entity: self._look(entity))  # type: ignore[misc]
             self._record()
@@ -167,6 +168,12 @@ class Rounds:
         self._shares = share
         for name, partitions in share.items():
             self._tell("assigned", feed=name, partitions=[f"{topic}/{part}" for topic, part in partitions])
+
+    def _open_stores(self, entity: MonitoredEntity) -> None:
+        """See that each store is there, once: that it is not is told although nothing may be owed."""
+        for name in list(entity.unopened):
+            what = f"{entity.contract.entity}/{name or 'owner'}"
+            self._try(what, lambda name=name: entity.open_store(name))  # type: ignore[misc]
 
     def _look(self, entity: MonitoredEntity) -> None:
         entity.meet()
@@ -247,6 +254,7 @@ class Rounds:
 
     def _look_at_drift(self, entity: MonitoredEntity) -> None:
         entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
+        entity.watch.suspicion.settled += entity.look_at_known()
 
     def _forget(self) -> None:
         now = self.clock.monotonic()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from auditor.masking import VALUE_BYTES_MAX
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from reconcilers.arrivals import Arrivals
     from reconcilers.finding import KeyText
     from reconcilers.look import Looker
+    from reconcilers.ports import Reader
     from reconcilers.sight import Sight
     from reconcilers.spill import Listed
 
@@ -72,6 +74,8 @@ class MonitoredEntity:
         handed: The identities of findings that are open in the ledger: found by another member perhaps, or by this one
             before it was killed.
         gone: Of those: what a look has found to be gone.
+        known: Of those, by identity: what is to be looked at once, as nothing here knows of it; see `take_over`.
+        unopened: By replica (None: the owner), the readers of stores that were not opened yet.
         unread: Replicas of which the latest look shows nothing that could be relied on.
     """
 
@@ -89,6 +93,8 @@ class MonitoredEntity:
     shown: dict[str, int] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     gone: list[Finding] = field(default_factory=list)
+    known: dict[str, Drifting] = field(default_factory=dict)
+    unopened: dict[str | None, Reader] = field(default_factory=dict)
     _met: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -102,6 +108,72 @@ class MonitoredEntity:
         if self.run.watch is None:
             raise TypeError(f"{self.contract.entity} is not watched")
         return self.run.watch
+
+    def open_store(self, name: str | None) -> None:
+        """See that a store is there, whether anything is owed or not: it is not asked for again.
+
+        Args:
+            name: Whose; None: the owner's.
+
+        Raises:
+            StoreError: It is not, or has no such relation.
+        """
+        self.unopened[name].shape()
+        del self.unopened[name]
+
+    def take_over(self, found: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Look by key, with the next look at drift, at what somebody else has found: the nightly job, as it may be.
+
+        What cannot be looked at by key is left to the nightly job: what is wrong with the owner alone, or with a whole
+        replica, and keys that the ledger holds masked.
+
+        Args:
+            found: The id of each finding that is open in the ledger, and what was said of it last.
+        """
+        names = {replica.name for replica in self.contract.replicas}
+        mine = {_healed(one).identity for one in self.drifting()}
+        left = 0
+        self.known = {}
+        for identity, said in found:
+            if identity in mine or (said["replica"] is not None and said["replica"] not in names):
+                continue
+            one = self._drifting(said)
+            if one is None or _healed(one).identity != identity:
+                left += 1
+            else:
+                self.known[identity] = one
+        if left and self.run.first is not None:
+            finding = "1 open finding" if left == 1 else f"{left:,} open findings"
+            self.run.first.remarks.append(f"{finding} of earlier runs can be looked at by `audit reconcile` alone")
+
+    def _drifting(self, said: Mapping[str, Any]) -> Drifting | None:
+        """A finding of the ledger as drift that can be looked at by key; None where it cannot."""
+        fields, key = self.contract.fields, said["key"]
+        if said["divergence"] not in DRIFT_OF_KEYS or said["rule"] is not None or said["replica"] is None:
+            return None
+        if key is None or list(key) != list(self.contract.key) or any(fields[name].sensitive for name in key):
+            return None
+        if any(text is None or len(text.encode()) > VALUE_BYTES_MAX for text in key.values()):
+            return None  # it is cut
+        return Drifting(self.contract.entity, said["replica"], tuple(key.items()), said["divergence"], None)
+
+    def look_at_known(self) -> list[Finding]:
+        """Look at what was taken over, once; returns what is no more, as healed.
+
+        What is still there is under suspicion, and kept as drift once it is judged.
+
+        Raises:
+            StoreError: The owner could not be read.
+        """
+        gone: list[Finding] = []
+        some = list(self.known.values())
+        for start in range(0, len(some), OWED_AT_ONCE):
+            part = some[start : start + OWED_AT_ONCE]
+            gone += self.look_at_drift(part)
+            for one in part:
+                if one.replica not in self.unread:
+                    del self.known[_healed(one).identity]
+        return gone
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -215,7 +287,10 @@ class MonitoredEntity:
         self.pending.update({subject: list(wanted[subject]) for subject in wanted if subject in suspicious})
         if replica not in self.unread:
             met = [subject for subject in wanted if subject not in suspicious]
-            self.gone += [one for subject in met for one in self._handed(subject)]
+            gone = [one for subject in met for one in self._handed(subject)]
+            self.gone += gone
+            for one in gone:
+                self.known.pop(one.identity, None)
             self._let_go(replica, ((subject[1], *one) for subject in met for one in wanted[subject]))
 
     def _handed(self, subject: _Subject) -> list[Finding]:
@@ -290,7 +365,7 @@ class MonitoredEntity:
         look = looker.look(Suspects(keys, _unkeyed(keys)))
         wall = self.clock.now()
         self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
-        self._count(look, replicas)
+        self._count(look, replicas, len(keys))
         seen: dict[_Subject, set[_Rule]] = {}
         fresh = EntityLook(
             watermark=look.watermark,
@@ -322,7 +397,7 @@ class MonitoredEntity:
             self.pending.setdefault((name, sight.finding.key or ()), [])
         return fresh
 
-    def _count(self, look: EntityLook, replicas: set[str]) -> None:
+    def _count(self, look: EntityLook, replicas: set[str], keys: int) -> None:
         """Add what a look shows of some replicas to what the report says was compared."""
         total = self.run.first
         if total is None:
@@ -332,6 +407,8 @@ class MonitoredEntity:
         total.notes += [note for note in look.notes if note not in total.notes]
         for name in replicas:
             known, copy = total.replicas[name], look.replicas[name]
+            if self.run.followed is not None and not copy.error:
+                self.run.followed[name] += keys
             known.counts = _sum(known.counts, copy.counts)
             known.watermark = copy.watermark or known.watermark
             known.error = known.error or copy.error
@@ -372,6 +449,7 @@ class MonitoredEntity:
     def begin_anew(self) -> None:
         """Count what is compared from nothing on."""
         self.run.first = nothing_seen(self.contract)
+        self.run.followed = dict.fromkeys(self.run.first.replicas, 0)
         now = self.clock.monotonic()
         self.resting = {subject: until for subject, until in self.resting.items() if until > now}
 

@@ -139,7 +139,8 @@ class EntityRun:
     """One entity on its way through a run.
 
     `watch` and `first` are None where the owner could not be read, `incremental` where everything was read, `standing`
-    where nothing can be gone on from.
+    where nothing can be gone on from.  `followed`: how many keys of each replica a monitor has looked at; None where
+    more than that is in scope.
     """
 
     contract: Contract
@@ -147,6 +148,7 @@ class EntityRun:
     first: EntityLook | None = None
     incremental: Incremental | None = None
     standing: Standing | None = None
+    followed: dict[str, int] | None = None
     error: str = ""
     reasons: set[str] = field(default_factory=set)
 
@@ -651,14 +653,18 @@ def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> Ent
     tally.owner_verdicts = told.of(None)
     first = run.first
     remarks = (*first.remarks, *_untold(run))
-    tally.coverage = Coverage(not first.notes, (), tuple(first.notes), tuple(first.again), remarks, run.incremental)
+    keys = None if run.followed is None else sum(run.followed.values())
+    tally.coverage = Coverage(
+        not first.notes, (), tuple(first.notes), tuple(first.again), remarks, run.incremental, keys
+    )
     empty = "empty_owner" in run.reasons
     tally.replicas = [
         _replica_tally(replica, run.first, run.first.replicas[replica.name], told, request, empty=empty)
         for replica in contract.replicas
     ]
     for one in tally.replicas:
-        one.coverage = replace(one.coverage, incremental=run.incremental)
+        keys = None if run.followed is None else run.followed.get(one.replica, 0)
+        one.coverage = replace(one.coverage, incremental=run.incremental, followed=keys)
     return tally
 
 

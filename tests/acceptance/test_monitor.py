@@ -253,6 +253,100 @@ def test_an_entity_without_a_feed_is_named_as_not_followed(world: Monitored) -> 
     alone = world.audit("monitor", "--until-caught-up", "stock")
     assert (alone.code, alone.out) == (2, "")
     assert "no owner has a feed" in alone.err
+    assert outcome.json["not_followed"] == [{"entity": "stock", "why": "its owner has no feed"}]
+    for form in ("terminal", "markdown", "html"):
+        shown = world.audit("monitor", "--until-caught-up", "--quiet", "--format", form)
+        assert (shown.code, "stock was not followed: its owner has no feed." in " ".join(shown.out.split())) == (
+            0,
+            True,
+        )
+    both = world.audit("monitor", "--until-caught-up", "--format", "json", "order", "stock")
+    assert (both.code, both.json["exit_reasons"]) == (2, ["incomplete"])
+
+
+def test_what_the_nightly_job_has_found_is_looked_at_again(world: Monitored) -> None:
+    """No stream tells of a write by hand: the ledger does, and the monitor tells it until it has gone."""
+    assert world.monitor().code == 0
+    world.copy[9] = ("by hand", 90)
+    world.save()
+    nightly = world.audit("reconcile", "--format", "json").json["findings"]
+    found = world.monitor()
+    assert (found.code, [one["id"] for one in found.json["findings"]]) == (1, [one["id"] for one in nightly])
+    assert found.json["findings"][0]["first_seen"] == nightly[0]["first_seen"]
+    again = world.monitor()
+    assert (again.code, [one["id"] for one in again.json["findings"]]) == (1, [one["id"] for one in nightly])
+    world.copy[9] = ("new", 90)
+    healed = world.monitor()
+    assert (healed.code, [one["verdict"] for one in healed.json["findings"]]) == (0, ["healed"])
+    assert open_findings(world) == {}
+
+
+def test_what_the_nightly_job_has_found_is_told_as_gone(world: Monitored) -> None:
+    """Mended before the monitor ever saw it, by hand or by the owner's next change: once, and closed in the ledger."""
+    assert world.monitor().code == 0
+    world.copy[9] = world.copy[10] = ("by hand", 0)
+    world.save()
+    assert world.audit("reconcile").code == 1
+    world.copy[9] = ("new", 90)
+    world.put(10, "paid", 100)
+    healed = world.monitor()
+    assert (healed.code, verdicts(healed)) == (
+        0,
+        {("copy", key, "mismatch"): ("healed", "unknown") for key in ("9", "10")},
+    )
+    assert len(healed.json["findings"]) == 2
+    assert open_findings(world) == {}
+
+
+def test_a_monitor_that_goes_on_tells_what_the_nightly_job_has_found(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """It is judged by what the stream tells, and told once, as what it finds itself."""
+    assert world.monitor().code == 0
+    world.copy[9] = ("by hand", 90)
+    world.save()
+    nightly = world.audit("reconcile", "--format", "json").json["findings"]
+    process = audit_process("monitor", "--format", "json")
+    assert process.stdout is not None
+    told = next(event for line in process.stdout if (event := json.loads(line))["event"] == "finding")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert (told["finding"]["id"], told["finding"]["verdict"]) == (nightly[0]["id"], "persistent")
+
+
+def test_nothing_compared_is_not_called_consistent(world: Monitored) -> None:
+    """Where nothing new was owed, every form says that, and none that the copies agree."""
+    first = world.monitor().json["entities"][0]
+    assert first["owner"]["coverage"]["followed"] == {"keys": 40}
+    idle = world.monitor().json
+    coverage = {one["replica"]: one["coverage"] for one in idle["entities"][0]["replicas"]}
+    nothing = {"complete": True, "skipped": [], "followed": {"keys": 0}}
+    assert coverage == {"copy": nothing, "mirror": nothing}
+    for form in ("terminal", "markdown", "html"):
+        shown = world.audit("monitor", "--until-caught-up", "--format", form)
+        text = " ".join(shown.out.split())
+        assert (shown.code, "othing new was owed, and nothing was compared." in text) == (0, True), text
+        assert "agree" not in text
+        assert "Consistent" not in text.partition("</style>")[2 if form == "html" else 0]
+
+
+def test_a_store_that_has_gone_is_said_though_nothing_is_owed(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Each store is opened once, the copy's and the owner's, by a monitor that goes on, too."""
+    assert world.monitor().code == 0
+    for name, said in (("copy.db", "order at copy: "), ("orders.db", "order: ")):
+        (world.directory / name).rename(world.directory / "away.db")
+        gone = world.audit("monitor", "--until-caught-up", "--format", "json")
+        assert (gone.code, gone.json["exit_reasons"]) == (2, ["unreadable"])
+        assert [error.startswith(said) for error in gone.json["errors"]] == [True]
+        process = audit_process("monitor", "--format", "json")
+        assert process.stdout is not None
+        told = next(event for line in process.stdout if (event := json.loads(line))["event"] == "trouble")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert told["what"] == ("order/copy" if name == "copy.db" else "order/owner")
+        (world.directory / "away.db").rename(world.directory / name)
 
 
 def test_a_key_that_could_not_be_read_is_undecided(world: Monitored) -> None:

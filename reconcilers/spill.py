@@ -20,6 +20,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, SupportsIndex, TypeVar, overload
 
 from contracts.errors import WorkspaceError
+from reconcilers.private_directory import make_private_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,7 @@ class Overflow:
     def _opened(self) -> IO[bytes]:
         if self._file is None:
             if self._directory is not None:
-                self._directory.mkdir(parents=True, exist_ok=True)
+                make_private_directory(self._directory)
             self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - it lives as long as the run
             weakref.finalize(self, self._file.close)
         return self._file

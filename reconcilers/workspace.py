@@ -26,6 +26,7 @@ from contracts.errors import StoreError, WorkspaceError
 from reconcilers import value_text
 from reconcilers.batch_table import BATCH
 from reconcilers.halt import Halt
+from reconcilers.private_directory import make_private_directory
 from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class _PrivateDirectory:
 
     def __init__(self, parent: Path) -> None:
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            make_private_directory(parent)
             _sweep(parent)
             self.path, self._lock = _locked_directory(parent)
         except OSError as error:

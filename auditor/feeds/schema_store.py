@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds.schemas import WriterSchema
 from contracts.errors import WorkspaceError
+from reconcilers.private_directory import make_private_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ class SchemaStore:
         }
         document = {"registry": self._registry, "digest": _digest(content), "content": content}
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_private_directory(self.directory)
             _write_whole(self.path(name), json.dumps(document).encode())
         except OSError as error:
             raise WorkspaceError(

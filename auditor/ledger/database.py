@@ -24,6 +24,7 @@ from auditor.ledger.failures import LOCK_WAIT_SECONDS, ledger_failure, told
 from auditor.ledger.tables import LEDGER_METADATA
 from auditor.ledger.version import HASH_KEY
 from contracts.errors import LedgerError
+from reconcilers.private_directory import make_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +176,10 @@ class _File:
             raise LedgerError(f"cannot open the ledger {path}: {failure.strerror}", hint=_ELSEWHERE) from None
 
     def connect(self) -> sqlite3.Connection:
-        """A connection; only the first one may make the file."""
+        """A connection; only the first one may make the file, and for its owner only: SQLite takes that over."""
+        if self._mode == "rwc":
+            with contextlib.suppress(OSError):  # SQLite tells what is wrong
+                make_private_file(self.path)
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?mode={self._mode}",
             uri=True,

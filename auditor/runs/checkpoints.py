@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Self
 from contracts.errors import UsageError, WorkspaceError
 from reconcilers.frequent import Frequent
 from reconcilers.packing import packed_sight, sight_of
+from reconcilers.private_directory import make_private_directory
 from reconcilers.rows import Counts
 from reconcilers.segments import Division
 from reconcilers.sight import EntityLook, ReplicaLook
@@ -164,7 +165,7 @@ class Checkpoints:
     def _write(self, file: Path, lines: Iterable[str]) -> None:
         try:
             if not self.directory.exists():
-                self.directory.mkdir(parents=True, mode=0o700)
+                make_private_directory(self.directory)
                 begun = {"asked": self.asked, "started_at": self.started_at.isoformat()}
                 _written(self.directory / _RUN, [json.dumps(begun)])
             _written(file, lines)

@@ -12,14 +12,18 @@ go of in time.  What a key holds now is the head and the tail that is not folded
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
 from contracts.errors import FeedError, WorkspaceError
+from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
 from reconcilers.streams.fold import (
     arrived_sql,
     filled_sql,
@@ -43,7 +47,6 @@ from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     import pyarrow as pa
@@ -181,8 +184,12 @@ class FeedState:
         }
         try:
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_room(path)
             self._db = duckdb.connect(":memory:" if path is None else str(path), config=config)
+            if path is not None:
+                for file in (path, _beside(path, "wal")):
+                    keep_private(file)  # an older program has made it as the umask said
+            self._guard()
             self._db.execute("SET TimeZone = 'UTC'")
             self._db.execute("SET disabled_compression_methods = 'dictionary'")  # dearer than all else in a checkpoint
             self._prepare()
@@ -227,6 +234,8 @@ class FeedState:
 
     def close(self) -> None:
         """Write what is in the log into the file, and let it go."""
+        if self._path is not None:
+            self._let_go(self._path)
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -435,6 +444,7 @@ class FeedState:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._guard()
         self._db.execute("BEGIN")
         try:
             yield
@@ -630,7 +640,7 @@ class FeedState:
 
     def tidy(self) -> None:
         """Bring a long log into the file: between polls, so that no commit has to wait for it."""
-        log = None if self._path is None else self._path.with_name(f"{self._path.name}.wal")
+        log = None if self._path is None else _beside(self._path, "wal")
         if log is not None and log.exists() and log.stat().st_size > LOG_BYTES_MAX:
             self.checkpoint()
 
@@ -640,6 +650,32 @@ class FeedState:
             self._db.execute("CHECKPOINT")
         except duckdb.TransactionException:
             return  # somebody reads: it is asked for again
+        self._guard()
+
+    def _let_go(self, path: Path) -> None:
+        """Take away what was made beside the file and not needed, while nobody else can have it open."""
+        with suppress(OSError):  # something is in it
+            _beside(path, "tmp").rmdir()
+        log = _beside(path, "wal")
+        if log.exists() and not log.stat().st_size:
+            log.unlink()
+
+    def _guard(self) -> None:
+        """See to it that others can read nothing of it.
+
+        DuckDB makes its log anew after each checkpoint, and a place for what it spills: as the umask says, were it not
+        there.
+
+        Raises:
+            WorkspaceError: There is no room for a log.
+        """
+        if self._path is None:
+            return
+        try:
+            make_private_file(_beside(self._path, "wal"))
+            make_private_directory(_beside(self._path, "tmp"))
+        except OSError as error:
+            raise _not_opened(self._path, error) from error
 
     def _take_away(self, table: StreamTable, deletion: str) -> None:
         """Let some keys have no latest version any more; each is owed, as with a delete of its own."""
@@ -715,6 +751,28 @@ def quoted(text: str) -> str:
 
 def _literal(number: int | None) -> str:
     return "NULL" if number is None else str(number)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """What DuckDB keeps beside a database file."""
+    return path.with_name(f"{path.name}.{ending}")
+
+
+def _make_room(path: Path) -> None:
+    """Have a file for its owner only; it is made where nobody else can look, for DuckDB makes it as the umask says.
+
+    Raises:
+        OSError: It cannot be made.
+        duckdb.Error: As above.
+    """
+    make_private_directory(path.parent)
+    if not path.exists():
+        with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as hidden:  # 0700
+            made = Path(hidden) / path.name
+            duckdb.connect(str(made)).close()
+            made.chmod(PRIVATE_FILE)
+            with suppress(OSError):  # another process was first, or this file system has no links: DuckDB makes it then
+                os.link(made, path)
 
 
 def _not_opened(path: Path | None, error: Exception) -> WorkspaceError:

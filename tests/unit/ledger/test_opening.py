@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import resource
 import socket
 import sqlite3
@@ -54,6 +56,22 @@ def test_the_newest_migration_is_the_version_that_the_program_expects() -> None:
     scripts = ScriptDirectory(str(Path(auditor.ledger.migrations.__file__).parent))
     assert scripts.get_current_head() == SCHEMA_VERSION
     assert all(each.revision.isdigit() for each in scripts.walk_revisions())
+
+
+def test_a_ledger_file_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+    """So are the files that SQLite keeps beside it; one that is there stays as its owner wants it."""
+    path = tmp_path / "auditor.db"
+    before = os.umask(0o022)
+    try:
+        with contextlib.closing(Ledger.open(f"sqlite:///{path}")):
+            made = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert made["auditor.db"] == 0o600
+    assert set(made.values()) == {0o600}
+    path.chmod(0o640)
+    Ledger.open(f"sqlite:///{path}").close()
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_an_empty_file_becomes_a_ledger(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -175,6 +176,42 @@ def test_a_state_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path)
         connection.execute("UPDATE state SET schema_version = 99")
     with pytest.raises(WorkspaceError, match="it has version 99, this program knows 2"):
         FeedState(path)
+
+
+def modes(directory: Path) -> dict[str, int]:
+    """The permissions of all that is below a directory."""
+    return {str(one.relative_to(directory)): one.stat().st_mode & 0o777 for one in directory.rglob("*")}
+
+
+def test_what_is_kept_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+    """It holds sensitive values in plain text: the file, its log before and after a checkpoint, and what is spilled."""
+    path = tmp_path / "feeds" / "monitor" / "shop.duckdb"
+    before = os.umask(0o022)
+    try:
+        with begun(FeedState(path), "status") as state:
+            state.apply(step(state, 0, change(0, WRITE, "1", 10, status="open")))
+            logged = modes(tmp_path)
+            state.checkpoint()
+            state.apply(step(state, 1, change(1, WRITE, "1", 20, status="paid")))
+            assert modes(tmp_path) == logged
+            kept = "feeds/monitor/shop.duckdb"
+            assert logged == {
+                "feeds": 0o700, "feeds/monitor": 0o700, kept: 0o600, f"{kept}.wal": 0o600, f"{kept}.tmp": 0o700,
+            }  # fmt: skip
+        assert modes(tmp_path) == {"feeds": 0o700, "feeds/monitor": 0o700, kept: 0o600}
+    finally:
+        os.umask(before)
+
+
+def test_a_state_that_others_could_read_is_taken_from_them(tmp_path: Path) -> None:
+    """An older program made it as the umask said; the directory is the user's, and stays as it is."""
+    path = tmp_path / "given" / "shop.duckdb"
+    path.parent.mkdir(mode=0o755)
+    path.parent.chmod(0o755)
+    FeedState(path).close()
+    path.chmod(0o644)
+    FeedState(path).close()
+    assert modes(tmp_path) == {"given": 0o755, "given/shop.duckdb": 0o600}
 
 
 def test_a_second_process_is_told_who_is_in_the_way(tmp_path: Path) -> None:

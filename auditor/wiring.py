@@ -184,6 +184,7 @@ class Wiring:
         from auditor.feeds.monitored import MonitoredFeeds
 
         self._feeds = monitored = MonitoredFeeds(self.settings, contracts, scope, member)
+        monitored.say = self._tell
         return monitored
 
     def scanned_connection(self, reference: Reference) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from auditor.feeds.following import Following
 from auditor.feeds.hints import ColumnHint
 from auditor.feeds.opening import open_feed
 from auditor.feeds.reader import FeedReader
+from auditor.feeds.terms import changed_words, is_whole, terms_of
 from contracts.errors import FeedError, WorkspaceError
 from reconcilers.equality_sql import replica_type
 from reconcilers.streams.state import FeedState
@@ -125,8 +127,12 @@ class Feeds:
         if not wanted:
             raise FeedError(f"reading the feed {name}: no contract names a topic of it", hint="name one in a contract")
         state = self._state(name)
-        decoder = self._keeping(name, state)
-        source = open_feed(self._settings, name, tuple(wanted))
+        try:
+            decoder = self._keeping(name, state)
+            source = open_feed(self._settings, name, tuple(wanted))
+        except BaseException:
+            state.close()
+            raise
         return Follower(name, source, decoder, state)
 
     def _keeping(self, name: str, state: FeedState) -> RecordDecoder:
@@ -134,8 +140,30 @@ class Feeds:
         wanted = self.wanted_of(name)
         for topic, one in wanted.items():
             state.keep(topic, tuple(one.columns), one.key)
+            self._agree(name, topic, one, state)
         hints = {topic: one.columns for topic, one in wanted.items()}
         return decoder_of(name, self._settings.feed(name), self._settings.workspace.directory, hints)
+
+    def _agree(self, name: str, topic: str, one: WantedTopic, state: FeedState) -> None:
+        """Forget what was read of a topic on other terms than today's, where all of it can be read again.
+
+        Raises:
+            FeedError: The feed cannot be read.
+        """
+        terms = terms_of(self._settings.feed(name), topic, one.columns)
+        if changed := state.disagreeing(topic, terms):
+            with closing(open_feed(self._settings, name, (topic,))) as source:
+                whole = is_whole(source, state, topic)
+            words = f"the feed {name}: {changed_words(topic, changed)}"
+            if whole:
+                self.say(f"{words}; it is read again from its beginning")
+                state.forget(topic)
+                state.keep(topic, tuple(one.columns), one.key)
+            elif whole is False:
+                self.say(
+                    f"{words}; it lacks its beginning now, so what was read before stays as it was understood then"
+                )
+        state.agree(topic, terms)
 
     def _state(self, name: str) -> FeedState:
         """What is kept of a feed from run to run; of a recorded one nothing, since its file is all there.

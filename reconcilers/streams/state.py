@@ -64,6 +64,9 @@ LOG_BYTES_MAX = 64 * 1024 * 1024
 
 Partition = tuple[str, int]
 
+_TERMS_DDL = "CREATE TABLE IF NOT EXISTS terms (topic VARCHAR, name VARCHAR, digest VARCHAR)"
+"""Later than the rest: a state that an older program has made gets it, and is believed until something changes."""
+
 _DDL = """
 CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
 CREATE TABLE IF NOT EXISTS topics (
@@ -195,6 +198,7 @@ class FeedState:
             self._prepare()
             self._db.execute(OBLIGATIONS_DDL)
             self._db.execute(SIGNS_DDL)
+            self._db.execute(_TERMS_DDL)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         self.tables: dict[str, StreamTable] = self._read_tables()
@@ -293,6 +297,24 @@ class FeedState:
                     whole = "; ".join([known[name], note] if name in known else [note])
                     self._db.execute("INSERT INTO notes VALUES (?, ?, ?)", [topic, name, whole])
 
+    def disagreeing(self, topic: str, terms: Mapping[str, str]) -> list[str]:
+        """Which of a topic's terms are not those, or not only those, that what is kept of it was read on."""
+        known = self._db.execute("SELECT name, digest FROM terms WHERE topic = ?", [topic]).fetchall()
+        return sorted({name for name, digest in known if terms.get(name, digest) != digest})
+
+    def agree(self, topic: str, terms: Mapping[str, str]) -> None:
+        """Keep on which terms a topic is read from now on; those of before stay true of what was read before.
+
+        Args:
+            topic: The topic.
+            terms: A digest of each thing that decides how records are understood, by its name.
+        """
+        known = set(self._db.execute("SELECT name, digest FROM terms WHERE topic = ?", [topic]).fetchall())
+        if fresh := terms.items() - known:
+            with self._transaction():
+                for name, digest in sorted(fresh):
+                    self._db.execute("INSERT INTO terms VALUES (?, ?, ?)", [topic, name, digest])
+
     def gaps(self, topic: str) -> list[str]:
         """What was lost of a topic before it could be read, one sentence each.
 
@@ -378,6 +400,7 @@ class FeedState:
             "gaps",
             "gap_ends",
             "notes",
+            "terms",
         ):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
         self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}

@@ -614,6 +614,56 @@ def test_a_topic_that_was_made_anew_is_trouble_until_a_snapshot_tells_every_row(
     assert world.monitor().code == (0 if snapshot else 2), "it was told anew, or it was not"
 
 
+def undated(world: Monitored) -> ChangeFeed:
+    """The contract has a time that is told as a mere number, and no setting says of which unit; 20 rows are there."""
+    contract = CONTRACT.replace("  total: {type: int}", "  total: {type: timestamp}")
+    contract = contract.replace("dataset: orders_db/orders, ", "").replace(
+        contract[contract.index("  - {service: mir") :], ""
+    )
+    (world.directory / "contracts" / "order.yaml").write_text(contract)
+    feed = ChangeFeed("shop.orders")
+    feed.snapshot([{"id": key, "status": "new", "total": 1_700_000_000_000_000 + key * 1_000_000} for key in range(20)])
+    with contextlib.closing(sqlite3.connect(world.directory / "copy.db")) as db, db:
+        db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, total TEXT)")
+        moments = [(key, "new", f"2023-11-14T22:13:{20 + key}Z") for key in range(20)]
+        db.executemany("INSERT INTO orders VALUES (?, ?, ?)", moments)
+    feed.save(world.directory / "shop.jsonl")
+    return feed
+
+
+TOLD = "{type: recorded, path: shop.jsonl, schemaless: {time: adaptive, columns: {shop.orders: {total: timestamp(6)}}}}"
+AGAIN = "was read before the feed's settings that say how records are read were changed"
+
+
+def test_a_setting_that_is_put_right_has_its_topic_read_again(world: Monitored) -> None:
+    """Else what was read with the wrong one would stay wrong for ever; nothing is read twice for any other reason."""
+    undated(world)
+    caught_up = ("monitor", "--until-caught-up", "--format", "json")
+    wrong = world.audit(*caught_up)
+    assert wrong.code == 2, wrong.err
+    settings = world.directory / "auditor.yaml"
+    settings.write_text(settings.read_text().replace("{type: recorded, path: shop.jsonl}", TOLD))
+    outcome = world.audit(*caught_up)
+    assert outcome.code == 0, outcome.err
+    assert f"shop.orders {AGAIN}; it is read again from its beginning" in outcome.err
+    assert AGAIN not in world.audit(*caught_up).err
+
+
+def test_what_cannot_be_read_again_stays_and_is_told_each_time(world: Monitored) -> None:
+    """The topic no longer has its first records: what was read of them is kept, as it was understood then."""
+    feed = undated(world)
+    caught_up = ("monitor", "--until-caught-up", "--format", "json")
+    world.audit(*caught_up)
+    del feed.records[:5]
+    feed.save(world.directory / "shop.jsonl")
+    settings = world.directory / "auditor.yaml"
+    settings.write_text(settings.read_text().replace("{type: recorded, path: shop.jsonl}", TOLD))
+    for _ in range(2):
+        outcome = world.audit(*caught_up)
+        assert outcome.code == 2, outcome.err
+        assert f"{AGAIN}; it lacks its beginning now, so what was read before stays as it was" in outcome.err
+
+
 def test_a_topic_whose_end_was_cut_off_is_trouble(world: Monitored) -> None:
     """A leader that lacked the last records: what was read of them is not what the topic says."""
     world.put(1, "paid", 10)

@@ -74,10 +74,15 @@ def doubts(
     for side in (owner, copy):
         if isinstance(side.snapshot, PartlyKnown):
             absence = absence or side.snapshot.absence_unknown()
-            keys |= dict.fromkeys(_doubted(cursor, contract, side, side.snapshot), KEY_IN_DOUBT)
+            if doubted := _doubted(cursor, contract, side, side.snapshot):
+                keys |= dict.fromkeys(doubted, _key_in_doubt(side.snapshot.doubt()))
     own = [(name, name) for name in contract.fields]
     paths = [(one.field, one.path) for one in (*replica.key, *replica.fields)]
     return Doubts(absence, keys, _flaws(owner, own), _flaws(copy, paths))
+
+
+def _key_in_doubt(first: str) -> str:
+    return f"{KEY_IN_DOUBT}; the first such record is {first}" if first else KEY_IN_DOUBT
 
 
 def _flaws(side: Opened, columns: Sequence[tuple[str, str]]) -> Mapping[str, Mapping[Flaw, str]]:

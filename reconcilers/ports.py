@@ -233,6 +233,10 @@ class PartlyKnown(Protocol):
         """The keys of which it is not known whether there is a row; None where there are none."""
         ...
 
+    def doubt(self) -> str:
+        """The place of the first record that leaves one of these keys in doubt, and why; never a value."""
+        ...
+
 
 @runtime_checkable
 class Remembering(Protocol):

@@ -55,6 +55,10 @@ def _connector(stream: str) -> str:
     return stream.split("/")[1]  # see `auditor.feeds.positions`
 
 
+KEYLESS = "id IS NULL"
+"""Of records that could not be understood: those that do not even tell their key."""
+
+
 class Following:
     """The topics of one feed that contracts name.
 
@@ -308,7 +312,8 @@ class Following:
         if gaps := state.gaps(topic):
             return gaps[0]
         if state.dead_letters(topic)[1]:
-            return f"a record of {topic} could not be understood, not even its key"
+            first = state.first_dead_letter(topic, KEYLESS)
+            return f"a record of {topic} could not be understood, not even its key; the first such is {first}"
         if any(one.ended is not None for one in state.passes(topic)):
             return ""
         late = [part for (name, part), offset in state.offsets().items() if name == topic and offset.first > 0]
@@ -341,7 +346,10 @@ class Following:
             return f"records of the feed were lost: {gaps[0]}"
         dead, keyless = state.dead_letters(topic)
         if keyless:
-            return f"{keyless} of {dead} records that could not be understood do not tell which row they are about"
+            return (
+                f"{keyless} of {dead} records that could not be understood do not tell which row they are about; "
+                f"the first of these is {state.first_dead_letter(topic, KEYLESS)}"
+            )
         return ""
 
     def close(self) -> None:

@@ -209,6 +209,11 @@ class FeedSnapshot(StreamingSnapshot):
         found = self._following.cursor().execute(f"SELECT 1 FROM {self._table.head} WHERE {doubt} LIMIT 1").fetchone()
         return self._relation(keys, doubt) if found is not None else None
 
+    def doubt(self) -> str:
+        """See `reconcilers.ports.PartlyKnown`."""
+        doubted = f"id IN (SELECT id FROM {self._table.head} WHERE kind = {int(Kind.DOUBT)})"
+        return self._following.state.first_dead_letter(self._table.topic, doubted)
+
     def incomplete(self) -> str:
         """See `reconcilers.ports.Snapshot.incomplete`."""
         return self._following.incomplete(self._table.topic)

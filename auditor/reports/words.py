@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from auditor.reports.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -473,7 +475,8 @@ def sign_line(sign: Mapping[str, Any]) -> str:
     if sign["keys"]:
         counts += f", {counted(sign['keys'], 'key')}"
     name = sign["sign"]
-    return f"sign of trouble in {sign['feed']}/{sign['topic']}: {name} ({counts}): {SIGN_MEANINGS.get(name, '')}"
+    line = f"sign of trouble in {sign['feed']}/{sign['topic']}: {name} ({counts}): {SIGN_MEANINGS.get(name, '')}"
+    return f"{line}; the first is {visible(sign['first'])}" if sign.get("first") else line
 
 
 def signs(run: RunDocument) -> list[str]:

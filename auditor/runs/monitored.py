@@ -18,7 +18,7 @@ from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
 from reconcilers.sight import EntityLook, ReplicaLook, Suspects
 from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Hour, Owed, Took
-from reconcilers.streams.signs import reapplied
+from reconcilers.streams.signs import DEAD_LETTERS, reapplied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -520,6 +520,7 @@ class MonitoredEntity:
                 told[following.feed, sign.topic, sign.name] = {
                     "sign": sign.name, "entity": duty.entity, "replica": whose, "feed": following.feed,
                     "topic": sign.topic, "records": sign.records, "keys": sign.keys,
+                    **({"first": state.first_dead_letter(sign.topic)} if sign.name == DEAD_LETTERS else {}),
                 }  # fmt: skip
         return list(told.values())
 

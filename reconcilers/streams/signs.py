@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from reconcilers.streams.table import StreamTable
 
+DEAD_LETTERS = "dead_letters"
+"""Records that could not be understood."""
+
 REPEATED_MIN = 3
 """Once more is a retry; so often is a loop."""
 
@@ -115,7 +118,7 @@ class Signs:
         ).fetchall()
         dead = self._one("SELECT count(*), count(DISTINCT id) FROM dead_letters WHERE topic = ?", [topic])
         found = [(name, records, keys) for name, records, keys in rows]
-        found += [("dead_letters", *dead), ("flip_flop", *self._one(_flips(table)))]
+        found += [(DEAD_LETTERS, *dead), ("flip_flop", *self._one(_flips(table)))]
         if not by_owner:
             found.append(("rewritten_equal", *self._one(_rewrites(table))))
         return [Sign(name, topic, records, keys) for name, records, keys in found if records]

@@ -282,6 +282,22 @@ class FeedState:
         ).fetchone()
         return (int(row[0]), int(row[1])) if row is not None else (0, 0)
 
+    def first_dead_letter(self, topic: str, which: str = "true") -> str:
+        """The place of the first record of a topic that could not be understood, and why; empty where there is none.
+
+        Args:
+            topic: The topic.
+            which: A condition in SQL on those that count.
+        """
+        row = (
+            self.cursor()
+            .execute(
+                f"SELECT part, off, error FROM dead_letters WHERE topic = ? AND {which} ORDER BY seq LIMIT 1", [topic]
+            )
+            .fetchone()
+        )
+        return "" if row is None else f"{topic}/{row[0]}@{row[1]}: {row[2]}"
+
     def notes(self, topic: str) -> dict[str, str]:
         """What is to be known of the values of columns, by column; `*` stands for all."""
         return dict(self._db.execute("SELECT name, note FROM notes WHERE topic = ?", [topic]).fetchall())

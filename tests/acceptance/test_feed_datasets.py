@@ -172,6 +172,29 @@ def test_a_record_that_is_no_record_leaves_its_key_undecided_and_no_other(world:
     (finding,) = outcome.json["findings"]
     assert finding["verdict"] == "undecided"
     assert "could not be understood" in finding["evidence"]["note"]
+    assert (
+        f"the first such record is {topic}/{poisoned['partition']}@{poisoned['offset']}: "
+        in finding["evidence"]["note"]
+    )
+
+
+def test_a_record_without_a_readable_key_is_named_with_its_place_and_why(world: World) -> None:
+    """Somebody has to look at it: the topic, the partition, the offset and the reason, and nothing of its content."""
+    records = raw_records("pg-txn-avro")
+    world.settle("pg-txn-avro", "app.acct")
+    topic = next(record["topic"] for record in records if record["topic"].endswith(".app.acct"))
+    last = [record for record in records if record["topic"] == topic][-1]
+    content = base64.b64encode(b"topsecret").decode()
+    poisoned = dict(last, key=content, value=content, offset=last["offset"] + 1)
+    rows = world.settle("pg-txn-avro", "app.acct", records=[*records, poisoned])
+    world.copy(rows)
+    outcome = world.reconcile()
+    assert outcome.code == 2, outcome.err
+    (replica,) = outcome.json["entities"][0]["replicas"]
+    told = " ".join(replica["coverage"]["notes"])
+    place = f"{topic}/{poisoned['partition']}@{poisoned['offset']}"
+    assert f"do not tell which row they are about; the first of these is {place}: no JSON: expecting value" in told
+    assert "topsecret" not in outcome.out + outcome.err
 
 
 def test_a_column_that_no_record_has_is_told_before_anything_is_compared(world: World) -> None:

@@ -355,6 +355,23 @@ def test_a_key_that_could_not_be_read_is_undecided(world: Monitored) -> None:
     outcome = world.monitor()
     assert outcome.code == 2, outcome.err
     assert verdicts(outcome) == {("mirror", "7", "missing"): ("undecided", "unknown")}
+    (finding,) = outcome.json["findings"]
+    assert finding["evidence"]["note"].endswith("the first such record is mirror.orders/0@20: " + NO_JSON)
+    assert f"could not be understood; the first is mirror.orders/0@20: {NO_JSON}" in outcome.err
+
+
+def test_a_record_that_does_not_even_tell_its_key_is_named_with_its_place_and_why(world: Monitored) -> None:
+    """No row can be named then, but the record can."""
+    world.mirror.poison(id=7)
+    world.mirror.records[-1]["key"] = world.mirror.records[-1]["value"]
+    outcome = world.monitor()
+    assert outcome.code == 2, outcome.err
+    assert f"the first of these is mirror.orders/0@20: {NO_JSON}" in outcome.err
+    (_, mirror) = outcome.json["entities"][0]["replicas"]
+    assert any(NO_JSON in note for note in mirror["coverage"]["notes"])
+
+
+NO_JSON = "no JSON: expecting property name enclosed in double quotes at character 1"
 
 
 def plant(world: Monitored) -> dict[tuple[str | None, str, str], tuple[str, str]]:

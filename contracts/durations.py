@@ -33,7 +33,9 @@ def parse_duration(text: str) -> timedelta:
 def duration_text(duration: timedelta) -> str:
     """The shortest way to write a duration: `5m`, `90s`, `1500ms`."""
     microseconds = duration // timedelta(microseconds=1)
+    if not microseconds:
+        return "0s"
     for unit in ("d", "h", "m", "s", "ms"):
-        if microseconds % _UNITS[unit] == 0 and microseconds:
+        if microseconds % _UNITS[unit] == 0:
             return f"{microseconds // _UNITS[unit]}{unit}"
     return f"{(Decimal(microseconds) / 1000).normalize():f}ms"

@@ -413,9 +413,10 @@ def _names_are_configured(assembled: Sequence[Assembled], configured: Configured
         for kind, name, location in _names_of_settings(one):
             known = configured.connections if kind == "connection" else configured.feeds
             if known is not None and name not in known and not one.draft.is_broken(*location):
-                listed = ", ".join(sorted(known)) or "none"
-                message = f"the {kind} `{name}` is not configured{did_you_mean(name, known)}"
-                yield Problem(one.draft.place(*location), f"{message}; {configured.file} has {listed}")
+                guess = did_you_mean(name, known)
+                listed = f"{configured.file} has {', '.join(sorted(known)) or 'none'}"
+                rest = f"; {listed}" if not guess else guess if len(known) == 1 else f"{guess} {listed}"
+                yield Problem(one.draft.place(*location), f"the {kind} `{name}` is not configured{rest}")
 
 
 def _names_of_settings(one: Assembled) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:

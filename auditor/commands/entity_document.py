@@ -9,7 +9,7 @@ from auditor.reports.document import instant_text
 from auditor.runs.entity import Known, add_known, row_texts
 from contracts.durations import duration_text
 from contracts.errors import LedgerError
-from reconcilers.finding import Divergence, finding_identity
+from reconcilers.finding import Cause, Divergence, finding_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,6 +189,8 @@ def _suggested(sight: EntitySight, replica: ReplicaSight) -> Iterator[str]:
     elif replica.divergence == "mismatch":
         fields = ", ".join(difference.name for difference in replica.differences)
         yield f"{name}: have {owner} publish this row again, or refresh {fields} there"
+    elif replica.divergence == "orphan" and replica.known and replica.known.cause == Cause.PHANTOM_WRITE:
+        yield f"{name}: find out who wrote the row there, and remove it once {owner} confirms that it never had it"
     elif replica.divergence == "orphan":
         yield f"{name}: have the delete published again, or remove the row there once {owner} confirms that it is gone"
     elif replica.divergence == "duplicate":

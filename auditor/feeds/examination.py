@@ -9,7 +9,7 @@ from auditor.examined import ERROR, OK, WARNING, Examined
 from auditor.feeds.opening import open_feed
 from auditor.reports.words import counted
 from auditor.settings import KafkaFeed
-from contracts.errors import NOWHERE, AuditorError, FeedError, Problem
+from contracts.errors import AuditorError, FeedError, Place, Problem
 from contracts.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from auditor.feeds.ports import Partition
     from auditor.settings import Settings
     from contracts.contract import Contract
-    from contracts.errors import Place
 
 _OF_CONNECTORS = ("__", "schema-changes.")
 _BESIDE_ROWS = (".transaction", ".message", ".history")
@@ -58,7 +57,9 @@ def topic_problems(settings: Settings, contracts: Sequence[Contract]) -> Iterato
                 yield Problem(place, f"feed {name} has no topic {topic}{did_you_mean(topic, there)}")
         if without := _beside(named, there):
             listed = ", ".join(without)
-            yield Problem(NOWHERE, f"feed {name}: no contract names {listed}: nobody looks at it", "warning")
+            yield Problem(
+                Place(str(settings.path)), f"feed {name}: no contract names {listed}: nobody looks at it", "warning"
+            )
 
 
 def topics_of(settings: Settings, name: str) -> list[str]:

@@ -132,11 +132,17 @@ def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> li
     lines = []
     for one in told:
         seen = one["windows"][window]
-        shares = [f"{100 * share:.3f}% in {name}" for name, share in seen["within"].items() if share is not None]
+        shares = [f"{_percent(share)} in {name}" for name, share in seen["within"].items() if share is not None]
         if shares:
             what = f"{one['entity']} at {one['replica']}: of {seen['changes']} changes within {window}"
             lines.append(f"{what}, {', '.join(shares)}")
     return lines
+
+
+def _percent(share: float) -> str:
+    """A share for people; what is not all of it is never told as `100%`."""
+    text = f"{100 * share if share == 1 else min(100 * share, 99.999):.3f}"
+    return f"{text.rstrip('0').rstrip('.')}%"
 
 
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from functools import partial
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from auditor.interruption import interruptible
@@ -61,6 +62,9 @@ if TYPE_CHECKING:
     from reconcilers.workspace import Workspace
 
 KIND = "monitor"
+
+LINE_WIDTH = 80
+"""Columns of what is said at the end of a run."""
 
 RETENTION_MIN = timedelta(days=1)
 """Versions are remembered for so long at least, and for RETENTION_BOUNDS of the longest lag bound."""
@@ -350,7 +354,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         monitor.forget(clock.now())
         job.document["consistency"] = consistency(monitor.entities, clock.now())
         for line in consistency_lines(job.document["consistency"]):
-            listener.say(line)
+            listener.say(fill(line, LINE_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
         return job
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING
 
+from contracts.durations import duration_text
 from contracts.errors import DeadlineError
 
 if TYPE_CHECKING:
@@ -99,11 +100,15 @@ class RunTime:
         return self._patience.total_seconds() if self._deadline is None else self.ends - self._clock.monotonic()
 
     def _limit(self) -> str:
-        return f"--max-wait {self._patience}" if self._deadline is None else f"--deadline {self._deadline}"
+        return (
+            f"--max-wait {duration_text(self._patience)}"
+            if self._deadline is None
+            else f"--deadline {duration_text(self._deadline)}"
+        )
 
     def _over(self) -> DeadlineError:
         return DeadlineError(
-            f"the run's time was over (--deadline {self._deadline})",
+            f"the run's time was over ({self._limit()})",
             hint="give it a longer --deadline, or name fewer entities",
         )
 

@@ -46,10 +46,13 @@ def test_what_the_settings_lack_is_an_error_with_its_line(shop: Shop, audit: Cal
     done = audit("contracts", "check")
     assert done.code == 2
     assert (
-        "order.yaml:22: error: the connection `exports` is not configured; did you mean `export`?; auditor.yaml has "
+        "order.yaml:22: error: the connection `exports` is not configured; did you mean `export`? auditor.yaml has "
         "export, read_model, shop" in done.out
     )
     assert "order.yaml:24: error: the feed `shopp` is not configured; auditor.yaml has none" in done.out
+    shop.replace_settings("connections:\n", "feeds:\n  shop: {type: recorded, path: r.jsonl}\nconnections:\n")
+    only = audit("contracts", "check").out
+    assert "the feed `shopp` is not configured; did you mean `shop`?\n" in only, "the only one is not named twice"
     shop.replace("exports/orders.csv", "export/orders.csv")
     shop.replace("    applied_by: {feed: shopp, group_id: g}\n", "")
     shop.replace_settings("connections:\n", 'connections:\n  other: {url: "sqlite:///other.db"}\n')

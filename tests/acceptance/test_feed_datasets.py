@@ -238,6 +238,17 @@ def test_a_copy_that_holds_what_the_owner_never_held_is_a_phantom_write(world: W
     assert "what the row was before that is not known" in findings["1"]["evidence"]["note"]
 
 
+def test_a_row_that_the_owner_never_had_is_not_to_be_deleted_by_a_delete_published_again(world: World) -> None:
+    """There was no delete: somebody has written the row there."""
+    rows = world.settle("pg-crash-dups-json", "app.dup")
+    world.copy([*rows, ["4711", *rows[-1][1:]]])
+    (finding,) = world.reconcile().json["findings"]
+    assert (finding["divergence"], finding["cause"]) == ("orphan", "phantom_write")
+    (suggestion,) = world.audit("entity", "thing", "4711", "--format", "json").json["suggestions"]
+    assert "find out who wrote the row there" in suggestion
+    assert "delete" not in suggestion
+
+
 @pytest.mark.parametrize(
     ("name", "table", "says"),
     [

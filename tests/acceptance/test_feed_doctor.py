@@ -114,7 +114,7 @@ def test_a_topic_beside_those_of_contracts_that_nobody_names_is_a_warning(
     write(f"{{type: kafka, bootstrap_servers: ['{kafka.url}']}}", owner, replica)
     live = audit("contracts", "check", "--live")
     assert live.code == 0, live.out
-    assert f"no contract names {other}: nobody looks at it" in live.out
+    assert f"auditor.yaml: warning: feed shop: no contract names {other}: nobody looks at it" in live.out
 
 
 @pytest.mark.parametrize(

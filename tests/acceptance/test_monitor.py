@@ -572,6 +572,9 @@ def test_how_soon_changes_arrive_is_told_in_shares_and_kept_in_the_ledger(world:
         (row,) = db.execute("SELECT sum(changes), sum(within_1m), sum(within_1s) FROM arrivals").fetchall()
     db.close()
     assert row == (11, 10, 0)
+    said = outcome.err[outcome.err.index("order at mirror: of 11 changes within 24h") :].splitlines()
+    assert max(map(len, said)) <= 80
+    assert "0% in 1s, 0% in 10s, 90.909% in 1m, 90.909% in 5m" in " ".join(map(str.strip, said))
 
 
 def test_loops_that_hide_wrong_data_are_named_with_their_counts(world: Monitored) -> None:

@@ -183,6 +183,7 @@ class World:
                 if self.plan.monitored:
                     self.clock.advance(self.chance.uniform(0, 20))
                     self.monitoring.run(RESTS_FROM, ENDS_BY)
+                    self.process.blow.left = None  # a kill that came to nothing is none of the oracles'
                     self.oracles.monitored(self.monitoring)
                 self.clock.advance(max(2 * BUSY_SECONDS - self.clock.monotonic(), 1))
                 self.process.blow.left = None

@@ -21,6 +21,7 @@ from reconcilers.projection import (
     select_filter,
 )
 from reconcilers.row_stage import Fetched, row_stage, same_sql
+from reconcilers.streams.table import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 CLOCKS_APART_SECONDS = 1
 """A replica's clock may be so far behind its owner's without a change of its being taken for one of before."""
 
-_DELETED = 1
+_DELETED = int(Kind.DELETE)
 
 
 class Arrivals:

@@ -23,6 +23,7 @@ from reconcilers.projection import compared_fields, compile_side, condition_sql,
 from reconcilers.recheck import ABSENT, History, Passed, Version
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import Fetched, row_stage, same_sql
+from reconcilers.streams.table import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
 CLOCK_GRAIN_SECONDS = 1.0
 """What a clock that tells whole seconds may be off by between two of its times."""
 
-_DELETED = 1
-"""The kind of a version that is a delete; see `reconcilers.streams.table.Kind`."""
-_DOUBT, _BACKFILL = 3, 2
+_DELETED, _DOUBT = int(Kind.DELETE), int(Kind.DOUBT)
 
 _IN_ORDER = f"o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
 
@@ -291,7 +290,7 @@ def _history(
         for one in versions
     ]
     # A row that a snapshot told first was something else before, and nobody knows what.
-    return History(tuple(known), complete=stream.whole and versions[0]["kind"] != _BACKFILL)
+    return History(tuple(known), complete=stream.whole and versions[0]["kind"] != Kind.BACKFILL)
 
 
 def _number(history: History, told: int | None) -> int:

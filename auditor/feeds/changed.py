@@ -35,15 +35,7 @@ OFFSETS_MAX = 2_000_000
 
 
 class UntoldError(Exception):
-    """The feed cannot say what has changed.
-
-    Args:
-        reason: Why, as the rest of a sentence.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """The feed cannot say what has changed; the text says why, as the rest of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +140,8 @@ def changed(
                     _tell(found, decoded)
     checked.require_all()
     for topic, part in ends:
-        last = checked.last.get((topic, part)) or since[topic].get(part, Stand(0)).last
+        read = checked.last.get((topic, part))
+        last = since[topic].get(part, Stand(0)).last if read is None else LastRead.of(read)
         found.stands[topic][part] = Stand(ends[topic, part], last)
     return found
 
@@ -185,7 +178,7 @@ class _Checked:
     def __init__(self, since: Mapping[str, Mapping[int, Stand]]) -> None:
         self._known = {(topic, part): stand for topic, parts in since.items() for part, stand in parts.items()}
         self._met: set[Partition] = set()
-        self.last: dict[Partition, LastRead] = {}
+        self.last: dict[Partition, Record] = {}
 
     def is_new(self, record: Record) -> bool:
         """Whether a record came after the stand.
@@ -195,7 +188,7 @@ class _Checked:
         """
         place = (record.topic, record.partition)
         stand = self._known.get(place)
-        self.last[place] = LastRead.of(record)
+        self.last[place] = record
         if stand is None:
             return True
         if stand.last is not None and record.offset == stand.last.offset:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from auditor.feeds.decoded import Decoded
     from auditor.feeds.ports import RecordSource
     from auditor.settings import Settings
 
@@ -51,12 +52,8 @@ def last_heartbeat(settings: Settings, feed: str, topics: Sequence[str]) -> date
     with closing(open_feed(settings, feed, topics)) as source:
         records = list(last_records(source, source.partitions()).values())
     decoder = decoder_of(feed, settings.feed(feed), settings.workspace.directory)
-    beats = [
-        one.happened_at
-        for one in decoder.decode(records)
-        if isinstance(one, Aside) and one.kind is AsideKind.HEARTBEAT and one.happened_at is not None
-    ]
-    return max(beats, default=None)
+    beats = (_beat(one) for one in decoder.decode(records))
+    return max((beat for beat in beats if beat is not None), default=None)
 
 
 class Heartbeats:
@@ -97,8 +94,8 @@ class Heartbeats:
         records = last_records(self._source, self._source.partitions())
         for place, decoded in zip(records, self._decoder.decode(list(records.values())), strict=True):
             connector = place[0].removeprefix(PREFIX)
-            if isinstance(decoded, Aside) and decoded.kind is AsideKind.HEARTBEAT and decoded.happened_at is not None:
-                self._known[connector] = max(decoded.happened_at, self._known.get(connector, decoded.happened_at))
+            if (beat := _beat(decoded)) is not None:
+                self._known[connector] = max(beat, self._known.get(connector, beat))
         return self._known
 
     def close(self) -> None:
@@ -106,6 +103,11 @@ class Heartbeats:
         if self._source is not None:
             self._source.close()
             self._source = None
+
+
+def _beat(decoded: Decoded) -> datetime | None:
+    """When a record's connector lived, where it is a heartbeat."""
+    return decoded.happened_at if isinstance(decoded, Aside) and decoded.kind is AsideKind.HEARTBEAT else None
 
 
 def prefixes(topic: str) -> Iterator[str]:

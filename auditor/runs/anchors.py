@@ -35,15 +35,7 @@ Places = dict[str, Stands]
 
 
 class NotIncrementalError(Exception):
-    """An entity has to be read whole.
-
-    Args:
-        reason: Why, as a sentence without its end.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """An entity has to be read whole; the text says why, as a sentence without its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +210,7 @@ class Anchors:
         try:
             return changed(self._settings, feed, places, hints, alive=alive)
         except UntoldError as error:
-            raise NotIncrementalError(f"{feed} does not tell what has changed: {error.reason}") from error
+            raise NotIncrementalError(f"{feed} does not tell what has changed: {error}") from error
         except AuditorError as error:
             raise NotIncrementalError(f"{feed} cannot be read: {error.message}") from error
 

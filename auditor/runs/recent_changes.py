@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
 from reconcilers.projection import compile_side, owner_items
 from reconcilers.row_stage import row_stage
+from reconcilers.streams.table import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CHANGES_MAX = 10
 """Changes that are shown of a key, the latest: what a screen holds beside the rows."""
 
-_KINDS = {0: "write", 1: "delete", 2: "snapshot", 3: "not understood"}
+_KINDS = {Kind.WRITE: "write", Kind.DELETE: "delete", Kind.BACKFILL: "snapshot", Kind.DOUBT: "not understood"}
 
 ChangeDocument = dict[str, str | None]
 
@@ -62,7 +63,7 @@ def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str], topic: str
         }
         texts = {name: row[f"t{i}"] for i, name in enumerate(fields) if not row[f"u{i}"]}
         untold = [name for i, name in enumerate(fields) if row[f"u{i}"]]
-        if row["kind"] in (0, 2):
+        if row["kind"] in (Kind.WRITE, Kind.BACKFILL):
             document |= {"not_told": ", ".join(untold)} if untold else {}
             document |= {name: text for name, text in texts.items() if name not in before or before[name] != text}
             before = texts

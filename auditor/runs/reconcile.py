@@ -275,7 +275,7 @@ def _seen(run: EntityRun, request: ReconcileRequest, looking: Looker, around: Su
         try:
             partial = partly.look()
         except NotIncrementalError as error:
-            why = f"read whole, not incrementally: {error.reason}"
+            why = f"read whole, not incrementally: {error}"
             around.say(f"{contract.entity}: {why}")
         else:
             run.incremental, run.standing = partial.incremental, partial.standing

@@ -36,8 +36,10 @@ LOOKED_AFTER_SECONDS = 0.002
 KILLED_FROM, KILLED_TO = 0.3, 1.0
 """When a run is killed, as shares of the time that a whole one last took: under load, too, kills fall everywhere."""
 DATASETS = ("own", "copy")
-FETCHED_ROWS_MAX = 100
-"""Of all entities' findings, and of looking at them again."""
+LOOKS_MAX = 10
+"""At a finding: one second has to pass, in looks a fifth of a second apart; a busy machine fits in one or two more."""
+FETCHED_ROWS_MAX = LOOKS_MAX * len(ENTITIES) * 4
+"""Of looking at findings again: a look at an entity's three fetches four rows, two of them of the mismatch."""
 CUT = f", limits: {{segment_rows: {SEGMENT_ROWS}}}"
 
 SETTINGS = """\

@@ -12,10 +12,13 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import fastavro
 from kafka import KafkaConsumer, TopicPartition
+
+from tests.services.deadline import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,9 @@ row that a truncate did not take; and two without harm: a change that is applied
 
 LAG_SECONDS = 15
 """The lag bound of the contract."""
+
+KNOWN_SECONDS = 60.0
+"""Until a new topic's partitions are known."""
 
 _PREFIX_BYTES = 5
 """Before an Avro value: a zero and the id of its schema."""
@@ -120,7 +126,7 @@ class ReplicaService:
                 connection.cursor() as cursor,
                 closing(KafkaConsumer(bootstrap_servers=self.kafka.url, enable_auto_commit=False)) as consumer,
             ):
-                partitions = [TopicPartition(self.topic, one) for one in consumer.partitions_for_topic(self.topic)]
+                partitions = self._partitions(consumer)
                 consumer.assign(partitions)
                 consumer.seek_to_beginning(*partitions)
                 while not self._closing.is_set():
@@ -131,6 +137,12 @@ class ReplicaService:
                     self._sweep(cursor, consumer)
         except Exception as error:  # noqa: BLE001 - told by whoever waits for it
             self.failure = error
+
+    def _partitions(self, consumer: KafkaConsumer) -> list[TopicPartition]:
+        """Of the topic, which the broker may list before it has told who leads it."""
+        known = partial(consumer.partitions_for_topic, self.topic)
+        wait_until(lambda: bool(known()), seconds=KNOWN_SECONDS, what=f"the partitions of {self.topic}")
+        return [TopicPartition(self.topic, one) for one in known()]
 
     def _take(self, cursor: Any, value: bytes | None) -> None:
         """Apply one record."""

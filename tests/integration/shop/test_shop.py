@@ -287,7 +287,12 @@ def shop(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 def monitor(shop: Shop) -> Iterator[Monitor]:
     with closing(shop.servers.kafka.admin()) as admin:
         topic = f"{shop.name}-copy.{shop.servers.mariadb.database_name(shop.copy_url)}.{TABLE}"
-        wait_until(lambda: topic in admin.list_topics(), seconds=WAIT_SECONDS, what=f"the topic {topic}")
+
+        def told() -> bool:
+            shop.service.check()
+            return topic in admin.list_topics()
+
+        wait_until(told, seconds=WAIT_SECONDS, what=f"the topic {topic}")
     monitor = Monitor(shop.directory)
     monitor.start()
     yield monitor

@@ -144,11 +144,11 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
 def _know(state: FeedState, table: StreamTable, keys: int) -> None:
     """Versions as a snapshot leaves them, each the latest of its key."""
     state.cursor().execute(
-        f"INSERT INTO {table.versions} BY NAME SELECT range - {keys} AS seq, 0 AS part, 0 AS off, 2 AS kind, "
+        f"INSERT INTO {table.stored} BY NAME SELECT range - {keys} AS seq, 0 AS part, 0 AS off, 2 AS kind, "
         """'["' || range || '"]' AS id, -1 AS epoch, 0 AS p0, 0 AS p1, 0 AS p2, 1 AS snapshot, 0 AS stamp, """
         "TIMESTAMP '2026-01-31' AS committed, '700' AS tx, '5/0' AS place, TIMESTAMP '2026-01-31' AS seen, "
         "range::VARCHAR AS c0, '17' AS c1, 'new' AS c2, '12.50' AS c3, 'note of ' || range AS c4, 'true' AS c5, "
-        "'2026-01-31T12:00:00' AS c6, 0 AS s0, 0 AS s1, 0 AS s2, 0 AS s3, 0 AS s4, 0 AS s5, 0 AS s6 "
+        "'2026-01-31T12:00:00' AS c6 "
         f"FROM range({keys})"
     )
     state.cursor().execute(f"INSERT INTO {table.latest} SELECT {', '.join(ORDERING)} FROM {table.versions}")

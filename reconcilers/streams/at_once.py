@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconcilers.streams.table import FIXED, Kind
+from reconcilers.streams.table import FIXED, STATES, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from reconcilers.streams.table import StreamTable
-    from reconcilers.streams.versions import Versions
+    from reconcilers.streams.versions import States, Versions
 
 _BEFORE_EVERY_POSITION = -1
 """The epoch of backfills: what they tell is when the snapshot was taken, not when their row was written."""
@@ -26,7 +26,7 @@ def arrow_schema(table: StreamTable) -> pa.Schema:
     kinds = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "UTINYINT": pa.uint8(), "VARCHAR": pa.string(),
              "TIMESTAMP": pa.timestamp("us")}  # fmt: skip
     fixed = [(name, kinds[kind]) for name, kind in FIXED.items()]
-    cells = [(name, pa.string()) for name in table.cells] + [(name, pa.uint8()) for name in table.states]
+    cells = [(name, pa.string()) for name in (*table.cells, STATES)]
     return pa.schema([*fixed, *cells])
 
 
@@ -60,10 +60,27 @@ class AtOnce:
             found.transactions, found.places, pa.repeat(moment, count),
         ]  # fmt: skip
         cells = [found.cells[name] for name in self._table.columns]
-        columns = fixed + [texts for texts, _ in cells] + [states for _, states in cells]
+        columns = [*fixed, *(texts for texts, _ in cells), _packed([states for _, states in cells], count)]
         schema = arrow_schema(self._table)
         arrays = [_array(column, entry.type) for column, entry in zip(columns, schema, strict=True)]
         return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _packed(states: Sequence[States], count: int) -> pa.StringArray:
+    """What each cell is, as it is stored; see `reconcilers.streams.table.STATES`."""
+    import numpy as np
+    import pyarrow as pa
+
+    told = np.zeros((count, len(states)), np.uint8)
+    for index, column in enumerate(states):
+        told[:, index] = column
+    rows = told.any(axis=1)
+    if not rows.any():
+        return pa.nulls(count, pa.string())
+    ends = np.arange(int(rows.sum()) + 1, dtype=np.int32) * len(states)
+    digits = np.ascontiguousarray(told[rows] + np.uint8(ord("0")))
+    texts = pa.Array.from_buffers(pa.string(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(digits)])
+    return texts.take(pa.array(np.cumsum(rows) - 1, mask=~rows))
 
 
 def _array(column: Any, kind: pa.DataType) -> pa.Array:

@@ -37,7 +37,7 @@ def arrived_sql(table: StreamTable, involved: str) -> str:
 
     `fresh` tells those of the tail from the head's.
     """
-    names = ", ".join(f"v.{name}" for name in [*FIXED, *table.cells, *table.states])
+    names = ", ".join(f"v.{name}" for name in table.names)
     rows = f"SELECT {names}, i.fresh FROM {table.versions} v JOIN {involved} i ON v.seq = i.seq"
     latest = f"max({_POSITION}) OVER (PARTITION BY id ORDER BY seq ROWS UNBOUNDED PRECEDING)"
     placed = f"SELECT *, CASE WHEN {_ARRIVAL_DECIDES} THEN {latest} ELSE {_POSITION} END AS eff FROM ({rows})"
@@ -135,7 +135,7 @@ def filled_sql(table: StreamTable, arrived: str) -> str:
 
 def latest_sql(table: StreamTable, arrived: str) -> str:
     """SELECT of the latest version of each key."""
-    names = ", ".join(f"a.{name}" for name in [*FIXED, *table.cells, *table.states])
+    names = ", ".join(f"a.{name}" for name in table.names)
     order = "row(a.epoch, a.p0, a.p1, a.p2, a.seq)"
     best = f"SELECT a.id, max({order}) AS b FROM {arrived} a GROUP BY a.id"
     return f"SELECT {names} FROM {arrived} a JOIN ({best}) l ON a.id = l.id AND {order} = l.b"
@@ -143,18 +143,17 @@ def latest_sql(table: StreamTable, arrived: str) -> str:
 
 def rewritten_sql(table: StreamTable, arrived: str, folded: str, tail: int) -> str:
     """Statements that write the versions of the tail, and the latest of their keys, as the fold has made them."""
-    names = ", ".join([*FIXED, *table.cells, *table.states])
+    others = f"SELECT a.* FROM {arrived} a ANTI JOIN {folded} f ON a.seq = f.seq WHERE a.fresh"
     return (
-        f"DELETE FROM {table.versions} WHERE seq >= {tail}; "
-        f"DELETE FROM {table.versions} USING {folded} WHERE {table.versions}.seq = {folded}.seq; "
-        f"INSERT INTO {table.versions} SELECT {names} FROM {arrived} a ANTI JOIN {folded} f ON a.seq = f.seq "
-        f"WHERE a.fresh; INSERT INTO {table.versions} SELECT {names} FROM {folded}"
+        f"DELETE FROM {table.stored} WHERE seq >= {tail}; "
+        f"DELETE FROM {table.stored} USING {folded} WHERE {table.stored}.seq = {folded}.seq; "
+        f"{table.put_sql(others)}; {table.put_sql(f'FROM {folded}')}"
     )
 
 
 def images_sql(table: StreamTable, arrived: str) -> str:
     """INSERT of the last images of rows whose key was changed: their new key may be read much later."""
-    names = ", ".join([*FIXED, *table.cells, *table.states])
+    names = ", ".join(table.names)
     moved = f"kind = {_DELETE} AND other IS NOT NULL AND fresh"
     return f"INSERT INTO {table.images} SELECT {names} FROM {arrived} WHERE {moved}"
 
@@ -177,16 +176,27 @@ def pass_on_sql(table: StreamTable) -> str:
         for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True))
     ]
     found = f"SELECT to_id, to_seq, {', '.join(known)} FROM ({pairs}) GROUP BY ALL"
-    sets, gains = [], []
-    for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True)):
-        gain = f"{table.images}.{state} = {_KEPT} AND found.w{i} IS NOT NULL"
-        gains.append(f"({gain})")
-        sets.append(f"{cell} = CASE WHEN {gain} THEN found.w{i}.c ELSE {table.images}.{cell} END")
-        sets.append(f"{state} = CASE WHEN {gain} THEN found.w{i}.s ELSE {table.images}.{state} END")
+    gains = [f"({_gain(table.images, i, state)})" for i, state in enumerate(table.states)]
     return (
-        f"UPDATE {table.images} SET {', '.join(sets)} FROM ({found}) found WHERE {table.images}.id = found.to_id "
-        f"AND {table.images}.seq = found.to_seq AND ({' OR '.join(gains)}) RETURNING 1"
+        f"UPDATE {table.images} SET {_gained(table, table.images)} FROM ({found}) found "
+        f"WHERE {table.images}.id = found.to_id AND {table.images}.seq = found.to_seq AND ({' OR '.join(gains)}) "
+        "RETURNING 1"
     )
+
+
+def _gain(into: str, number: int, state: str) -> str:
+    """Whether a row lacks a value that was found."""
+    return f"{into}.{state} = {_KEPT} AND found.w{number} IS NOT NULL"
+
+
+def _gained(table: StreamTable, into: str) -> str:
+    """Assignments of the values that a row lacks and that were found, with what they are."""
+    sets = []
+    for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True)):
+        gain = _gain(into, i, state)
+        sets.append(f"{cell} = CASE WHEN {gain} THEN found.w{i}.c ELSE {into}.{cell} END")
+        sets.append(f"{state} = CASE WHEN {gain} THEN found.w{i}.s ELSE {into}.{state} END")
+    return ", ".join(sets)
 
 
 def inherit_sql(table: StreamTable, folded: str) -> str:
@@ -199,12 +209,7 @@ def inherit_sql(table: StreamTable, folded: str) -> str:
         f"SELECT f.id, {', '.join(images)} FROM {folded} f JOIN {table.images} d "
         f"ON d.id = f.other AND d.other = f.id WHERE f.kind <> {_DELETE} GROUP BY f.id"
     )
-    sets = []
-    for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True)):
-        lacks = f"{folded}.{state} = {_KEPT} AND found.w{i} IS NOT NULL"
-        sets.append(f"{cell} = CASE WHEN {lacks} THEN found.w{i}.c ELSE {folded}.{cell} END")
-        sets.append(f"{state} = CASE WHEN {lacks} THEN found.w{i}.s ELSE {folded}.{state} END")
-    return f"UPDATE {folded} SET {', '.join(sets)} FROM ({found}) found WHERE {folded}.id = found.id"
+    return f"UPDATE {folded} SET {_gained(table, folded)} FROM ({found}) found WHERE {folded}.id = found.id"
 
 
 def truncated_sql(table: StreamTable, topic: str) -> str:

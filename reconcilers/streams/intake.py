@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import FeedError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
 from reconcilers.streams.at_once import AtOnce, arrow_schema
-from reconcilers.streams.table import FIXED, CellState, Kind, StreamTable
+from reconcilers.streams.table import FIXED, STATES, CellState, Kind, StreamTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ class Intake:
     at_once: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        names = [*FIXED, *self.table.cells, *self.table.states]
+        names = [*FIXED, *self.table.cells, STATES]
         self.columns = {name: [] for name in names}
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class Intake:
             return
         key = change.key or self._key_of_row(change)
         other = identity(change.other_key) if change.other_key else None
-        text = change.position.text if change.position else ""
+        text = None if _says_place(change, p0) else change.position.text if change.position else ""
         self._fixed(
             (seq, change.place.partition, change.place.offset, int(_KINDS[change.kind]), identity(key), other,
              epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text,
@@ -154,13 +154,12 @@ class Intake:
             self.columns[name].append(value)
 
     def _cells(self, row: Mapping[str, Cell], lacking: Lack) -> None:
-        for i, name in enumerate(self.table.columns):
-            cell = row.get(name, lacking)
-            text, state = _told(cell)
-            if state is CellState.KEPT:
-                self.kept = True
-            self.columns[f"c{i}"].append(text)
-            self.columns[f"s{i}"].append(int(state))
+        told = [_told(row.get(name, lacking)) for name in self.table.columns]
+        for cell, (text, _) in zip(self.table.cells, told, strict=True):
+            self.columns[cell].append(text)
+        states = [state for _, state in told]
+        self.kept = self.kept or CellState.KEPT in states
+        self.columns[STATES].append("".join(str(int(state)) for state in states) if any(states) else None)
 
     def _key_of_row(self, change: Change) -> Mapping[str, Cell]:
         """The key of a record that has none: a table without a primary key has rows all the same."""
@@ -186,6 +185,15 @@ class Intake:
                 hint="this version cannot follow this connector",
             )
         return epoch, parts[0], parts[1], parts[2]
+
+
+def _says_place(change: Change, p0: int) -> bool:
+    """Whether the first number of a change's position is all of its place, as PostgreSQL writes it."""
+    return (
+        change.kind is not ChangeKind.BACKFILL  # its number is 0: its position is not its own
+        and change.position is not None
+        and change.position.text == f"{p0 >> 32:X}/{p0 & 0xFFFFFFFF:X}"
+    )
 
 
 def identity(key: Mapping[str, Cell] | None) -> str:

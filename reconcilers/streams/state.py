@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from reconcilers.streams.intake import Intake, Truncation
     from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FOLD_ROWS = 100_000
 """Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is.  More would
 stall the batch that they are folded after for more than a second."""
@@ -396,7 +396,7 @@ class FeedState:
             theirs = f"SELECT seq FROM {table.versions} WHERE part = ?"
             for name in (table.latest, table.past):
                 self._db.execute(f"DELETE FROM {name} WHERE seq IN ({theirs})", [part])
-            for name in (table.versions, table.images):
+            for name in (table.stored, table.images):
                 self._db.execute(f"DELETE FROM {name} WHERE part = ?", [part])
             self.obligations.forget_partition(topic, part)
             for name in ("offsets", "truncations", "dead_letters", "gaps"):
@@ -518,7 +518,7 @@ class FeedState:
     def _append(self, intake: Intake) -> None:
         if len(intake):
             self._db.register("incoming", intake.arrow())
-            self._db.execute(f"INSERT INTO {intake.table.versions} SELECT * FROM incoming")
+            self._db.execute(f"INSERT INTO {intake.table.stored} SELECT * FROM incoming")
             self.obligations.owe(intake.table, "incoming")
             self._db.unregister("incoming")
         if intake.events:
@@ -610,7 +610,7 @@ class FeedState:
             gone = self._db.execute(f"DELETE FROM {table.past} WHERE since < ? RETURNING seq", [moment])
             with self._registered("gone", gone.to_arrow_table()) as some:
                 if some:
-                    self._db.execute(f"DELETE FROM {table.versions} USING gone WHERE {table.versions}.seq = gone.seq")
+                    self._db.execute(f"DELETE FROM {table.stored} USING gone WHERE {table.stored}.seq = gone.seq")
                     self._db.execute("UPDATE topics SET forgotten = ? WHERE topic = ?", [moment, topic])
 
     def clock(self, topic: str) -> tuple[datetime, datetime] | None:

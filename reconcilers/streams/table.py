@@ -43,8 +43,13 @@ class StreamTable:
 
     @property
     def versions(self) -> str:
-        """The table of every version that is kept; the tail, which is not folded yet, has the highest `seq`s."""
+        """The view of every version that is kept; the tail, which is not folded yet, has the highest `seq`s."""
         return f"versions_{self.number}"
+
+    @property
+    def stored(self) -> str:
+        """The table of the same: what is alike in nearly every version takes no room, for each column costs."""
+        return f"stored_{self.number}"
 
     @property
     def latest(self) -> str:
@@ -77,26 +82,54 @@ class StreamTable:
         return [f"s{i}" for i in range(len(self.columns))]
 
     @property
+    def names(self) -> list[str]:
+        """The columns of `versions`."""
+        return [*FIXED, *self.cells, *self.states]
+
+    @property
     def ddl(self) -> str:
         """The statements that make the tables."""
         latest = ", ".join(f"{name} {FIXED[name]}" for name in ORDERING)
+        fixed = [f"{name} {kind}" for name, kind in FIXED.items()]
+        cells, states = [f"{cell} VARCHAR" for cell in self.cells], [f"{state} UTINYINT" for state in self.states]
         return (
-            f"{self._ddl(self.versions)}; {self._ddl(self.images)}; CREATE TABLE {self.latest} ({latest}); "
-            f"CREATE TABLE {self.past} (seq BIGINT, since TIMESTAMP); CREATE VIEW {self.head} AS "
-            f"SELECT v.* FROM {self.versions} v SEMI JOIN {self.latest} l ON v.seq = l.seq"
+            f"CREATE TABLE {self.stored} ({', '.join([*fixed, *cells])}, {STATES} VARCHAR); "
+            f"CREATE VIEW {self.versions} AS {self._unpacked_sql}; "
+            f"CREATE TABLE {self.images} ({', '.join([*fixed, *cells, *states])}); "
+            f"CREATE TABLE {self.latest} ({latest}); CREATE TABLE {self.past} (seq BIGINT, since TIMESTAMP); "
+            f"CREATE VIEW {self.head} AS SELECT v.* FROM {self.versions} v SEMI JOIN {self.latest} l ON v.seq = l.seq"
         )
 
     @property
     def drop(self) -> str:
         """The statements that drop them."""
-        tables = (self.versions, self.images, self.latest, self.past)
-        return "; ".join([f"DROP VIEW {self.head}", *(f"DROP TABLE {table}" for table in tables)])
+        views, tables = (self.head, self.versions), (self.stored, self.images, self.latest, self.past)
+        return "; ".join([*(f"DROP VIEW {view}" for view in views), *(f"DROP TABLE {table}" for table in tables)])
 
-    def _ddl(self, table: str) -> str:
-        cells = "".join([f", {cell} VARCHAR" for cell in self.cells] + [f", {state} UTINYINT" for state in self.states])
-        fixed = ", ".join(f"{name} {kind}" for name, kind in FIXED.items())
-        return f"CREATE TABLE {table} ({fixed}{cells})"
+    def put_sql(self, rows: str) -> str:
+        """INSERT of rows as `versions` shows them."""
+        digits = ", ".join(["''", *self.states])
+        packed = f"nullif(concat({digits}), '{'0' * len(self.columns)}')"
+        names = ", ".join([*FIXED, *self.cells])
+        return f"INSERT INTO {self.stored} SELECT {names}, {packed} FROM ({rows})"
 
+    @property
+    def _unpacked_sql(self) -> str:
+        """SELECT of what is stored, with everything in its own column."""
+        place = f"coalesce(place, {_POSTGRESQL_PLACE}) AS place"
+        fixed = [place if name == "place" else name for name in FIXED]
+        states = [
+            f"CASE WHEN {STATES} IS NULL THEN 0 ELSE ascii({STATES}[{i}]) - 48 END::UTINYINT AS {state}"
+            for i, state in enumerate(self.states, 1)
+        ]
+        return f"SELECT {', '.join([*fixed, *self.cells, *states])} FROM {self.stored}"
+
+
+STATES = "states"
+"""The stored column with a digit for each column, a `CellState`; NULL where each is a value."""
+
+_POSTGRESQL_PLACE = "format('{:X}/{:X}', p0 >> 32, p0 & 4294967295)"
+"""A place that is not stored: the position's own number, as PostgreSQL writes it."""
 
 FIXED = {
     "seq": "BIGINT",  # the order of arrival
@@ -113,7 +146,7 @@ FIXED = {
     "stamp": "BIGINT",  # the record's own time in milliseconds
     "committed": "TIMESTAMP",  # committed at, by the owner's clock
     "tx": "VARCHAR",
-    "place": "VARCHAR",  # of the log, for people
+    "place": "VARCHAR",  # of the log, for people; stored as NULL where PostgreSQL's position says it
     "seen": "TIMESTAMP",  # when it was read, by the auditor's clock
 }
 """The columns of every version, before its cells."""

@@ -32,7 +32,7 @@ class Versions:
         stamps: The record's own time in milliseconds.
         committed: Microseconds since 1970, by the owner's clock.
         transactions: Its transaction; empty where unknown.
-        places: Its position in the log, for people.
+        places: Its position in the log, for people; NULL where PostgreSQL's position says it.
         cells: By column that is kept: its texts, and a `CellState` each.
         last: By partition, the number of its last record among those that were decoded; some of them may be no changes.
     """

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cells import Cells, Column, lacking
 from auditor.feeds.bulk.cursor import Cursor, IrregularError
-from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, texts, whole
+from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, spread, texts, whole
 from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, transactions
 from auditor.feeds.debezium.envelope import MYSQL
 from reconcilers.streams.table import CellState, Kind
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditor.feeds.bulk.columns import RecordColumns
-    from auditor.feeds.bulk.cursor import Buffer, Flags
+    from auditor.feeds.bulk.cursor import Buffer, Flags, Integers
     from auditor.feeds.bulk.pieces import Piece
     from auditor.feeds.bulk.walk import Walk
     from auditor.feeds.rows import StructReader
@@ -163,7 +164,7 @@ class _Batch:
             self._stamps[self._is_change],
             commit_times(source),
             transactions(envelope, source, plan.connector, count),
-            found.texts,
+            found.texts if found.texts is not None else _places(found.parts[0], is_backfill),
             cells,
             {int(part): int(np.flatnonzero(self._parts == part)[-1]) for part in np.unique(self._parts)},
         )
@@ -211,6 +212,13 @@ class _Batch:
         """Rows before changes; nothing of them is kept, but what cannot be read makes a record poison."""
         if isinstance(before, Optional) and not isinstance(before.inner, Nothing):
             self._plan.row_cells(before.inner, may_be_null[before.valid], ())
+
+
+def _places(numbers: Integers, is_backfill: Flags) -> pa.StringArray:
+    """Places of changes that are not said by the position that is kept: that of a backfill is not its own."""
+    if not is_backfill.any():
+        return pa.nulls(len(numbers), pa.string())
+    return spread(digits.position_texts(numbers[is_backfill]), is_backfill)
 
 
 def _irregular() -> Any:

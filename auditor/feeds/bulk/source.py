@@ -30,13 +30,13 @@ class Positions:
         streams: What positions are comparable within.
         stream: Which of them each change belongs to.
         parts: Three numbers a change, compared from the left.
-        texts: For people.
+        texts: For people; None where the first number says it all, as PostgreSQL's does.
     """
 
     streams: tuple[str, ...]
     stream: Integers
     parts: tuple[Integers, Integers, Integers]
-    texts: pa.StringArray
+    texts: pa.StringArray | None
 
 
 def positions(source: Struct, connector: str) -> Positions:
@@ -75,7 +75,7 @@ def _postgresql(source: Struct, name: str) -> Positions:
         if not pc.all(matches).as_py():
             raise IrregularError
     zeros = np.zeros(len(lsn), np.int64)
-    return Positions((f"postgresql/{name}",), zeros, (lsn, zeros, zeros), digits.position_texts(lsn))
+    return Positions((f"postgresql/{name}",), zeros, (lsn, zeros, zeros), None)
 
 
 def _mysql(source: Struct, connector: str, name: str) -> Positions:

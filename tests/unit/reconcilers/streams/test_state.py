@@ -16,7 +16,7 @@ from contracts.errors import FeedError, WorkspaceError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack, Place, Position
 from reconcilers.streams import state as state_module
 from reconcilers.streams.intake import Intake
-from reconcilers.streams.state import DeadLetter, FeedState, Offset, Pass, Step
+from reconcilers.streams.state import SCHEMA_VERSION, DeadLetter, FeedState, Offset, Pass, Step
 from reconcilers.streams.table import CellState, Kind
 
 if TYPE_CHECKING:
@@ -67,6 +67,22 @@ def test_a_batch_is_applied_only_onto_the_offset_that_it_was_read_from() -> None
             state.apply(step(state, 0, change(0, WRITE, "1", 10, status="twice")))
         assert state.offsets()[TOPIC, 0].following == 1
         assert rows(state) == {"1": [Kind.WRITE, "new", CellState.VALUE]}
+
+
+def test_a_place_that_is_not_stored_is_shown_all_the_same() -> None:
+    """What a position says takes no room; a snapshot's position is not its rows' own, so its text is kept."""
+    with begun(FeedState(None), "status") as state:
+        told = [
+            replace(change(number, kind, str(number), 0), position=Position("postgresql shop", (lsn,), None, text))
+            for number, (kind, lsn, text) in enumerate(
+                [(BACKFILL, 159 << 32 | 1, "9F/1"), (WRITE, 159 << 32 | 2, "9F/2")]
+            )
+        ]
+        state.apply(step(state, 0, *told))
+        table = state.tables[TOPIC]
+        for name, expected in ((table.stored, ["9F/1", None]), (table.versions, ["9F/1", "9F/2"])):
+            found = state.cursor().execute(f"SELECT place FROM {name} ORDER BY seq").fetchall()
+            assert [place for (place,) in found] == expected
 
 
 def test_what_a_file_holds_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
@@ -174,7 +190,7 @@ def test_a_state_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path)
     FeedState(path).close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE state SET schema_version = 99")
-    with pytest.raises(WorkspaceError, match="it has version 99, this program knows 2"):
+    with pytest.raises(WorkspaceError, match=f"it has version 99, this program knows {SCHEMA_VERSION}"):
         FeedState(path)
 
 

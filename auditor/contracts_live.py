@@ -140,13 +140,14 @@ def _check_replica(
     if isinstance(shape, Problem):
         yield shape
         return
-    keys, fields = (tuple(_held(contract, mapped) for mapped in maps) for maps in (replica.key, replica.fields))
+    keys, fields = (tuple(held_by(contract, mapped) for mapped in maps) for maps in (replica.key, replica.fields))
     side = _Side(who, shape, facts(reference.connection), keys, fields, replica.place, replica)
     yield from _check_side(side)
     yield from _selected_exist(side)
 
 
-def _held(contract: Contract, mapped: FieldMap) -> Held:
+def held_by(contract: Contract, mapped: FieldMap) -> Held:
+    """A contract field as a replica is to hold it."""
     declared = contract.fields[mapped.field].type
     tolerant = mapped.equality.within is not None
     if not tolerant:  # a copy that holds a digest or a mask holds text

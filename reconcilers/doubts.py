@@ -81,6 +81,18 @@ def doubts(
     return Doubts(absence, keys, _flaws(owner, own), _flaws(copy, paths))
 
 
+def untold_remarks(who: str, side: Opened) -> list[str]:
+    """Which fields a feed does not tell of all rows: a sentence each, for whoever wonders why so much is undecided."""
+    if not isinstance(side.snapshot, PartlyKnown):
+        return []
+    told = []
+    for path, untold in side.snapshot.untold(side.wanted).items():
+        rows = "any row" if untold.rows == untold.among else f"{untold.rows:,} of {untold.among:,} rows"
+        why = untold.why or "no change that is remembered has told it"
+        told.append(f"{who}: its feed does not tell {path} of {rows} ({why}): differences in it are undecided")
+    return told
+
+
 def _key_in_doubt(first: str) -> str:
     return f"{KEY_IN_DOUBT}; the first such record is {first}" if first else KEY_IN_DOUBT
 

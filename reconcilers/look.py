@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, InterruptedReadError, StoreError
 from reconcilers import row_keys
+from reconcilers.doubts import untold_remarks
 from reconcilers.hidden_nans import unmask_nans
 from reconcilers.marks import copies_mark
 from reconcilers.opened import open_side
@@ -401,6 +402,10 @@ class Looker:
                 copy = task.copies[replica.name].scanned()
                 seen.frequent = frequent_texts(self._cursor, copy.table, copy.projection)
             result.replicas[replica.name] = seen
+        if task.keys is None:
+            sides = [("the owner", whole.opened)]
+            sides += [(name, one.scanned().opened) for name, one in task.copies.items() if one.error is None]
+            result.remarks += [remark for who, opened in sides for remark in untold_remarks(who, opened)]
         result.rewritten = whole.opened.incomplete()
         result.notes += [result.rewritten] if result.rewritten else []
         return result

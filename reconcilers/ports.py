@@ -217,6 +217,21 @@ class Snapshot(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A column of which some rows do not tell the value.
+
+    Attributes:
+        rows: How many.
+        among: How many rows there are.
+        why: In words, or empty where nobody knows.
+    """
+
+    rows: int
+    among: int
+    why: str
+
+
 @runtime_checkable
 class PartlyKnown(Protocol):
     """What a snapshot offers besides whose dataset is known by what was told of it, and by nothing else."""
@@ -235,6 +250,10 @@ class PartlyKnown(Protocol):
 
     def doubt(self) -> str:
         """The place of the first record that leaves one of these keys in doubt, and why; never a value."""
+        ...
+
+    def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
+        """Of how many rows it is not known what they hold, by path; paths that are told of every row are left out."""
         ...
 
 

@@ -17,8 +17,9 @@ from contracts.errors import ContractError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditor.settings import Settings
+    from auditor.wiring import Wiring
     from contracts.catalog import Catalog
+    from contracts.contract import Contract
     from contracts.errors import Problem
 
 app = typer.Typer(add_completion=False, help="Check, infer, compare and list contracts.")
@@ -47,27 +48,39 @@ def check(
         problems = list(error.problems)
         live = False
     if live:
-        problems += _live(wiring.settings, catalog)
+        problems += _live(wiring, catalog)
     with invocation.result() as stream:
         stream.write(_checked_json(problems, count) if form == JSON else _checked_text(problems, count))
     return 2 if any(problem.severity == "error" for problem in problems) else 0
 
 
-def _live(settings: Settings, catalog: Catalog) -> list[Problem]:
+def _live(wiring: Wiring, catalog: Catalog) -> list[Problem]:
     from auditor.contracts_live import Facts, check_live
-    from auditor.wiring import Wiring
+
+    settings = wiring.settings
 
     def facts(connection: str) -> Facts:
         written = settings.connections[connection]
         return Facts("timezone" in written.model_fields_set, keeps_keys=written.url.dialect != "file")
 
     contracts = tuple(catalog.contracts.values())
-    found = check_live(contracts, Wiring(settings).reader, facts)
-    if settings.feeds:
-        from auditor.feeds.examination import topic_problems
+    found = check_live(contracts, wiring.reader, facts)
+    return found + _live_feeds(wiring, contracts) if settings.feeds else found
 
-        found += topic_problems(settings, contracts)
-    return found
+
+def _live_feeds(wiring: Wiring, contracts: Sequence[Contract]) -> list[Problem]:
+    from auditor.contracts_records import record_problems
+    from auditor.feeds.examination import topic_problems
+    from auditor.feeds.samples import Sample, samples
+
+    def sample(feed: str, topics: Sequence[str]) -> dict[str, Sample]:
+        wanted = wiring.feeds.wanted_of(feed)
+        return samples(wiring.settings, feed, {topic: wanted[topic].columns for topic in topics})
+
+    there: dict[str, Sequence[str]] = {}
+    found = list(topic_problems(wiring.settings, contracts, there))
+    with wiring.workspace(few=True) as workspace:
+        return found + list(record_problems(contracts, there, sample, workspace))
 
 
 def _checked_text(problems: Sequence[Problem], count: int) -> str:

@@ -43,12 +43,20 @@ def examine_feeds(settings: Settings, contracts: Sequence[Contract]) -> Iterator
         yield from _appliers(settings, name, contracts)
 
 
-def topic_problems(settings: Settings, contracts: Sequence[Contract]) -> Iterator[Problem]:
-    """Contracts whose topic is not there, and topics beside theirs that no contract names."""
+def topic_problems(
+    settings: Settings, contracts: Sequence[Contract], known: dict[str, Sequence[str]]
+) -> Iterator[Problem]:
+    """Contracts whose topic is not there, and topics beside theirs that no contract names.
+
+    Args:
+        settings: The settings.
+        contracts: Every one.
+        known: The topics of each feed that answers are put here.
+    """
     for name in sorted({feed for feed, _, _ in _named(contracts)} & settings.feeds.keys()):
         named = {topic: place for feed, topic, place in _named(contracts) if feed == name}
         try:
-            there = topics_of(settings, name)
+            there = known[name] = topics_of(settings, name)
         except AuditorError as error:
             yield Problem(min(named.values()), f"feed {name}: {error.message}")
             continue

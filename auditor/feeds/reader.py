@@ -10,7 +10,7 @@ from auditor.readers.arrow_rows import StreamingSnapshot
 from auditor.readers.key_filter import rows_with_keys
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
-from reconcilers.ports import VERSION_COLUMNS, Column, Keys, RawColumn, RawRelation, Shape, Wanted
+from reconcilers.ports import VERSION_COLUMNS, Column, Keys, RawColumn, RawRelation, Shape, Untold, Wanted
 from reconcilers.streams.fold import versions_sql
 from reconcilers.streams.state import quoted
 from reconcilers.streams.table import CellState, Kind
@@ -213,6 +213,17 @@ class FeedSnapshot(StreamingSnapshot):
         """See `reconcilers.ports.PartlyKnown`."""
         doubted = f"id IN (SELECT id FROM {self._table.head} WHERE kind = {int(Kind.DOUBT)})"
         return self._following.state.first_dead_letter(self._table.topic, doubted)
+
+    def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
+        """See `reconcilers.ports.PartlyKnown`."""
+        paths = list(dict.fromkeys(thing.path for thing in wanted))
+        counts = ", ".join(f"count(*) FILTER (s{self._place(path)} IN {_UNKNOWN})" for path in paths)
+        sql = f"SELECT count(*), {counts} FROM {self._table.head} WHERE {_LIVE}"
+        among, *rows = self._following.cursor().execute(sql).fetchall()[0]
+        notes = self._following.state.notes(self._table.topic)
+        return {
+            path: Untold(count, among, notes.get(path, "")) for path, count in zip(paths, rows, strict=True) if count
+        }
 
     def incomplete(self) -> str:
         """See `reconcilers.ports.Snapshot.incomplete`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ TAIL_OFFSETS = 5
 
 
 def records_between(
-    source: RecordSource, starts: Mapping[Partition, int], ends: Mapping[Partition, int]
+    source: RecordSource, starts: Mapping[Partition, int], ends: Mapping[Partition, int], *, until: float = math.inf
 ) -> Iterator[Sequence[Record]]:
     """The records of some partitions from one offset up to another, in batches.
 
@@ -31,28 +32,29 @@ def records_between(
         source: Reads them, and perhaps others: their records are left out.
         starts: Where to begin, by partition.
         ends: Where to stop; whatever comes after is left out.
+        until: On the monotonic clock: when to stop with whatever came.
 
     Raises:
         FeedError: They do not come.
     """
     for partition in source.partitions():
         source.seek(partition, starts.get(partition, source.end([partition])[partition]))
-    before, until = dict(starts), time.monotonic() + TAIL_SECONDS
-    while any(source.position(one) < ends[one] for one in starts):
-        if time.monotonic() > until:
+    before, stalled = dict(starts), time.monotonic() + TAIL_SECONDS
+    while time.monotonic() < until and any(source.position(one) < ends[one] for one in starts):
+        if time.monotonic() > stalled:
             behind = min(one for one in starts if source.position(one) < ends[one])
             raise FeedError(
                 f"reading {behind[0]}/{behind[1]}: nothing came for {TAIL_SECONDS:.0f} s, though it has records up to "
                 f"{ends[behind]}",
                 hint="look at the broker",
             )
-        records = source.poll(min(POLL_SECONDS, seconds_left(until)))
+        records = source.poll(min(POLL_SECONDS, seconds_left(min(stalled, until))))
         chosen = [one for one in records if one.offset < ends.get((one.topic, one.partition), 0)]
         if chosen:
             yield chosen
         positions = {one: source.position(one) for one in starts}
         if positions != before:
-            before, until = positions, time.monotonic() + TAIL_SECONDS
+            before, stalled = positions, time.monotonic() + TAIL_SECONDS
 
 
 def last_records(source: RecordSource, partitions: Sequence[Partition]) -> dict[Partition, Record]:

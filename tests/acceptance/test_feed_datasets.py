@@ -268,6 +268,26 @@ def test_what_a_connector_cannot_carry_is_undecided_and_says_why(
     assert any(says in one["evidence"]["note"] for one in outcome.json["findings"])
 
 
+def test_what_a_feed_does_not_tell_of_its_rows_is_remarked_with_column_count_and_reason(world: World) -> None:
+    """A thousand undecided keys have one reason, and it is said once."""
+    lines = [
+        record("t", key, {"id": key, "paid_at": 1_769_860_800_000 if key < 3 else None, "note": "n"})
+        for key in range(1, 4)
+    ]
+    world.settle("pg-crash-dups-json", "app.dup", records=lines)
+    fields = "  id: {type: int}\n  paid_at: {type: timestamp}\n  note: {type: text}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    noon = "2026-01-31T12:00:00Z"
+    world.copy([["id", "paid_at", "note"], ["1", noon, "n"], ["2", noon, "n"], ["3", "", "n"]])
+    outcome = world.reconcile()
+    assert outcome.code == 2
+    (remark,) = outcome.json["entities"][0]["owner"]["coverage"]["remarks"]
+    assert remark == (
+        "the owner: its feed does not tell paid_at of 2 of 3 rows (unreadable: JSON without a schema does not tell its "
+        "type (see `schemaless` in the settings)): differences in it are undecided"
+    )
+
+
 def test_the_entity_command_shows_what_happened_to_a_key(world: World) -> None:
     """Who is on the phone sees the owner's latest changes, each once, however often the connector sent it."""
     world.copy(world.settle("pg-crash-dups-json", "app.dup"))
@@ -281,18 +301,7 @@ def test_the_entity_command_shows_what_happened_to_a_key(world: World) -> None:
 
 def test_what_a_change_does_not_tell_is_not_shown_as_null(world: World) -> None:
     """Without a schema and without hints a time has no unit: the change is shown, and that its value is not known."""
-    record = {"op": "c", "after": {"id": 1, "paid_at": 1_769_860_800_000}, "before": None,
-              "source": {"connector": "postgresql", "name": "s", "lsn": 7, "ts_ms": 1}}  # fmt: skip
-    texts = [base64.b64encode(json.dumps(part).encode()).decode() for part in ({"id": 1}, record)]
-    line = {
-        "topic": "t",
-        "partition": 0,
-        "offset": 0,
-        "timestamp": 1,
-        "key": texts[0],
-        "value": texts[1],
-        "headers": [],
-    }
+    line = record("t", 1, {"id": 1, "paid_at": 1_769_860_800_000})
     world.settle("pg-crash-dups-json", "app.dup", records=[line])
     contract = CONTRACT.format(topic="t", key="id", fields="  id: {type: int}\n  paid_at: {type: timestamp}")
     (world.directory / "contracts" / "thing.yaml").write_text(contract)
@@ -308,3 +317,14 @@ def test_the_entity_command_decides_nothing_that_the_feed_does_not_tell(world: W
     outcome = world.audit("entity", "thing", "3", "--format", "json")
     (replica,) = outcome.json["replicas"]
     assert (outcome.code, replica["state"]) == (2, "undecided"), outcome.out
+
+
+def record(topic: str, key: int, row: dict[str, Any]) -> dict[str, Any]:
+    """An insert, as plain JSON."""
+    value = {"op": "c", "after": row, "before": None, "source": {"connector": "postgresql", "name": "s", "lsn": 7 + key,
+             "ts_ms": 1}}  # fmt: skip
+    texts = [base64.b64encode(json.dumps(part).encode()).decode() for part in ({"id": key}, value)]
+    return {
+        "topic": topic, "partition": 0, "offset": key - 1, "timestamp": 1, "key": texts[0], "value": texts[1],
+        "headers": [],
+    }  # fmt: skip

@@ -141,6 +141,7 @@ class Follower:
         Raises:
             FeedError: The feed cannot be read or understood.
         """
+        self.begin_new()
         ends = dict(self.source.end(list(self._offsets)))
         while any(self.source.position(one) < ends[one] for one in self._offsets if one in ends):
             check()
@@ -152,6 +153,15 @@ class Follower:
             if topic in self.state.tables:
                 self.state.note(topic, notes)
         return ends
+
+    def begin_new(self) -> None:
+        """Begin with the partitions that have come since, at their first records: a recording that grows has such."""
+        fresh = [one for one in self.source.partitions() if one not in self._offsets]
+        if not fresh:
+            return
+        offsets = {one: Offset(first, first) for one, first in self.source.beginning(fresh).items()}
+        self.state.begin(offsets)
+        self._offsets |= offsets
 
     def step(self, seconds: float) -> int:
         """Take the records that come within the time, and keep what they tell; returns how many there were.

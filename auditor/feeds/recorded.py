@@ -3,6 +3,9 @@
 The file is read once to check every line and to learn where each partition stands in it; only a place every few
 hundred records is kept.  After that, records are read on from wherever the partitions that are behind stand.  Nothing
 is held in memory but the records of one poll.
+
+A file that grows is a topic that grows: whole lines at its end are new records, whenever somebody asks how far it goes.
+One that becomes shorter, or that another file takes the place of, is not what was read any more, and an error.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class _Track:
         places: Where the lines of those begin, in bytes.
         records: How many it has.
         position: The next offset to read.
+        line: The number of its last record's line.
     """
 
     beginning: int
@@ -55,14 +59,15 @@ class _Track:
     places: list[int] = field(default_factory=list)
     records: int = 0
     position: int = 0
+    line: int = 0
 
-    def add(self, offset: int, place: int) -> None:
+    def add(self, offset: int, place: int, line: int) -> None:
         """Learn of the next record."""
         if self.records % MARK_EVERY_RECORDS == 0:
             self.offsets.append(offset)
             self.places.append(place)
         self.records += 1
-        self.end = offset + 1
+        self.end, self.line = offset + 1, line
 
     def place_before(self, offset: int) -> int:
         """A place in the file from which this offset, or the one that follows where it is missing, is still to come."""
@@ -73,7 +78,7 @@ class RecordedSource:
     """The records of some topics in a file.
 
     Offsets may have holes, as those of compacted topics have; a partition's lines stand in order of offset, mixed with
-    others in any way.  What is in the file when it is opened is all there is: it has an end.
+    others in any way.
 
     Args:
         name: Of the feed, for messages.
@@ -88,8 +93,13 @@ class RecordedSource:
         self._name = name
         self._path = path
         self._file = self._open()
+        self._topics = None if topics is None else frozenset(topics)
+        self._tracks: dict[Partition, _Track] = {}
+        self._known = self._lines_known = 0
+        self._last = b""
+        """The last known line: where another stands in its place, the file was written anew."""
         try:
-            self._tracks = self._learn(None if topics is None else frozenset(topics))
+            self._learn()
         except BaseException:
             self._file.close()
             raise
@@ -102,7 +112,8 @@ class RecordedSource:
         self.close()
 
     def partitions(self) -> Sequence[Partition]:
-        """The partitions in the file, ordered."""
+        """The partitions in the file, ordered; new ones may have come."""
+        self._learn_more()
         return sorted(self._tracks)
 
     def beginning(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -110,7 +121,12 @@ class RecordedSource:
         return {partition: self._track(partition).beginning for partition in partitions}
 
     def end(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """The offset after the last of each."""
+        """The offset after the last of each, as it is now.
+
+        Raises:
+            FeedError: The file is not the one any more that was read, or a new line is no record.
+        """
+        self._learn_more()
         return {partition: self._track(partition).end for partition in partitions}
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -129,7 +145,7 @@ class RecordedSource:
 
         Raises:
             RetentionGapError: An offset to read is before the first, or after the end.
-            FeedError: The file changed since it was opened.
+            FeedError: What was read of the file has changed since.
         """
         self._require_in_range()
         if all(track.position == track.end for track in self._tracks.values()):
@@ -155,41 +171,67 @@ class RecordedSource:
                 hint=f"set `path` of the feed {self._name} to a file of records, one JSON object a line",
             ) from error
 
-    def _learn(self, topics: frozenset[str] | None) -> dict[Partition, _Track]:
+    def _learn(self) -> None:
         """One pass over the file: check every line, and remember where partitions stand in it."""
-        tracks: dict[Partition, _Track] = {}
-        seen: set[str] = set()
-        lines: dict[Partition, int] = {}
         for number, place, line in self._lines():
-            record = self._record(line, number)
-            seen.add(record.topic)
-            partition = record.topic, record.partition
-            track = tracks.get(partition)
-            if track is None:
-                track = tracks[partition] = _Track(record.offset, record.offset, position=record.offset)
-            elif record.offset < track.end:
-                raise self._wrong(
-                    number,
-                    f"offset {record.offset} of {partition_text(partition)} stands after offset {track.end - 1} "
-                    f"(line {lines[partition]}); expected a partition's records in order of offset, each once",
-                )
-            track.add(record.offset, place)
-            lines[partition] = number
-        if topics is None:
-            return tracks
-        self._require_topics(topics, seen)
-        return {partition: track for partition, track in tracks.items() if partition[0] in topics}
+            self._add(self._record(line, number), number, place)
+        if self._topics is not None:
+            self._require_topics(self._topics, {topic for topic, _ in self._tracks})
+            self._tracks = {one: track for one, track in self._tracks.items() if one[0] in self._topics}
 
-    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Every line that is not blank: its number, where it begins, and its bytes."""
-        place = number = 0
+    def _learn_more(self) -> None:
+        """Learn of the whole lines that have come to stand at the end; the beginning of one is left until it is whole.
+
+        Raises:
+            FeedError: The file is not the one any more that was read, or a line is no record.
+        """
+        status = os.fstat(self._file.fileno())
+        if status.st_size < self._known or not self._is_there(status):
+            raise self._changed()
+        if status.st_size == self._known:
+            return
+        self._file.seek(self._known - len(self._last))
+        if self._file.read(len(self._last)) != self._last:
+            raise self._changed()
+        for number, place, line in self._lines(whole=True):
+            record = self._record(line, number)
+            if self._topics is None or record.topic in self._topics:
+                self._add(record, number, place)
+
+    def _is_there(self, status: os.stat_result) -> bool:
+        """Whether the path still leads to the file that is open."""
+        try:
+            return os.path.samestat(self._path.stat(), status)
+        except OSError:
+            return False
+
+    def _add(self, record: Record, number: int, place: int) -> None:
+        partition = record.topic, record.partition
+        track = self._tracks.get(partition)
+        if track is None:
+            track = self._tracks[partition] = _Track(record.offset, record.offset, position=record.offset)
+        elif record.offset < track.end:
+            raise self._wrong(
+                number,
+                f"offset {record.offset} of {partition_text(partition)} stands after offset {track.end - 1} "
+                f"(line {track.line}); expected a partition's records in order of offset, each once",
+            )
+        track.add(record.offset, place, number)
+
+    def _lines(self, *, whole: bool = False) -> Iterator[tuple[int, int, bytes]]:
+        """Every further line that is not blank: its number, where it begins, and its bytes; see `_learn_more`."""
+        place, number = self._known, self._lines_known
+        self._file.seek(place)
         while line := self._file.readline(LINE_MAX_BYTES + 1):
+            if whole and not line.endswith(b"\n") and len(line) <= LINE_MAX_BYTES:
+                return
             number += 1
             if len(line) > LINE_MAX_BYTES:
                 raise self._wrong(number, f"the line is longer than {LINE_MAX_BYTES} bytes")
             if line.strip():
                 yield number, place, line
             place += len(line)
+            self._known, self._lines_known, self._last = place, number, line
 
     def _record(self, line: bytes, number: int) -> Record:
         try:
@@ -236,7 +278,7 @@ class RecordedSource:
             )
         found: list[Record] = []
         self._file.seek(self._place)
-        while len(found) < POLL_MAX_RECORDS and (line := self._file.readline()):
+        while len(found) < POLL_MAX_RECORDS and self._place < self._known and (line := self._file.readline()):
             self._place += len(line)
             if line.strip():
                 self._take(line, found)
@@ -258,5 +300,5 @@ class RecordedSource:
         size = os.fstat(self._file.fileno()).st_size
         return FeedError(
             f"reading the recorded feed {self._name}: {self._path} (now {size} bytes) changed while it was read",
-            hint="read it again when nobody writes to it; a recording is written once",
+            hint="read it again; a recording may grow at its end, and what is in it stays as it is",
         )

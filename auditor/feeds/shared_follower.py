@@ -86,6 +86,9 @@ class SharedFollower(Follower):
         self.begin(check)
         return super().catch_up(check)
 
+    def begin_new(self) -> None:
+        """See `Follower.begin_new`; the group gives us what is ours."""
+
     def step(self, seconds: float) -> int:
         """See `Follower.step`; what is ours may be something else afterwards."""
         try:

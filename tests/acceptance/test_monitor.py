@@ -444,6 +444,38 @@ def test_a_monitor_goes_on_until_it_is_told_to_stop(
     assert "audit_up 1\n" in figures
 
 
+def test_a_recording_that_grows_is_followed_as_a_topic_is(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Whoever appends records, in a new partition too, is heard by a monitor that goes on; its lag is told."""
+    world.save()
+    process = audit_process("monitor", "--format", "json")
+    assert process.stdout is not None
+    events = (json.loads(line) for line in process.stdout)
+    assert next(event for event in events if event["event"] == "progress")["records"] == {"mirror": 20, "shop": 20}
+    world.put(3, "paid", 30, copy=False)
+    world.put(4, "paid", 40, mirror=False)
+    world.owner.records[-1] |= {"partition": 1, "offset": 0}
+    with contextlib.closing(sqlite3.connect(world.directory / "orders.db")) as db, db:
+        db.execute("UPDATE orders SET status = 'paid' WHERE id IN (3, 4)")
+    with contextlib.closing(sqlite3.connect(world.directory / "copy.db")) as db, db:
+        db.execute("UPDATE orders SET status = 'paid' WHERE id = 4")
+    for name, feed in (("mirror", world.mirror), ("shop", world.owner)):
+        with (world.directory / f"{name}.jsonl").open("a") as file:
+            file.write("".join(f"{json.dumps(record)}\n" for record in feed.records[20:]))
+    found: set[tuple[str, str, str]] = set()
+    while len(found) < 2:
+        event = next(events)
+        if event["event"] == "finding":
+            found.add((event["finding"]["replica"], event["finding"]["key"]["id"], event["finding"]["verdict"]))
+        if event["event"] == "progress" and event["records"]["shop"] == 22:
+            assert event["lag"]["shop/shop.orders/1"] == 0
+    assert found == {("copy", "3", "persistent"), ("mirror", "4", "persistent")}
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 def test_a_monitor_that_is_killed_again_and_again_finds_what_an_undisturbed_one_finds(
     world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
 ) -> None:

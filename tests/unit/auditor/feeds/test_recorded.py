@@ -126,3 +126,47 @@ def test_a_file_that_changes_while_it_is_read_is_told(path: Path) -> None:
         path.write_text("{}\n" * 200)
         with pytest.raises(FeedError, match="changed while it was read"):
             source.poll(0)
+
+
+def append(path: Path, *records: Record, end: str = "") -> None:
+    with path.open("a") as file:
+        file.write("".join(map(record_line, records)) + end)
+
+
+def test_whole_lines_at_the_end_of_a_file_that_grows_are_new_records(path: Path) -> None:
+    """As of a topic: known partitions go on, new ones begin, and what is half written is not there yet."""
+    with RecordedSource("replay", written(path, [record("t", 0, 0), record("other", 0, 0)]), ["t"]) as source:
+        assert read_all(source) == [record("t", 0, 0)]
+        half = record_line(record("t", 0, 2))
+        append(path, record("t", 0, 1), record("other", 0, 1), record("t", 1, 7), end=half[:20])
+        assert source.partitions() == [("t", 0), ("t", 1)]
+        assert source.end([("t", 0), ("t", 1)]) == {("t", 0): 2, ("t", 1): 8}
+        assert read_all(source) == [record("t", 0, 1), record("t", 1, 7)]
+        append(path, end=half[20:])
+        assert source.end([("t", 0)]) == {("t", 0): 3}
+        assert read_all(source) == [record("t", 0, 2)]
+
+
+def test_a_new_line_that_is_no_record_is_told_each_time_and_takes_nothing_from_those_before(path: Path) -> None:
+    with RecordedSource("replay", written(path, [record("t", 0, 0)])) as source:
+        append(path, record("t", 0, 1), end="nonsense\n")
+        for _ in range(2):
+            with pytest.raises(FeedError, match=f"{path}:3: the line is no JSON"):
+                source.end([("t", 0)])
+        assert [source.poll(0), source.position(("t", 0))] == [[record("t", 0, 0), record("t", 0, 1)], 2]
+
+
+@pytest.mark.parametrize("how", ["shorter", "replaced", "gone", "written anew"])
+def test_a_file_that_is_not_the_one_that_was_read_is_told(path: Path, how: str) -> None:
+    there = [record("t", 0, 0), record("t", 0, 1)]
+    with RecordedSource("replay", written(path, there)) as source:
+        if how == "shorter":
+            path.write_text(record_line(there[0]))
+        elif how == "gone":
+            path.unlink()
+        elif how == "written anew":
+            path.write_text("".join(map(record_line, [record("t", 0, 5), record("t", 0, 6), record("t", 0, 7)])))
+        else:
+            written(path.with_name("new"), [*there, record("t", 0, 2)]).replace(path)
+        with pytest.raises(FeedError, match="changed while it was read"):
+            source.end([("t", 0)])

@@ -8,6 +8,9 @@ full-width forms, or blanks and then one of them) therefore gets an apostrophe i
 with an apostrophe, so that reading back is certain: drop one leading apostrophe.  Plain numbers such as `-12.50` stay
 as they are: they are no formulas, and amounts must stay amounts.
 
+What the run did not compare has lines of its own, after the findings: without a `finding_id`, with the verdict
+`not_compared`, the entity, the replica (empty: its owner, or all of it), and why in `note`.
+
 Control characters, which act on a terminal that shows the file, are written as escapes (`\x1b`), and each backslash of
 such a cell twice; the line's `note` then says `escaped`.  Tabs and line ends stay: quotes hold them.
 """
@@ -18,6 +21,8 @@ import io
 import json
 import re
 from typing import TYPE_CHECKING, TextIO
+
+from auditor.reports import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +54,9 @@ COLUMNS = (
 ESCAPED = "escaped"
 """In the note of a line in which a value has control characters."""
 
+NOT_COMPARED = "not_compared"
+"""The verdict in lines about what was not compared: no finding has it."""
+
 _PLAIN = re.compile(r"\w(?:[\w .:-]*\w)?")  # most cells: neither a formula nor in need of quotes
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _FORMULA = re.compile(r"['\t\r\n]|\s*[=+\-@＝＋－＠]")  # spreadsheets take the full-width forms too
@@ -68,6 +76,7 @@ def write(run: RunDocument, findings: Iterable[FindingDocument], file: TextIO, *
             file.writelines(lines)
             lines.clear()
     file.writelines(lines)
+    file.writelines(_uncompared(run))
 
 
 def render(document: ReportDocument, *, limit: int | None = None) -> str:
@@ -75,6 +84,15 @@ def render(document: ReportDocument, *, limit: int | None = None) -> str:
     file = io.StringIO(newline="")
     write(document, document["findings"], file, limit=limit)
     return file.getvalue()
+
+
+def _uncompared(run: RunDocument) -> list[str]:
+    """What the run says nothing of: else an empty file would look like copies that agree."""
+    lines = []
+    for entity, replica, why in words.uncompared(run):
+        told = {"run_id": run["run_id"], "entity": entity, "replica": replica, "verdict": NOT_COMPARED, "note": why}
+        lines.append(f"{_cells([told.get(column) for column in COLUMNS])}\r\n")
+    return lines
 
 
 def _lines(run_id: str, finding: FindingDocument) -> list[str]:

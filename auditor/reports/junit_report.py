@@ -5,6 +5,9 @@ holds drift and errs when it was not compared as a whole or stayed undecided, bu
 say so: a run that ends well has no failing test case, a run that does not has one at least.  A failure holds the
 findings, one block each.  Where a test case would both fail and err it fails, and tells both, since the schema allows
 one of them.
+
+Where a monitor had nothing to look at, the test case is skipped and says so, and so is the one of an entity that it
+does not follow: a test case that passes was compared.  What else was not in scope is a remark.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ LISTED = ("persistent", "suspect", "undecided")
 
 BLOCKS_BYTES_MAX = 1024 * 1024
 """Text of the findings of one test case that is held in memory."""
+
+_FAILING = ("failure", "error")
 
 _ATTRIBUTE = {'"': "&quot;"}
 
@@ -79,11 +84,13 @@ class _Case:
     findings: _Blocks = field(default_factory=_Blocks)
     lesser: _Blocks = field(default_factory=_Blocks)
     """Findings that are remarks."""
+    skipped: str = ""
+    """Why nothing was compared, though nothing is wrong."""
 
     @property
     def outcome(self) -> str:
-        """`failure`, `error`, or an empty string for a test case that passes."""
-        return "failure" if self.failure else "error" if self.errors else ""
+        """`failure`, `error`, `skipped`, or an empty string for a test case that passes."""
+        return "failure" if self.failure else "error" if self.errors else "skipped" if self.skipped else ""
 
 
 @dataclass(slots=True)
@@ -115,22 +122,30 @@ def render(document: ReportDocument, *, limit: int | None = None) -> str:
 
 
 def _suites(run: RunDocument) -> list[_Suite]:
-    suites = [_suite(entity, run["exit_reasons"]) for entity in run["entities"]]
+    suites = [_suite(entity, run) for entity in run["entities"]]
     trouble = list(run.get("errors", []))
-    failing = any(case.outcome for suite in suites for case in suite.cases)
+    failing = any(case.outcome in _FAILING for suite in suites for case in suite.cases)
     if run["exit_code"] and not failing and not trouble:
         told = [words.EXIT_REASONS.get(reason, reason) for reason in run["exit_reasons"]]
         trouble = told or ["the run did not finish"]
+    there = {suite.name for suite in suites}
+    suites += [
+        _Suite(one["entity"], [_Case(words.OWNER, skipped=f"not followed: {one['why']}")])
+        for one in run.get("not_followed", ())
+        if one["entity"] not in there
+    ]
     if trouble or not suites:
         suites.append(_Suite("audit", [_Case("everything in scope could be read", errors=trouble)]))
     return suites
 
 
-def _suite(entity: EntityReport, reasons: list[str]) -> _Suite:
-    owner = entity["owner"]
+def _suite(entity: EntityReport, run: RunDocument) -> _Suite:
+    owner, reasons = entity["owner"], run["exit_reasons"]
     cases = [_case(words.OWNER, owner, owner.get("coverage"), reasons)]
     if not owner["rows"] and "empty_owner" in reasons:
         cases[0].errors.append(words.EXIT_REASONS["empty_owner"])
+    if where := run.get("where"):
+        cases[0].remarks.append(f"only owner rows with {where} were looked at")
     cases += [_case(replica["replica"], replica, replica["coverage"], reasons) for replica in entity["replicas"]]
     return _Suite(entity["entity"], cases)
 
@@ -152,14 +167,19 @@ def _case(name: str, counts: VerdictCounts, coverage: CoverageDocument | None, r
         if counts[verdict]:  # type: ignore[literal-required]
             sentence = f"{words.number(counts[verdict])} {words.words(verdict)}"  # type: ignore[literal-required]
             case.remarks.append(f"{sentence}: {words.VERDICT_MEANINGS[verdict]}")
-    _cover(case, coverage, reasons)
+    _cover(case, counts, coverage, reasons)
     return case
 
 
-def _cover(case: _Case, coverage: CoverageDocument | None, reasons: list[str]) -> None:
+def _cover(case: _Case, counts: VerdictCounts, coverage: CoverageDocument | None, reasons: list[str]) -> None:
     if coverage is None:
         return
-    skipped = [f"not compared: {reason}" for reason in coverage["skipped"]]
+    skipped = [f"not compared: {reason}" for reason in coverage.get("notes") or coverage["skipped"]]
+    if words.was_idle(coverage) and words.nothing_found(counts):
+        case.skipped = words.scope(coverage)
+    elif scope := words.scope(coverage):
+        case.remarks.append(scope)
+    case.remarks += [*coverage.get("remarks", ()), *coverage.get("read_again", ())]
     if coverage["complete"] or not {"incomplete", "unreadable", "empty_owner"} & set(reasons):
         case.remarks += skipped
     else:
@@ -206,8 +226,8 @@ def _write_suite(run: RunDocument, suite: _Suite, file: TextIO) -> None:
     # One run compares everything at once: the time belongs to the run, the suites have none of their own.
     file.write(
         f'  <testsuite name="{_attribute(suite.name)}" tests="{len(suite.cases)}" '
-        f'failures="{suite.count("failure")}" errors="{suite.count("error")}" skipped="0" time="0" '
-        f'timestamp="{run["started_at"][:19]}">\n'
+        f'failures="{suite.count("failure")}" errors="{suite.count("error")}" skipped="{suite.count("skipped")}" '
+        f'time="0" timestamp="{run["started_at"][:19]}">\n'
     )
     for case in suite.cases:
         _write_case(suite, case, file)
@@ -216,18 +236,21 @@ def _write_suite(run: RunDocument, suite: _Suite, file: TextIO) -> None:
 
 def _write_case(suite: _Suite, case: _Case, file: TextIO) -> None:
     file.write(f'    <testcase classname="{_attribute(suite.name)}" name="{_attribute(case.name)}" time="0">\n')
-    if case.outcome:
+    if case.outcome == "skipped":
+        file.write(f'      <skipped message="{_attribute(case.skipped)}"/>\n')
+    elif case.outcome:
         message = _attribute("; ".join([part for part in (case.failure, *case.errors) if part]))
         kind = "drift" if case.failure else "trouble"
         file.write(f'      <{case.outcome} message="{message}" type="{kind}">')
         file.writelines(f"{_text(block)}\n" for block in case.errors)
         case.findings.hand_over(file)
         file.write(f"</{case.outcome}>\n")
-    if case.remarks or case.lesser.any or (case.findings.any and not case.outcome):
+    is_failing = case.outcome in _FAILING
+    if case.remarks or case.lesser.any or (case.findings.any and not is_failing):
         file.write("      <system-out>")
         file.writelines(f"{_text(block)}\n" for block in case.remarks)
         case.lesser.hand_over(file)
-        if not case.outcome:
+        if not is_failing:
             case.findings.hand_over(file)
         file.write("</system-out>\n")
     file.write("    </testcase>\n")

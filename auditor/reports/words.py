@@ -335,6 +335,55 @@ def _skipped(where: str, coverage: CoverageDocument, run: RunDocument) -> list[t
     return [(where, reason, incomplete) for reason in reasons or ["not compared as a whole"] * incomplete]
 
 
+def uncompared(run: RunDocument) -> list[tuple[str, str | None, str]]:
+    """What a run says nothing of: the entity, the replica (None: its owner, or all of it), and why.
+
+    For formats that hold findings alone: without it, what nobody looked at is not told from what agrees.
+    """
+    told: list[tuple[str, str | None, str]] = []
+    for entity in run["entities"]:
+        sides = [
+            (None, entity["owner"].get("coverage")),
+            *((one["replica"], one["coverage"]) for one in entity["replicas"]),
+        ]
+        for replica, covered in sides:
+            if covered is None:
+                continue
+            reasons = [reason for _, reason, _ in _skipped("", covered, run)]
+            reasons += [scope(covered)] if scope(covered) and (replica or not _is_followed(covered)) else []
+            told += [(entity["entity"], replica, reason) for reason in reasons]
+        if "where" in run:
+            told.append((entity["entity"], None, f"only owner rows with {run['where']} were looked at"))
+    there = {entity["entity"] for entity in run["entities"]}
+    told += [
+        (one["entity"], None, f"not followed: {one['why']}")
+        for one in run.get("not_followed", ())
+        if one["entity"] not in there
+    ]
+    return told
+
+
+def scope(covered: CoverageDocument) -> str:
+    """What was looked at, where that is not everything: a clause, or an empty string."""
+    if "incremental" in covered:
+        return "only what has changed since a clean run and one segment were looked at"
+    if not _is_followed(covered):
+        return ""
+    if was_idle(covered):
+        return IDLE.rstrip(".")
+    keys = counted(covered["followed"]["keys"], "key")
+    return f"only what change streams told of or was known to differ was looked at: {keys}"
+
+
+def _is_followed(covered: CoverageDocument) -> bool:
+    return "followed" in covered
+
+
+def was_idle(covered: CoverageDocument) -> bool:
+    """Whether a monitor had nothing to look at there, and could have."""
+    return covered["complete"] and "followed" in covered and not covered["followed"]["keys"]
+
+
 def coverage(told: CoverageDocument) -> str:
     """The coverage of one side in a word or two."""
     if not told["complete"]:
@@ -399,8 +448,19 @@ def beside(run: RunDocument) -> str:
         said.append(
             f"Of {listed(told)}, only what change streams told of or was known to differ was looked at: {keys}."
         )
+    if told and not is_idle(run) and (idle := _idle_replicas(run)):
+        said.append(f"Of {listed(idle)}, {IDLE}")
     said += [f"{one['entity']} was not followed: {one['why']}." for one in run.get("not_followed", ())]
     return " ".join(said)
+
+
+def _idle_replicas(run: RunDocument) -> list[str]:
+    """Those of which a monitor had nothing to look at, and of which nothing was found."""
+    return [f"{entity['entity']} → {one['replica']}" for entity, one in replicas(run) if _was_idle(one)]
+
+
+def _was_idle(replica: ReplicaDocument) -> bool:
+    return was_idle(replica["coverage"]) and nothing_found(replica)
 
 
 def _trouble(run: RunDocument) -> str:
@@ -434,6 +494,7 @@ def _consistent(run: RunDocument) -> str:
     if not every:
         return f"every owner of {entities} keeps its contract; there are no replicas."
     compared = counted(sum(replica["compared_rows"] for _, replica in every), "row")
+    every = [one for one in every if not _was_idle(one[1])]  # of those, nothing is known
     agree = "agrees" if len(every) == 1 else "agree"
     known = total(run, "persistent")  # with `--fail-on new`, drift that is not new does not fail a run
     accepted = total(run, "accepted")

@@ -260,6 +260,11 @@ def test_an_entity_without_a_feed_is_named_as_not_followed(world: Monitored) -> 
             0,
             True,
         )
+    junit, lines = (
+        world.audit("monitor", "--until-caught-up", "--quiet", "--format", form).out for form in ("junit", "csv")
+    )
+    assert '<skipped message="not followed: its owner has no feed"/>' in junit
+    assert ",stock,,,,,not_compared," in lines
     both = world.audit("monitor", "--until-caught-up", "--format", "json", "order", "stock")
     assert (both.code, both.json["exit_reasons"]) == (2, ["incomplete"])
 
@@ -328,6 +333,26 @@ def test_nothing_compared_is_not_called_consistent(world: Monitored) -> None:
         assert (shown.code, "othing new was owed, and nothing was compared." in text) == (0, True), text
         assert "agree" not in text
         assert "Consistent" not in text.partition("</style>")[2 if form == "html" else 0]
+    junit = world.audit("monitor", "--until-caught-up", "--format", "junit").out
+    assert junit.count('<skipped message="nothing new was owed, and nothing was compared"/>') == 3  # the owner, too
+    lines = world.audit("monitor", "--until-caught-up", "--format", "csv").out.splitlines()[1:]
+    assert [line.split(",")[2:8] for line in lines] == [
+        ["order", name, "", "", "", "not_compared"] for name in ("copy", "mirror")
+    ]
+
+
+def test_a_copy_of_which_nothing_was_owed_is_not_said_to_agree(world: Monitored) -> None:
+    """Beside another one that was compared."""
+    world.monitor()
+    (one,) = [world.owner.rows[key] for key in world.owner.rows if key == (1,)]
+    world.mirror.put(**one)  # written again as it was: only the mirror is looked at
+    outcome = world.monitor()
+    assert [copy["coverage"]["followed"]["keys"] for copy in outcome.json["entities"][0]["replicas"]] == [0, 1]
+    run = outcome.json["run_id"]
+    for form in ("terminal", "markdown", "html"):
+        text = " ".join(world.audit("report", run, "--format", form).out.split())
+        assert "1 replica of 1 entity agrees with the owner" in text
+        assert "Of order → copy, nothing new was owed, and nothing was compared." in text
 
 
 def test_a_store_that_has_gone_is_said_though_nothing_is_owed(

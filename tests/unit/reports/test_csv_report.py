@@ -12,7 +12,7 @@ from hypothesis import given
 from auditor.reports import csv_report
 from auditor.reports.document import finding_document, report_document
 from reconcilers.finding import Divergence, Evidence, FieldDifference, Finding, Verdict
-from tests.unit.reports.samples import clean_report, hostile_report, shop_report
+from tests.unit.reports.samples import clean_report, hostile_report, shop_report, trouble_report
 from tests.unit.reports.strategies import reports
 
 if TYPE_CHECKING:
@@ -133,4 +133,29 @@ def test_a_key_of_several_fields_is_named() -> None:
 
 def test_hostile_values_are_all_there() -> None:
     read = rows(csv_report.render(hostile_report()))
-    assert len(read) == 2 * len(hostile_report()["findings"])
+    found = [row for row in read if row["finding_id"]]
+    assert len(found) == 2 * len(hostile_report()["findings"])
+    assert {row["verdict"] for row in read if not row["finding_id"]} == {"not_compared"}
+
+
+def test_what_was_not_compared_has_lines_of_its_own_after_the_findings() -> None:
+    """An empty file would look like copies that agree."""
+    document = trouble_report()
+    for replica in document["entities"][1]["replicas"][:1]:
+        replica["coverage"] = {"complete": True, "skipped": [], "followed": {"keys": 0}}
+    document["not_followed"] = [{"entity": "stock", "why": "its owner has no feed"}]
+    document["where"] = "id < 5"
+    read = rows(csv_report.render(document))
+    assert all((row["finding_id"], row["verdict"]) == ("", "not_compared") for row in read)
+    told = [(row["entity"], row["replica"], row["note"]) for row in read]
+    empty = "the owner customers_db/public.customers has no rows"
+    assert told == [
+        ("customer", "reporting", empty),
+        ("customer", "newsletter", empty),
+        ("customer", "", "only owner rows with id < 5 were looked at"),
+        ("order", "reporting", "nothing new was owed, and nothing was compared"),
+        ("order", "search", "read_model/order_search could not be read"),
+        ("order", "", "only owner rows with id < 5 were looked at"),
+        ("stock", "", "not followed: its owner has no feed"),
+    ]
+    assert rows(csv_report.render(clean_report())) == []

@@ -22,14 +22,16 @@ ATTRIBUTES = {
     "testcase": {"name", "classname", "time"},
     "failure": {"message", "type"},
     "error": {"message", "type"},
+    "skipped": {"message"},
     "system-out": set(),
 }
 CHILDREN = {
     "testsuites": {"testsuite"},
     "testsuite": {"testcase"},
-    "testcase": {"failure", "error", "system-out"},
+    "testcase": {"failure", "error", "skipped", "system-out"},
     "failure": set(),
     "error": set(),
+    "skipped": set(),
     "system-out": set(),
 }
 
@@ -45,9 +47,10 @@ def validated(text: str) -> ET.Element:
         cases = list(suite)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
         assert int(suite.attrib["tests"]) == len(cases) > 0
-        assert all(sum(child.tag in ("failure", "error") for child in case) <= 1 for case in cases)
+        assert all(sum(child.tag in ("failure", "error", "skipped") for child in case) <= 1 for case in cases)
         for kind in ("failure", "error"):
             assert int(suite.attrib[f"{kind}s"]) == sum(case.find(kind) is not None for case in cases)
+        assert int(suite.attrib["skipped"]) == sum(case.find("skipped") is not None for case in cases)
     for name in ("tests", "failures", "errors"):
         assert int(root.attrib[name]) == sum(int(suite.attrib[name]) for suite in root)
     return root
@@ -112,3 +115,35 @@ def test_a_run_that_found_no_entity_still_has_a_test() -> None:
     document = clean_report()
     document["entities"] = []
     assert validated(junit_report.render(document)).attrib["tests"] == "1"
+
+
+def test_what_a_monitor_had_nothing_to_look_at_is_skipped_and_does_not_pass() -> None:
+    """A test that passes was compared; one that was compared in part says so."""
+    document = clean_report()
+    entity = document["entities"][1]
+    for side, keys in ((entity["owner"], 7), (entity["replicas"][0], 0), (entity["replicas"][1], 7)):
+        side["coverage"] = {"complete": True, "skipped": [], "followed": {"keys": keys}}
+    document["not_followed"] = [{"entity": "stock", "why": "its owner has no feed"}]
+    root = validated(junit_report.render(document))
+    cases = {(case.attrib["classname"], case.attrib["name"]): case for case in root.iter("testcase")}
+    skipped = {place: case[0].attrib["message"] for place, case in cases.items() if case.find("skipped") is not None}
+    assert skipped == {
+        ("order", "reporting"): "nothing new was owed, and nothing was compared",
+        ("stock", "owner"): "not followed: its owner has no feed",
+    }
+    partly = "only what change streams told of or was known to differ was looked at: 7 keys\n"
+    assert [cases["order", name].findtext("system-out") for name in ("owner", "search")] == [partly, partly]
+
+
+def test_why_something_was_not_compared_is_told_with_what_was_read_otherwise() -> None:
+    document = trouble_report()
+    document["entities"][0]["owner"]["coverage"] = {
+        "complete": True, "skipped": [], "remarks": ["read in 3 segments"], "read_again": ["broke off once"]
+    }  # fmt: skip
+    search = document["entities"][1]["replicas"][1]
+    search["coverage"] = {"complete": False, "skipped": [], "notes": ["records were lost: offsets 2 to 5"]}
+    root = validated(junit_report.render(document))
+    messages = [element.attrib["message"] for element in root.iter("error")]
+    assert "not compared: records were lost: offsets 2 to 5" in messages
+    told = "".join(element.text or "" for element in root.iter("system-out"))
+    assert "read in 3 segments\nbroke off once\n" in told

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cells import Cells, Column, lacking
 from auditor.feeds.bulk.cursor import Cursor, IrregularError
-from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, spread, texts, whole
+from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, octets_of, one, spread, texts, whole
 from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, transactions
 from auditor.feeds.debezium.envelope import MYSQL
 from reconcilers.streams.table import CellState, Kind
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 _KINDS = {"c": Kind.WRITE, "u": Kind.WRITE, "d": Kind.DELETE, "r": Kind.BACKFILL}
 _SAID_IN_STREAM = ("", "incremental")
-_ESCAPED = r'["\\\x00-\x1f]'
-"""Characters that JSON writes otherwise."""
+_ESCAPED = np.zeros(256, np.bool_)
+"""Which octets JSON writes otherwise."""
+_ESCAPED[[*range(0x20), ord('"'), ord("\\")]] = True
 
 
 class BatchPlan:
@@ -175,7 +176,7 @@ class _Batch:
         if any(letter not in _KINDS for letter in letters):
             raise IrregularError
         kinds = np.asarray([int(_KINDS[letter]) for letter in letters], np.uint8)[codes.indices.to_numpy()]
-        found_by_snapshot = flags(pc.and_(pc.equal(operations, "c"), pc.not_equal(marks, "")))
+        found_by_snapshot = flags(pc.and_(pc.equal(operations, one("c")), pc.not_equal(marks, one(""))))
         kinds[found_by_snapshot] = int(Kind.BACKFILL)
         return kinds
 
@@ -228,15 +229,16 @@ def _irregular() -> Any:
 def _identities(keys: dict[str, Cells]) -> pa.StringArray:
     parts: list[Any] = []
     for index, name in enumerate(sorted(keys)):
-        parts += [",", _quoted(keys[name].texts)] if index else [_quoted(keys[name].texts)]
-    return pc.binary_join_element_wise("[", *parts, "]", "")
+        parts += [one(","), _quoted(keys[name].texts)] if index else [_quoted(keys[name].texts)]
+    return pc.binary_join_element_wise(one("["), *parts, one("]"), one(""))
 
 
 def _quoted(array: pa.StringArray) -> pa.StringArray:
     """Texts as JSON writes them."""
-    if pc.any(pc.match_substring_regex(array, _ESCAPED)).as_py():
+    if _ESCAPED[octets_of(array)].any():
         return pa.array([json.dumps(text, ensure_ascii=False) for text in array.to_pylist()], pa.string())
-    return pc.fill_null(pc.binary_join_element_wise('"', array, '"', ""), "null")
+    quoted = pc.binary_join_element_wise(one('"'), array, one('"'), one(""))
+    return pc.fill_null(quoted, one("null")) if quoted.null_count else quoted
 
 
 def database_is_common(connector: str) -> bool:

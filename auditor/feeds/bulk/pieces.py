@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Texts:
         """Where it is some value."""
         if not isinstance(other, str):
             return np.zeros(len(self.array), np.bool_)
-        return flags(pc.equal(self.array, other))
+        return flags(pc.equal(self.array, pa.scalar(other, pa.string())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Optional:
     inner: Piece
 
 
+Offsets = np.ndarray[Any, np.dtype[np.int32]]
 Simple = Numbers | Texts | Octets | Booleans
 Piece = Simple | Nothing | Struct | Optional
 
@@ -168,9 +170,28 @@ def integers(piece: Piece) -> Integers:
     return piece.values  # type: ignore[no-any-return]
 
 
+@cache
+def one(text: str) -> pa.StringScalar:
+    """A text for Arrow's functions: given it bare, they look for a module in vain, each time anew."""
+    return pa.scalar(text, pa.string())
+
+
 def flags(array: Any) -> Flags:
     """An array of booleans without NULL, as NumPy has it."""
     return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)
+
+
+def offsets_of(array: pa.StringArray) -> Offsets:
+    """Where each of some texts begins among their octets, and where the last one ends."""
+    if len(array) == 0:
+        return np.zeros(1, np.int32)
+    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+
+
+def octets_of(array: pa.StringArray) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The octets of some texts, one behind the other."""
+    offsets, octets = offsets_of(array), array.buffers()[2]
+    return np.frombuffer(octets or b"", np.uint8)[offsets[0] : offsets[-1]]
 
 
 def spread(array: pa.Array, valid: Flags) -> pa.Array:

@@ -11,7 +11,19 @@ import pyarrow.compute as pc
 
 from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cursor import IrregularError
-from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, integers, member, spread, texts
+from auditor.feeds.bulk.pieces import (
+    Nothing,
+    Optional,
+    Struct,
+    flags,
+    integers,
+    member,
+    octets_of,
+    offsets_of,
+    one,
+    spread,
+    texts,
+)
 from auditor.feeds.positions import position
 
 if TYPE_CHECKING:
@@ -54,7 +66,7 @@ def positions(source: Struct, connector: str) -> Positions:
 def _only(array: pa.StringArray) -> str:
     """The one text that all records have."""
     first = array[0].as_py()
-    if not isinstance(first, str) or not pc.all(pc.equal(array, first)).as_py():
+    if not isinstance(first, str) or not pc.all(pc.equal(array, one(first))).as_py():
         raise IrregularError
     return first
 
@@ -96,7 +108,7 @@ def _mysql(source: Struct, connector: str, name: str) -> Positions:
     streams = tuple(dict.fromkeys(families))
     which = np.asarray([streams.index(family) for family in families], np.int64)
     codes = files.indices.to_numpy()
-    written = pc.binary_join_element_wise(files.dictionary_decode(), digits.integer_texts(place), ":")
+    written = pc.binary_join_element_wise(files.dictionary_decode(), digits.integer_texts(place), one(":"))
     return Positions(streams, which[codes], (np.asarray(numbers, np.int64)[codes], place, row), written)
 
 
@@ -119,11 +131,23 @@ def transactions(envelope: Struct, source: Struct, connector: str, count: int) -
     if not isinstance(inner, Struct):
         raise IrregularError
     ids = texts(member(inner, "id"))
-    if flags(pc.equal(ids, "")).any():
+    if flags(pc.equal(ids, one(""))).any():
         raise IrregularError
     if connector == "postgresql":
-        ids = pc.replace_substring_regex(ids, "(?s):.*", "")
+        ids = _before_colons(ids)
     return ids if valid.all() else pc.coalesce(spread(ids, valid), own)
+
+
+def _before_colons(ids: pa.StringArray) -> pa.StringArray:
+    """Texts up to the first colon in each, and whole where there is none."""
+    offsets, octets = offsets_of(ids), octets_of(ids)
+    colons = np.flatnonzero(octets == ord(":")) + offsets[0]
+    if len(colons) != len(ids) or (colons < offsets[:-1]).any() or (colons >= offsets[1:]).any():
+        return pc.replace_substring_regex(ids, "(?s):.*", "")
+    places = np.empty(2 * len(ids) + 1, np.int32)  # what is before a colon and what is behind it, in turn
+    places[::2], places[1::2] = offsets, colons
+    parts = pa.Array.from_buffers(pa.string(), 2 * len(ids), [None, pa.py_buffer(places), ids.buffers()[2]])
+    return parts.take(pa.array(np.arange(0, 2 * len(ids), 2, dtype=np.int32)))
 
 
 def _own_ids(piece: Piece | None, count: int) -> pa.StringArray:
@@ -133,7 +157,7 @@ def _own_ids(piece: Piece | None, count: int) -> pa.StringArray:
         return _id_texts(piece)
     if isinstance(piece.inner, Nothing):
         return _empty(count)
-    return pc.fill_null(spread(_id_texts(piece.inner), piece.valid), "")
+    return pc.fill_null(spread(_id_texts(piece.inner), piece.valid), one(""))
 
 
 def _id_texts(piece: Piece) -> pa.StringArray:
@@ -143,7 +167,7 @@ def _id_texts(piece: Piece) -> pa.StringArray:
 
 
 def _empty(count: int) -> pa.StringArray:
-    return pa.repeat(pa.scalar("", pa.string()), count)
+    return pa.repeat(one(""), count)
 
 
 def commit_times(source: Struct) -> Integers:
@@ -184,7 +208,7 @@ def snapshot_marks(source: Struct, count: int) -> tuple[pa.StringArray, Flags]:
         return _empty(count), np.zeros(count, np.bool_)
     valid = piece.valid if isinstance(piece, Optional) else np.ones(count, np.bool_)
     marks = texts(piece.inner if isinstance(piece, Optional) else piece)
-    if pc.all(pc.equal(marks, "false")).as_py():
+    streamed = pc.equal(marks, one("false"))
+    if pc.all(streamed).as_py():
         return _empty(count), valid
-    marks = pc.if_else(pc.equal(marks, "false"), "", marks)
-    return pc.fill_null(spread(marks, valid), ""), valid
+    return pc.fill_null(spread(pc.if_else(streamed, one(""), marks), valid), one("")), valid

@@ -44,14 +44,14 @@ class Chunk:
         first: Records before this offset are not meant: what is fetched may begin within a batch.
     """
 
-    __slots__ = ("_batch", "bounds", "first", "octets", "partition")
+    __slots__ = ("_batch", "first", "octets", "partition", "starts")
 
     def __init__(self, partition: Partition, batch: Any, first: int) -> None:
         self.partition, self._batch, self.first = partition, batch, first
         iter(batch)  # brings it out of its compression
         self.octets = bytes(memoryview(batch._buffer)[batch._pos :])  # noqa: SLF001  it offers no other way
-        self.bounds = _bounds(self.octets, batch.records_count)
-        """Where each record begins and ends; too few where that cannot be told."""
+        self.starts = _starts(self.octets, batch.records_count)
+        """Where each record begins, with its size; too few where that cannot be told."""
 
     def __len__(self) -> int:
         return int(self._batch.records_count)
@@ -76,7 +76,7 @@ class Chunk:
     @property
     def is_walked(self) -> bool:
         """Whether it is known where its records are."""
-        return len(self.bounds) == 2 * len(self)
+        return len(self.starts) == len(self)
 
     def listed(self) -> list[Record]:
         """Its records, as kafka-python reads them.
@@ -150,28 +150,37 @@ def hand_over_chunks(consumer: Any) -> None:
     consumer._fetcher.PartitionRecords = ChunkedRecords  # noqa: SLF001  it offers no other way
 
 
-def _bounds(octets: bytes, count: int) -> list[int]:
-    """Where each of some records begins and ends; too few where they do not fill the bytes."""
-    bounds: list[int] = []
-    append = bounds.append
-    at, end = 0, len(octets)
+def _starts(octets: bytes, count: int) -> list[int]:
+    """Where each of some records begins, with its size; none where they do not fill the bytes."""
+    starts: list[int] = []
+    append = starts.append
+    at = 0
     try:
         for _ in range(count):
+            append(at)
             size = octets[at]
-            at += 1
-            shift = 7
-            while size >> shift:
-                size = (size & ((1 << shift) - 1)) | octets[at] << shift
-                at += 1
-                shift += 7
-            if size & 1 or size >> 1 > end - at:
-                return []
-            append(at)
-            at += size >> 1
-            append(at)
+            if size < _MORE:
+                at += 1 + (size >> 1)
+            elif (more := octets[at + 1]) < _MORE:
+                at += 2 + ((size & 0x7F | more << 7) >> 1)
+            else:
+                at = _behind(octets, at)
     except IndexError:
         return []
-    return bounds if at == end else []
+    return starts if at == len(octets) else []
+
+
+def _behind(octets: bytes, at: int) -> int:
+    """Where a record ends that is so long that its size takes several bytes.
+
+    Raises:
+        IndexError: It does not end.
+    """
+    size = shift = 0
+    while octets[at] >= _MORE:
+        size |= (octets[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    return at + 1 + ((size | octets[at] << shift) >> 1)
 
 
 def records_of(chunks: Sequence[Chunk | list[Record]]) -> dict[str, Sequence[Record]]:
@@ -206,12 +215,15 @@ def _side_by_side(topic: str, chunks: Sequence[Chunk]) -> RecordColumns:
     def each(values: Sequence[int]) -> Integers:
         return np.repeat(np.array(values, np.int64), counts)
 
-    sizes = np.fromiter((len(chunk.octets) for chunk in chunks), np.int64, len(chunks))
-    before = np.repeat(np.cumsum(sizes) - sizes, counts)
-    bounds = np.concatenate([np.array(chunk.bounds, np.int64) for chunk in chunks]).reshape(-1, 2)
+    lengths = np.fromiter((len(chunk.octets) for chunk in chunks), np.int64, len(chunks))
+    before = np.repeat(np.cumsum(lengths) - lengths, counts)
+    starts = np.concatenate([np.array(chunk.starts, np.int64) for chunk in chunks]) + before
     content = np.frombuffer(b"".join([*(chunk.octets for chunk in chunks), bytes(MARGIN)]), np.uint8)
-    buffer = Buffer.within(content, bounds[:, 0] + before, bounds[:, 1] + before)
+    buffer = Buffer.within(content, starts, np.append(starts[1:], len(content) - MARGIN))
     cursor = Cursor(buffer, buffer.starts, buffer.ends)
+    sizes = cursor.integers()
+    if (cursor.at + sizes != buffer.ends).any():
+        raise IrregularError
     if (content[cursor.skip(1)] >= _MORE).any():
         raise IrregularError  # no attribute is known
     later = np.where(each([chunk.stamps[1] for chunk in chunks]), _moderate(cursor.integers()), 0)

@@ -361,6 +361,26 @@ class Wiring:
         )
 
     @contextmanager
+    def loading_scanners(self, workspace: Workspace) -> Iterator[None]:
+        """Have DuckDB check and load what it reads the expected stores with, while Python works on other things.
+
+        What fails here fails again where a store is opened, and is told then.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:  # its end waits: DuckDB must outlive its threads
+            pool.submit(self._load_scanners, workspace, self._at_once)
+            yield
+
+    def _load_scanners(self, workspace: Workspace, names: Iterable[str]) -> None:
+        from auditor.readers.native import load_scanner
+
+        found = self.settings.connections
+        dialects = {found[name].url.dialect for name in names if name in found}
+        if "postgresql" in dialects:
+            load_scanner(workspace.cursor(), "postgres")
+
+    @contextmanager
     def workspace_at_hand(self) -> Iterator[Callable[[], Workspace]]:
         """Make a workspace for a few rows while other things are done; what the context gives waits for it.
 
@@ -377,13 +397,9 @@ class Wiring:
                     _leave(made.result())
 
     def _warm_workspace(self) -> Workspace:
-        from auditor.readers.native import load_scanner
-
         workspace = self.workspace(few=True)
         try:
-            dialects = {connection.url.dialect for connection in self.settings.connections.values()}
-            if "postgresql" in dialects:
-                load_scanner(workspace.cursor(), "postgres")
+            self._load_scanners(workspace, self.settings.connections)
             workspace.know_functions()
         except BaseException:
             workspace.close()

@@ -99,12 +99,14 @@ def keys_within(
 
 def in_order(cursor: duckdb.DuckDBPyConnection, logical: LogicalType, texts: Sequence[str]) -> list[str]:
     """Values as canonical text in the order of their canonical form, each once; what is no value is left out."""
-    keys = {}
-    for text in dict.fromkeys(texts):
-        form = _form(text, logical)
-        ((key, written),) = cursor.execute(f"SELECT {key_sql(logical, form)}, {form.text}").fetchall()
-        if key is not None:
-            keys[written] = key
+    if not texts:
+        return []
+    form = canonical(logical, RawColumn("t", "VARCHAR"))
+    some = ", ".join(f"({_quoted(text)})" for text in dict.fromkeys(texts))
+    rows = cursor.execute(
+        f"SELECT {key_sql(logical, form)}, {form.text} FROM (SELECT CAST(t AS VARCHAR) AS t FROM (VALUES {some}) v(t))"
+    ).fetchall()
+    keys = {written: key for key, written in rows if key is not None}
     return sorted(keys, key=lambda written: keys[written])
 
 
@@ -113,5 +115,8 @@ def _bound(text: str, logical: LogicalType) -> str:
 
 
 def _form(text: str, logical: LogicalType) -> Canonical:
-    quoted = text.replace("'", "''")
-    return canonical(logical, RawColumn(f"CAST('{quoted}' AS VARCHAR)", "VARCHAR"))
+    return canonical(logical, RawColumn(f"CAST({_quoted(text)} AS VARCHAR)", "VARCHAR"))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,6 +1,6 @@
 """Whether an entity is looked at in segments, in which, and what the looks at all of them say together.
 
-The bounds are those of the side that has the most of them, by an index of the store's or a sample; how even they are is
+The bounds are those of the side that has the most rows, by an index of the store's or a sample; how even they are is
 a matter of speed alone.  Where a side cannot be cut by the key, or sorts keys otherwise than we do, the entity is
 read in one scan, and a remark says so.
 """
@@ -39,6 +39,9 @@ ROW_BYTES = 40
 TEXT_KEY_BYTES = 40
 """What a key part that is text takes more."""
 
+
+ROWS_ALL = 1 << 62
+"""More rows than any dataset has: whether it can be cut is asked, and not where."""
 
 PARTS_MAX = 10_000
 """More segments than this are for people to ask for; an estimate may be far too high."""
@@ -135,9 +138,10 @@ def _bounds(
     if logical.kind not in CUT_KINDS:
         return [], f"{name} is {logical}, by which rows are not cut"
     most: Sequence[str] = ()
-    for side in sides:
+    for side in sorted(sides, key=lambda side: side.shape.estimated_rows or 0, reverse=True):
         by = next(item.wanted for item in side.items if item.name == name)
-        dividers = side.snapshot.dividers(by, rows) if isinstance(side.snapshot, Cutting) else None
+        wanted = ROWS_ALL if most and side.shape.estimated_rows else rows  # one that has fewer need not be sampled, too
+        dividers = side.snapshot.dividers(by, wanted) if isinstance(side.snapshot, Cutting) else None
         if dividers is None:
             return [], f"{side.reader.dataset} cannot be cut by {by.path}"
         most = max(most, dividers, key=len)

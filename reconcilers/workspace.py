@@ -75,6 +75,7 @@ class Workspace:
         few: bool = False,
     ) -> None:
         self.few = few
+        self._threads = threads
         self.halt = Halt()
         self.closing: list[Callable[[], None]] = []
         """What is let go with the workspace: feeds that were opened for the run."""
@@ -141,6 +142,20 @@ class Workspace:
             if not self._functions_known:
                 value_text.register(self._connection, few=self.few)
                 self._functions_known = True
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """While only little is read: each statement is worked on by the thread that asks for it, and by no other.
+
+        Where a worker of DuckDB's waits for a store, whoever has asked does not wait, but looks for work without a
+        pause: an answer that takes the store a second costs us a second of processor time.  For one thread at a time.
+        """
+        self._connection.cursor().execute("SET GLOBAL threads = 1")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(duckdb.ConnectionException):  # the workspace is closed
+                self._connection.cursor().execute("SET GLOBAL threads = ?", [self._threads])
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new cursor with its own transaction; each thread needs its own."""

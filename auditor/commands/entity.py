@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,6 +62,7 @@ def entity(
         look = _Look(contract, wanted, around, allowed.total_seconds() if allowed else 0.0)
         sight = look()
         _write(documents, sight, invocation, form)
+        gc.enable()  # see `auditor.cli.main`
         while watch and not _agreed(sight):
             around.clock.wait_until(around.clock.monotonic() + WATCH_SECONDS)
             sight = look()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from contextlib import closing
@@ -71,6 +72,7 @@ def record(  # noqa: PLR0913, PLR0917 - one parameter an option
     collector = _collector(settings, name)
     from auditor.feeds.opening import open_feed
 
+    gc.enable()  # see `auditor.cli.main`
     with closing(open_feed(settings, name, topics)) as source:
         require_absent(*files)
         with private_file(files[0]) as stream:

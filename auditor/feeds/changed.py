@@ -15,15 +15,17 @@ from auditor.feeds.decoded import Aside, Poison
 from auditor.feeds.decoding import decoder_of
 from auditor.feeds.heartbeats import heartbeat_topics, last_heartbeat
 from auditor.feeds.opening import open_feed
+from auditor.feeds.skimming import Skimming
 from auditor.feeds.tail import last_records, records_between
 from auditor.settings import KafkaFeed
 from reconcilers.change import ChangeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from auditor.feeds.decoded import Decoded
+    from auditor.feeds.decoder import Decoder
     from auditor.feeds.hints import ColumnHint
     from auditor.feeds.ports import Partition, RecordSource
     from auditor.feeds.record import Record
@@ -109,7 +111,13 @@ def stands(settings: Settings, feed: str, topics: Sequence[str]) -> Stands:
 
 
 def changed(
-    settings: Settings, feed: str, since: Mapping[str, Mapping[int, Stand]], hints: Hints, *, alive: bool = False
+    settings: Settings,
+    feed: str,
+    since: Mapping[str, Mapping[int, Stand]],
+    hints: Hints,
+    columns: Mapping[str, Collection[str]],
+    *,
+    alive: bool = False,
 ) -> Changed:
     """What some topics of a feed have told since they ended there.
 
@@ -118,6 +126,7 @@ def changed(
         feed: Its name.
         since: By topic and partition.
         hints: What contracts say of the topics' columns.
+        columns: Of each topic: the columns of keys, as it names them.
         alive: Ask the connectors' heartbeats first, too.
 
     Raises:
@@ -131,19 +140,52 @@ def changed(
     found.recorded = not isinstance(kind, KafkaFeed)
     with closing(open_feed(settings, feed, tuple(since))) as source:
         starts, ends = _range(source, since)
-        checked = _Checked(since)
+        checked, skimming = _Checked(since), Skimming(decoder, columns)
         for records in records_between(source, starts, ends):
-            for record, decoded in zip(records, decoder.decode(records), strict=True):
-                if checked.is_new(record):
-                    _take(found, record, decoded)
-                else:
-                    _tell(found, decoded)
+            _take_all(found, checked, skimming, decoder, records)
     checked.require_all()
     for topic, part in ends:
         read = checked.last.get((topic, part))
         last = since[topic].get(part, Stand(0)).last if read is None else LastRead.of(read)
         found.stands[topic][part] = Stand(ends[topic, part], last)
     return found
+
+
+def _take_all(
+    found: Changed, checked: _Checked, skimming: Skimming, decoder: Decoder, records: Sequence[Record]
+) -> None:
+    """Note what some records tell; of each partition, the last of them says how recent it is.
+
+    Raises:
+        UntoldError: It is not known which rows one is about.
+    """
+    some = list(records)
+    new = [checked.is_new(one) for one in some]
+    lasts = {(one.topic, one.partition): number for number, one in enumerate(some)}
+    wanted = {number for number, is_new in enumerate(new) if not is_new} | {*lasts.values(), *skimming.unknown(some)}
+    left = [number for number in range(len(some)) if number not in wanted]
+    _decode(found, skimming, decoder, [(some[number], new[number]) for number in sorted(wanted)])
+    keys = [skimming.key(some[number]) for number in left]
+    for number, key in zip(left, keys, strict=True):
+        if key is not None:
+            found.keys[some[number].topic].append(key)
+    unskimmed = [number for number, key in zip(left, keys, strict=True) if key is None]
+    _decode(found, skimming, decoder, [(some[number], True) for number in unskimmed])
+
+
+def _decode(found: Changed, skimming: Skimming, decoder: Decoder, records: Sequence[tuple[Record, bool]]) -> None:
+    """Understand some records, and note what those tell that are new.
+
+    Raises:
+        UntoldError: It is not known which rows one is about.
+    """
+    understood = decoder.decode([record for record, _ in records])
+    for (record, is_new), decoded in zip(records, understood, strict=True):
+        skimming.learn(record, decoded)
+        if is_new:
+            _take(found, record, decoded)
+        else:
+            _tell(found, decoded)
 
 
 def _range(

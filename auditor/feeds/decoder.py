@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from auditor.feeds.rows import Row
     from auditor.feeds.schemas import SchemaSource
     from auditor.feeds.wire import Headers
+    from reconcilers.change import Cell
     from reconcilers.streams.table import StreamTable
     from reconcilers.streams.versions import Versions
 
@@ -79,6 +80,20 @@ class Decoder:
         if self._options.form == "auto":
             self._learn_forms(records)
         return [self._decoded(record) for record in records]
+
+    def key(self, record: Record) -> Mapping[str, Cell] | None:
+        """A record's key alone, by column; None where it has none, or where it takes all of the record to tell it.
+
+        Raises:
+            PausedFeedError: A schema cannot be had now.
+            FeedError: The schema registry refuses us, or is none.
+        """
+        if record.key is None or telling(record.headers):
+            return None
+        try:
+            return self._keys.read(record, ()).row or None
+        except (BadValueError, RecursionError):
+            return None
 
     def versions(self, records: Sequence[Record], table: StreamTable) -> Versions | None:
         """What records of one topic tell, all at once; the same as `decode` and `Intake` make of them.

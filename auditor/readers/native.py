@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
     from reconcilers.workspace import Workspace
 
+_LOADING = threading.Lock()
+"""Of scanners: two sides of a comparison that are opened at once would each check its 40 MB, an eighth of a second."""
+
 
 def load_scanner(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
     """Load one of DuckDB's scanner extensions (`postgres`, `mysql`, `sqlite`) from its installed package.
 
-    Nothing is downloaded: the signed binary ships as an ordinary package, pinned to its DuckDB.
+    Nothing is downloaded: the signed binary ships as an ordinary package, pinned to its DuckDB.  Its signature is
+    checked once for each workspace: whoever asks for it meanwhile waits.
 
     Raises:
         StoreError: Neither the package nor an installed extension is there.
@@ -28,7 +33,8 @@ def load_scanner(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
     extension = f"{name}_scanner"
     packaged = _packaged(extension)
     try:
-        cursor.execute(f"LOAD {quote_text(str(packaged))}" if packaged else f"LOAD {extension}")
+        with _LOADING:
+            cursor.execute(f"LOAD {quote_text(str(packaged))}" if packaged else f"LOAD {extension}")
     except duckdb.Error as error:
         raise StoreError(
             f"loading DuckDB's {extension} extension failed: {first_line(error)}",

@@ -208,7 +208,7 @@ class Anchors:
             raise NotIncrementalError(f"where {feed} ended is not known")
         hints = {topic: one.columns for topic, one in self.wiring.feeds.wanted_of(feed).items() if topic in places}
         try:
-            return changed(self._settings, feed, places, hints, alive=alive)
+            return changed(self._settings, feed, places, hints, _key_columns(contract, feed), alive=alive)
         except UntoldError as error:
             raise NotIncrementalError(f"{feed} does not tell what has changed: {error}") from error
         except AuditorError as error:
@@ -243,6 +243,22 @@ def feeds_of(contract: Contract) -> dict[str, list[tuple[str, str | None]]]:
     found: dict[str, list[tuple[str, str | None]]] = {}
     for reference, replica in _references(contract):
         found.setdefault(reference.name, []).append((reference.topic, replica))
+    return found
+
+
+def key_columns(contract: Contract, replica: str | None) -> list[str]:
+    """The key's columns as the topic of a replica names them, or the owner's (None), in contract order."""
+    if replica is None:
+        return list(contract.key)
+    paths = next({part.field: part.path for part in one.key} for one in contract.replicas if one.name == replica)
+    return [paths[name] for name in contract.key]
+
+
+def _key_columns(contract: Contract, feed: str) -> dict[str, set[str]]:
+    """Of the topics that a feed has of an entity, the columns of keys."""
+    found: dict[str, set[str]] = {}
+    for topic, replica in feeds_of(contract)[feed]:
+        found.setdefault(topic, set()).update(key_columns(contract, replica))
     return found
 
 

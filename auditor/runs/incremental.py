@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from auditor.runs.anchors import NotIncrementalError, Rotation, Standing, feeds_of
+from auditor.runs.anchors import NotIncrementalError, Rotation, Standing, feeds_of, key_columns
 from auditor.runs.checkpoints import Kept
 from auditor.runs.first_look import Outcome
 from auditor.runs.obliged_keys import canonical_keys
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from auditor.clock import Clock
     from auditor.feeds.changed import Changed
     from auditor.runs.anchors import Anchors, Since
-    from contracts.contract import Contract, Replica
+    from contracts.contract import Contract
     from reconcilers.change import Cell
     from reconcilers.finding import KeyText
     from reconcilers.look import Looker
@@ -83,6 +83,10 @@ class IncrementalLook:
             NotIncrementalError: The entity has to be read whole.
             AuditorError: The owner could not be read, or time is over.
         """
+        with self.looker.workspace.one_thread():
+            return self._look()
+
+    def _look(self) -> Partial:
         since = self.anchors.since(self.contract)
         told = self._told(since)
         keys = self._keys(told)
@@ -141,7 +145,7 @@ class IncrementalLook:
         for feed, topics in feeds_of(self.contract).items():
             for topic, name in topics:
                 replica = None if name is None else replicas[name]
-                columns = _key_columns(self.contract, replica)
+                columns = key_columns(self.contract, name)
                 texts = [_key(cells, columns, topic) for cells in told[feed].keys.get(topic, ())]
                 found |= dict.fromkeys(canonical_keys(cursor, self.contract, replica, texts) if texts else ())
         if any(text is None for key in found for _, text in key):
@@ -196,14 +200,6 @@ class IncrementalLook:
 def whole(standing: Standing, rows: int) -> Standing:
     """Where a run stands that read everything."""
     return replace(standing, rotation=Rotation(rows=rows))
-
-
-def _key_columns(contract: Contract, replica: Replica | None) -> list[str]:
-    """The key's columns as a topic names them, in contract order."""
-    if replica is None:
-        return list(contract.key)
-    paths = {one.field: one.path for one in replica.key}
-    return [paths[name] for name in contract.key]
 
 
 def _key(cells: Mapping[str, Cell], columns: Sequence[str], topic: str) -> tuple[str | None, ...]:

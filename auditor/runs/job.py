@@ -112,7 +112,12 @@ def run_job(request: JobRequest, wiring: Wiring, catalog: Catalog, clock: Clock,
     checkpoints = _checkpoints(request, wiring, scope, clock)
     run_id = checkpoints.run_id
     with ExitStack() as held, _resumable(checkpoints, listener):
-        with wiring.workspace() as workspace, interruptible(workspace.interrupt), collector_paused():
+        with (
+            wiring.workspace() as workspace,
+            interruptible(workspace.interrupt),
+            collector_paused(),
+            wiring.loading_scanners(workspace),
+        ):
             entities = [contract.entity for contract in scope]
             ledger = held.enter_context(ledger_for_run(wiring, entities, run_id, listener.say))
             books = books_for(wiring, catalog, ledger)

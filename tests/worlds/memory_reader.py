@@ -52,6 +52,8 @@ class MemoryReader:
         self._failure = ""
         self.dividers: Sequence[str] | None = None
         """Where the rows can be cut; None: nowhere."""
+        self.parts_asked: list[int] = []
+        """Each time that this was asked: how many rows a part was to have."""
         self.sorts_as_text = False
         """The store sorts its keys otherwise than by their values."""
 
@@ -109,7 +111,8 @@ class MemorySnapshot:
 
     def dividers(self, by: Wanted, rows: int) -> Sequence[str] | None:
         """Wherever the test says."""
-        del by, rows
+        del by
+        self._reader.parts_asked.append(rows)
         return self._reader.dividers
 
     def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:

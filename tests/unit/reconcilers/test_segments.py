@@ -13,7 +13,7 @@ from auditor.runs.first_look import FirstLook, Outcome
 from contracts.errors import DeadlineError, StoreError, WorkspaceError
 from reconcilers.frequent import Frequent, most_frequent
 from reconcilers.look import Looker, Readers
-from reconcilers.segments import SegmentLimits
+from reconcilers.segments import ROWS_ALL, SegmentLimits
 from tests.worlds.small_world import SmallWorld, Told, told
 
 if TYPE_CHECKING:
@@ -233,3 +233,11 @@ def test_the_most_frequent_text_of_all_segments_is_sure_or_is_not_told(segments:
     assert sure <= (text == right)
     if kept == 6:
         assert sure
+
+
+def test_only_the_side_with_the_most_rows_is_asked_where_to_cut(workspace: Workspace) -> None:
+    """The other one is asked whether it can be cut; a sample of each would cost as much as a segment."""
+    rows = [row(number) for number in range(1, 31)]
+    cut = Cut(workspace, rows, [dict(one) for one in rows[:-1]])
+    assert len(cut.look(limits=SegmentLimits(0, 10)).parts) == 3
+    assert (cut.owner.parts_asked, cut.copy.parts_asked) == ([10], [ROWS_ALL])

@@ -36,6 +36,22 @@ def test_two_runs_in_one_directory_never_share_a_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_while_little_is_read_whoever_asks_works_alone(tmp_path: Path) -> None:
+    """And no longer: a scan afterwards has the threads of the settings, whatever came in between."""
+
+    def threads() -> int:
+        ((number,),) = workspace.cursor().execute("SELECT current_setting('threads')").fetchall()
+        return int(number)
+
+    with Workspace(tmp_path, threads=3) as workspace:
+        with workspace.one_thread():
+            assert threads() == 1
+        assert threads() == 3
+        with pytest.raises(StoreError), workspace.one_thread():
+            carry(workspace.cursor(), "SELECT * FROM nowhere", workspace.cursor(), "t", what="nowhere")
+        assert threads() == 3
+
+
 def test_what_a_killed_run_has_left_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
     """Neither the directory of a run that is at work, nor one of somebody else's that is called alike."""
     program = (

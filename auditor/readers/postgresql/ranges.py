@@ -23,6 +23,15 @@ SAMPLED_PAGES = 1000
 SAMPLED_PAGES_A_PART = 50
 """More of them for many parts: each part should have its share in the sample."""
 
+BUCKETS_A_PART = 3
+"""Of the histogram of the last ANALYZE, which has a hundred of them as a rule: parts then differ by a few percent."""
+
+_HISTOGRAM = """
+(SELECT to_json(histogram_bounds::text::text[]) FROM pg_catalog.pg_stats
+ WHERE schemaname = {schema} AND tablename = {name} AND attname = {column} AND most_common_vals IS NULL
+ ORDER BY inherited DESC LIMIT 1)
+"""
+
 _BYTEWISE = 'COLLATE pg_catalog."C"'
 _BASES = {
     Kind.UUID: ("uuid",),
@@ -70,6 +79,20 @@ def sample(relation: Relation, by: Access, logical: LogicalType, parts: int) -> 
         f"(SELECT to_json((percentile_disc(ARRAY[{shares}]::float8[]) WITHIN GROUP (ORDER BY {value}))::text[]) "
         f"FROM {relation.source} TABLESAMPLE SYSTEM ({percent:.6f}))"
     )
+
+
+def divided_by_statistics(session: PostgresSession, relation: Relation, by: Access, parts: int) -> list[str] | None:
+    """The values that divide the rows into so many parts, as the last ANALYZE saw them; None where it says too little.
+
+    No row is read.  It tells too little of a column with frequent values, which stand beside its histogram.
+    """
+    ask = _HISTOGRAM.format(
+        schema=quote_text(relation.schema), name=quote_text(relation.name), column=quote_text(by.column.name)
+    )
+    edges = session.ask_json(ask)
+    if not edges or len(edges) <= BUCKETS_A_PART * parts:
+        return None
+    return [edges[round(number * (len(edges) - 1) / parts)] for number in range(1, parts)]
 
 
 def condition(by: Access, logical: LogicalType, lower: str | None, upper: str | None) -> str:

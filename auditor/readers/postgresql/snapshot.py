@@ -22,7 +22,7 @@ import duckdb
 from auditor.readers.native import NativeSnapshot, quote_name, quote_text
 from auditor.readers.postgresql.catalog import changes_since, row_width, shape_of
 from auditor.readers.postgresql.keys import conditions
-from auditor.readers.postgresql.ranges import condition, is_cut_by, sample
+from auditor.readers.postgresql.ranges import condition, divided_by_statistics, is_cut_by, sample
 from contracts.errors import InterruptedReadError, StoreError
 from reconcilers.ports import Keys, RawColumn, RawRelation, Wanted
 from reconcilers.watermark import Watermark
@@ -126,7 +126,8 @@ class PostgresSnapshot(NativeSnapshot):
         parts = -(-(shape.estimated_rows or 0) // rows)
         if parts <= 1:
             return []
-        return self._session.ask_json(sample(relation, column, by.logical, parts)) or []
+        found = divided_by_statistics(self._session, relation, column, parts)
+        return found or self._session.ask_json(sample(relation, column, by.logical, parts)) or []
 
     def cut(self, by: Wanted, lower: str | None, upper: str | None) -> None:
         """See `reconcilers.ports.Cutting.cut`."""

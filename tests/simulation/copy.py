@@ -39,6 +39,7 @@ class Copy:
     happened: Counter[str] = field(default_factory=Counter)
     _due: dict[int, float] = field(default_factory=dict)
     _held: dict[int, Entry] = field(default_factory=dict)
+    _mended: int = 0
 
     def take(self, entry: Entry) -> None:
         """An event of the owner."""
@@ -63,9 +64,21 @@ class Copy:
         lag = self.chance.random() * max(self.lag_max - max(self.pause - now, 0.0), 0.0)
         moment = max(now + lag, self.pause, self._due.get(key, 0.0)) + later
         self._due[key] = moment
-        self.clock.at(moment, lambda: self._apply(key, row))
+        began = self._mended
+        self.clock.at(moment, lambda: self._apply(key, row, began))
 
-    def _apply(self, key: int, row: Row | None) -> None:
+    def mend(self) -> None:
+        """Have what the owner has; nothing that is under way matters any more."""
+        self._mended += 1
+        self.faults.clear()
+        self.stuck.clear()
+        for key in self.table.rows.keys() | self.owner.rows.keys():
+            if self.table.rows.get(key) != self.owner.rows.get(key):
+                self.table.put(key, self.owner.rows.get(key))
+
+    def _apply(self, key: int, row: Row | None, began: int) -> None:
+        if began != self._mended:
+            return
         if key in self.stuck:
             self.happened["a key stuck"] += 1
         else:

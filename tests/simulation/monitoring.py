@@ -39,11 +39,13 @@ class Ledger:
 
     Attributes:
         is_locked: It takes nothing now.
+        refusing: How often it will not take what is written.
         told: Each finding with the moment at which it was recorded.
         drift: The identities of persistent findings that have not been recorded as healed.
     """
 
     is_locked: bool = False
+    refusing: int = 0
     told: list[tuple[float, Finding]] = field(default_factory=list)
     drift: dict[str, Finding] = field(default_factory=dict)
 
@@ -65,18 +67,19 @@ class Monitoring:
         world: Where.
         ledger: Outlives it.
         lives: How often it was started.
+        fatal: Whether it is killed `before` or `after` the ledger takes what is written next; empty: it is not.
     """
 
     world: World
     ledger: Ledger = field(default_factory=Ledger)
     lives: int = 0
     monitor: Monitor | None = None
+    fatal: str = ""
     _until: float = 0.0
-    _rests_from: float = 0.0
 
-    def run(self, rests_from: float, until: float) -> None:
+    def run(self, until: float) -> None:
         """Follow until nothing is left to do after the world has come to rest, or until a moment."""
-        self._rests_from, self._until = rests_from, until
+        self._until = until
         with self._settings():
             while self.world.clock.monotonic() < self._until:
                 try:
@@ -144,7 +147,7 @@ class Monitoring:
 
     def _is_over(self) -> bool:
         now = self.world.clock.monotonic()
-        return now >= self._until or (now >= self._rests_from and self._has_nothing_to_do())
+        return now >= self._until or (now >= self.world.rests_from and self._has_nothing_to_do())
 
     def _has_nothing_to_do(self) -> bool:
         monitor = self.monitor
@@ -164,11 +167,23 @@ class Monitoring:
 
     def _write(self, result: RunResult) -> Sequence[Mapping[str, object]]:
         self._ask_ledger()
+        if self.ledger.refusing:
+            self.ledger.refusing -= 1
+            self.world.happened["a ledger that refuses"] += 1
+            raise LedgerError("the simulated ledger does not take this", hint="wait")
+        self._may_be_fatal("before")
         findings, now = list(result.findings), self.world.clock.monotonic()
         self.world.oracles.recorded(findings)
         self.ledger.record(now, findings)
+        self._may_be_fatal("after")
         self.world.process.blow.strike()
         return [{"key": str(one.key), "verdict": str(one.verdict)} for one in findings]
+
+    def _may_be_fatal(self, when: str) -> None:
+        if self.fatal == when:
+            self.fatal = ""
+            self.world.happened["a process killed while it records"] += 1
+            raise KilledError
 
     def tell(self, event: str, at: str, **members: Any) -> None:
         """See `auditor.runs.monitor_loop.Watcher`."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from auditor.feeds.bulk.batch import BatchPlan
 from auditor.runs import suspicion
 from auditor.runs.monitor import Monitor
 from auditor.runs.monitor_loop import Rounds
@@ -30,12 +31,12 @@ class Mutation:
     Attributes:
         name: What is wrong.
         patches: What stands in place of what: an object, its attribute, and what makes the new one of the old one.
-        seeds: Worlds that notice it; none where none is known yet.
+        seeds: Worlds that notice it.
     """
 
     name: str
     patches: tuple[tuple[Any, str, Callable[[Any], Any]], ...]
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int, ...]
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -83,6 +84,15 @@ def _without_fence(old: Callable[[FeedState, Mapping[Any, Any]], None]) -> Any:
         old(self, {place: (known[place].following, offset) for place, (_, offset) in moves.items()})
 
     return fence
+
+
+def _first_record_alone(old: Callable[..., Any]) -> Any:
+    def versions(self: BatchPlan, records: Any, table: Any) -> Any:
+        found = old(self, records, table)
+        firsts = {int(part): list(records.parts).index(part) for part in found.last}
+        return replace(found, last=firsts)
+
+    return versions
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------
@@ -177,13 +187,19 @@ MUTATIONS = (
         (0, 1),
     ),
     Mutation(
+        "a batch that is decoded at once ends with its first record",
+        ((BatchPlan, "versions", _first_record_alone),),
+        (3, 22),
+    ),
+    Mutation(
         "a version is as old as the one before it", ((witness, "_history", _age_of_the_version_before),), (10, 18)
     ),
     Mutation(
         "the owner is read before its replica, and taken for read after it",
         ((Looker, "_open", _owner_first), (suspicion, "_moments", _owner_last_all_the_same)),
+        (329, 432),
     ),
-    Mutation("a suspect's clock begins anew when its owner changes", ((Suspect, "see", _clock_begun_anew),)),
+    Mutation("a suspect's clock begins anew when its owner changes", ((Suspect, "see", _clock_begun_anew),), (31, 191)),
     Mutation("what is in flight is drift", ((recheck._Case, "due", lambda _: lambda _case, _since: True),), (5, 10)),
     Mutation("a history with a hole is whole", ((FeedState, "known_from", lambda _: lambda _self, _topic: 0),), (372,)),
     Mutation(
@@ -194,11 +210,15 @@ MUTATIONS = (
     Mutation(
         "what could not be recorded is dropped",
         ((Monitor, "keep", lambda old: lambda self, _findings: old(self, ())),),
+        (158, 161),
     ),
-    Mutation("what was found is settled before it is recorded", ((Rounds, "_recorded", _settled_before_recorded),)),
+    Mutation(
+        "what was found is settled before it is recorded", ((Rounds, "_recorded", _settled_before_recorded),), (158,)
+    ),
     Mutation(
         "drift that is gone is not looked for",
         ((MonitoredEntity, "look_at_drift", lambda _: lambda _self, _known, **_how: []),),
+        (110, 161),
     ),
     Mutation(
         "a change that is sent again is counted again",

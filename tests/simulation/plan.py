@@ -1,12 +1,20 @@
-"""What happens in a world, drawn from a seed: a list of acts, each with its moment, from which any can be left out."""
+"""What happens in a world, drawn from a seed: a list of acts, each with its moment, from which any can be left out.
+
+A world is drawn in steps (DRAWS).  Each has chance of its own, and changes some worlds and leaves the others as they
+are, so that a new kind of fault is one more step at the end, and a seed means what it meant with as many steps as
+there were then: `draw(seed, steps)`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.wire import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LAG_BOUND = 10.0
 KEYS = range(1, 7)
@@ -27,6 +35,8 @@ FAULTS = (
     "a process killed", "a process overtaken", "a key changed", "a truncate", "a schema changed", "a second snapshot",
     "a snapshot broken off", "an incremental snapshot", "clocks apart", "a registry out", "poison under a key",
     "poison without a key", "a store out", "a ledger locked", "records removed by the broker",
+    "a batch decoded at once", "a process killed while it records", "a ledger that refuses", "drift mended by hand",
+    "stores that become slow",
 )  # fmt: skip
 """What goes wrong in worlds; each is counted where it has an effect."""
 
@@ -70,6 +80,7 @@ class Plan:
         slow: Opening a store may take seconds.
         skews: How far clocks are ahead of the true one: the owner's, the replica's, the auditor's.
         acts: In order.
+        at_once: Batches are decoded at once where they can be, however small they are.
     """
 
     seed: int
@@ -86,14 +97,28 @@ class Plan:
     acts: tuple[Act, ...]
     monitored: bool = False
     forgets: bool = False
+    at_once: bool = False
 
     def without(self, act: Act) -> Plan:
         """The same world where one thing does not happen."""
         return replace(self, acts=tuple(one for one in self.acts if one is not act))
 
 
-def draw(seed: int) -> Plan:
-    """The plan of a seed."""
+def draw(seed: int, steps: int | None = None) -> Plan:
+    """The plan of a seed.
+
+    Args:
+        seed: The seed.
+        steps: How many of DRAWS are taken; None: all of them.
+    """
+    plan = _first(seed)
+    for name, step in DRAWS[:steps]:
+        plan = step(plan, Random(f"{name} {seed}"))
+    return plan
+
+
+def _first(seed: int) -> Plan:
+    """The world as all steps find it."""
     chance = Random(seed)
     owner = chance.choice(("table", "witness", "witness", "witness", "feed", "feed"))
     audits = chance.random() < AUDITED_SHARE
@@ -102,12 +127,11 @@ def draw(seed: int) -> Plan:
         replicas = ("topic",)
     on_disk = chance.random() < 0.4
     drawn = _Acts(chance, on_disk=on_disk, feed=owner != "table" or not audits)
-    plan = Plan(
+    return Plan(
         seed, chance.choice(FORMATS), chance.random() < 0.25, chance.randint(1, 3), owner, replicas,
         audits, on_disk, audits and chance.random() < 0.15, chance.choice((0, 0, 1000)),
         (chance.uniform(-900, 900), chance.uniform(-900, 900), chance.uniform(-900, 900)), drawn.acts(),
     )  # fmt: skip
-    return _monitored(plan, Random(f"monitored {seed}"))
 
 
 AUDITED_SHARE = 0.3
@@ -130,12 +154,70 @@ def _monitored(plan: Plan, chance: Random) -> Plan:
     return replace(
         plan, monitored=True, audits=False, on_disk=on_disk, forgets=chance.random() < 0.3, skews=skews,
         slow=chance.random() < 0.1, owner="witness" if plan.owner == "table" else plan.owner,
-        acts=tuple(sorted(acts, key=lambda act: act.moment)),
+        acts=_in_order(acts),
     )  # fmt: skip
 
 
 def _kill(chance: Random) -> Act:
     return Act(chance.uniform(1, RESTS_FROM), "kill", (chance.choice((None, *range(60))),), is_fault=True)
+
+
+def _at_once(plan: Plan, chance: Random) -> Plan:
+    """The same world read by the decoder of batches, in most that it can read: the course is no other."""
+    return replace(plan, at_once=plan.form == "avro" and chance.random() < 0.7)
+
+
+def _recording(plan: Plan, chance: Random) -> Plan:
+    """The same world under a monitor that is hindered just where it records what it found, or whose drift is mended."""
+    if not plan.monitored:
+        return plan
+    acts = list(plan.acts)
+    if chance.random() < 0.3:
+        acts.append(Act(chance.uniform(1, 20), "ledger_refuses", (chance.randint(1, 4),), is_fault=True))
+    if plan.on_disk and chance.random() < 0.5:
+        acts.append(Act(chance.uniform(1, 20), "kill_recording", (chance.random() < 0.5,), is_fault=True))
+    if "copy" in plan.replicas and chance.random() < 0.4:
+        acts.append(Act(chance.uniform(BUSY_SECONDS + 2, RESTS_FROM), "mended", (), is_fault=True))
+    return replace(plan, acts=_in_order(acts))
+
+
+def _busy(plan: Plan, chance: Random) -> Plan:
+    """Some worlds that only fold are audited without a feed, while their owner is written all the time."""
+    if plan.audits or plan.monitored or chance.random() >= BUSY_SHARE:
+        return plan
+    acts = list(plan.acts)
+    is_hot = chance.random() < 0.3
+    for key in KEYS:
+        at = chance.uniform(HISTORY_SECONDS - 5, HISTORY_SECONDS + 10)
+        while at < 2 * BUSY_SECONDS:
+            row = (key, chance.choice("ABC"), chance.randint(0, 10**6), "small")
+            acts.append(Act(at, "write", ((row,),)))
+            at += chance.uniform(1, 2.5) if is_hot else chance.uniform(22, 30)
+    if is_hot:
+        moment = chance.uniform(10, HISTORY_SECONDS)
+        acts.append(Act(moment, "copy_fault", ("stuck", chance.choice(KEYS)), is_fault=True))
+    else:  # from the second look on
+        acts.append(Act(HISTORY_SECONDS + 10.5, "stores_slow", (), is_fault=True))
+    return replace(
+        plan, audits=True, owner="table", replicas=("copy",), slow=False, sampled=1000 if is_hot else 0,
+        acts=_in_order(acts),
+    )  # fmt: skip
+
+
+BUSY_SHARE = 0.05
+
+
+def _in_order(acts: list[Act]) -> tuple[Act, ...]:
+    return tuple(sorted(acts, key=lambda act: act.moment))
+
+
+DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
+    ("monitored", _monitored),
+    ("at once", _at_once),
+    ("recording", _recording),
+    ("busy", _busy),
+)
+"""The steps, oldest first; a new one comes last."""
 
 
 RESTS_FROM = BUSY_SECONDS + 25.0

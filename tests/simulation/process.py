@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from auditor.feeds.decoder import Decoder
@@ -16,13 +17,16 @@ from reconcilers.streams.state import FeedState
 from tests.simulation.topic import SimulatedSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from random import Random
 
     from auditor.clock import Clock
+    from auditor.feeds.record import Record
     from auditor.feeds.wire import Format
     from reconcilers.streams.obligations import Duty
+    from reconcilers.streams.table import StreamTable
+    from reconcilers.streams.versions import Versions
     from tests.simulation.topic import Topic
     from tests.simulation.wire import Wire
 
@@ -66,6 +70,19 @@ class Doomed:
         return getattr(self._connection, name)
 
 
+class CountingDecoder(Decoder):
+    """The decoder, and how often it decodes a batch at once."""
+
+    count: Callable[[], None]
+
+    def versions(self, records: Sequence[Record], table: StreamTable) -> Versions | None:
+        """See `auditor.feeds.decoder.Decoder.versions`."""
+        found = super().versions(records, table)
+        if found is not None:
+            self.count()
+        return found
+
+
 class Process:
     """Follows one topic.
 
@@ -76,6 +93,7 @@ class Process:
         chance: Draws what comes first.
         directory: Where the state's file is; None: in memory, and it is never killed.
         duties: What its changes oblige replicas to.
+        at_once: Records come side by side, as a broker's do, and are decoded so.
     """
 
     def __init__(
@@ -86,9 +104,12 @@ class Process:
         chance: Random,
         directory: Path | None,
         duties: Sequence[Duty] = (),
+        *,
+        at_once: bool = False,
     ) -> None:
         self._topic, self._wire, self._clock, self._chance, self._directory = topic, wire, clock, chance, directory
-        self._duties = duties
+        self._duties, self._at_once = duties, at_once
+        self.happened: Counter[str] = Counter()
         self._lives = 0
         self.generation = 0
         self.start(Blow())
@@ -115,10 +136,16 @@ class Process:
         return None if self._directory is None else self._directory / f"{self._topic.name}-{self._lives}.duckdb"
 
     def _follower(self) -> Follower:
-        source = SimulatedSource(self._topic, self._chance)
+        source = SimulatedSource(self._topic, self._chance, at_once=self._at_once)
         wire: Format | None = "confluent" if self._wire.form == "avro" else None
-        decoder = Decoder(DecodingOptions(wire, nulls_kept=True), self._wire.registry, {self._topic.name: HINTS})
+        decoder = CountingDecoder(
+            DecodingOptions(wire, nulls_kept=True), self._wire.registry, {self._topic.name: HINTS}
+        )
+        decoder.count = self._count_at_once
         return Follower(self._topic.name, source, decoder, self.state, self._clock)
+
+    def _count_at_once(self) -> None:
+        self.happened["a batch decoded at once"] += 1
 
     @property
     def has_folded(self) -> bool:

@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from auditor.feeds.bulk.columns import columns_of
 from auditor.feeds.gap import retention_gap
+from auditor.feeds.polled import Polled
 from auditor.feeds.record import Record
 
 if TYPE_CHECKING:
@@ -65,10 +67,12 @@ class SimulatedSource:
     Args:
         topic: The topic.
         chance: Draws how much comes, and of what.
+        at_once: Records without headers come side by side, as they do from a broker.
     """
 
-    def __init__(self, topic: Topic, chance: Random) -> None:
+    def __init__(self, topic: Topic, chance: Random, *, at_once: bool = False) -> None:
         self.topic = topic
+        self._at_once = at_once
         self._chance = chance
         self._positions: dict[int, int] = dict(enumerate(topic.first))
         self.closed = False
@@ -107,6 +111,8 @@ class SimulatedSource:
             found += [record for record in taken if record is not None]
         stamps = [record.timestamp for record in found]
         self.topic.happened["partitions in another order"] += stamps != sorted(stamps)
+        if self._at_once and found and not any(record.headers for record in found):
+            return Polled({self.topic.name: columns_of(found)})
         return found
 
     def _check(self, part: int) -> None:

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from auditor.clock import ManualClock
+from auditor.feeds.bulk import plans
 from auditor.feeds.monitored import duties
 from auditor.feeds.reader import FeedReader
 from auditor.runs.suspicion import Suspicion
@@ -24,8 +25,8 @@ from reconcilers.look import Looker, Readers
 from reconcilers.recheck import HOT_BOUNDS, MARGIN_SECONDS
 from tests.simulation.connector import Connector
 from tests.simulation.copy import Copy
-from tests.simulation.monitoring import Monitoring
-from tests.simulation.oracles import Oracles
+from tests.simulation.monitoring import ROUND_SECONDS, Monitoring
+from tests.simulation.oracles import GONE_WITHIN, Oracles
 from tests.simulation.plan import BUSY_SECONDS, ENDS_BY, HISTORY_SECONDS, LAG_BOUND, RESTS_FROM, draw
 from tests.simulation.process import KilledError, Process
 from tests.simulation.reader import TableReader
@@ -86,16 +87,21 @@ class Failure:
     """An oracle that did not hold.
 
     Attributes:
-        seed: Of the world.
+        plan: Of the world.
         oracle: Which.
         what: What it said, with the key.
         steps: The last things that happened.
     """
 
-    seed: int
+    plan: Plan
     oracle: str
     what: str
     steps: tuple[str, ...]
+
+    @property
+    def seed(self) -> int:
+        """Of the world."""
+        return self.plan.seed
 
 
 @dataclass
@@ -131,15 +137,19 @@ class World:
         disk = disk if plan.monitored else None
         self.second = self._process(self.mirrored, self.mirror.wire, disk) if "mirror" in plan.replicas else None
         self.monitoring = Monitoring(self)
+        self.rests_from = RESTS_FROM
         self.out: set[str] = set()
         self.started = _START + timedelta(seconds=plan.skews[2])
         self.oracles = Oracles(self)
         self.looking = False
         self.happened: Counter[str] = Counter()
         self.copy.happened = self.topic.happened = self.connector.happened = self.wire.registry.happened = self.happened
+        for process in (self.process, self.second):
+            if process is not None:
+                process.happened = self.happened
         if max(plan.skews) - min(plan.skews) > LAG_BOUND:
             self.happened["clocks apart"] += 1
-        self.slowness = 0.0
+        self.slowness, self.are_slow = 0.0, False
         self.poisoned: dict[int | None, int] = {}
         self.owner.told.append(self._committed)
         self.replica.told.append(lambda _: self.mirror.run())
@@ -155,7 +165,7 @@ class World:
     def _process(self, topic: Topic, wire: Wire, directory: Path | None) -> Process:
         owed = duties(self.contract) if self.plan.monitored else []
         mine = [duty for _, duty in owed if duty.topic == topic.name]
-        return Process(topic, wire, self.clock, self.chance, directory, mine)
+        return Process(topic, wire, self.clock, self.chance, directory, mine, at_once=self.plan.at_once)
 
     def note(self, text: str) -> None:
         """Something happened."""
@@ -176,13 +186,13 @@ class World:
         for act in self.plan.acts:
             self.clock.at(act.moment, lambda act=act: self._do(act))  # type: ignore[misc]
         try:
-            with _one_at_a_time():
+            with _one_at_a_time(), _however_small(at_once=self.plan.at_once):
                 if self.plan.audits:
                     self.clock.advance(HISTORY_SECONDS + self.chance.uniform(0, 10))
                     self._audit()
                 if self.plan.monitored:
                     self.clock.advance(self.chance.uniform(0, 20))
-                    self.monitoring.run(RESTS_FROM, ENDS_BY)
+                    self.monitoring.run(ENDS_BY)
                     self.process.blow.left = None  # a kill that came to nothing is none of the oracles'
                     self.oracles.monitored(self.monitoring)
                 self.clock.advance(max(2 * BUSY_SECONDS - self.clock.monotonic(), 1))
@@ -190,11 +200,11 @@ class World:
                 self.oracles.in_the_end()
         except AssertionError as error:
             oracle, _, what = str(error).partition(": ")
-            return Failure(self.plan.seed, oracle, what, tuple(self.steps[-STEPS_TOLD:]))
+            return Failure(self.plan, oracle, what, tuple(self.steps[-STEPS_TOLD:]))
         except Exception as error:  # noqa: BLE001 - whatever it is, no course may end so
             where = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            return Failure(self.plan.seed, "no crash", what, tuple(self.steps[-STEPS_TOLD:]))
+            return Failure(self.plan, "no crash", what, tuple(self.steps[-STEPS_TOLD:]))
         finally:
             self.workspace.closing.clear()
             self.process.close()
@@ -271,6 +281,7 @@ class World:
         """What opening a store takes."""
         slow = self.plan.slow and self.chance.random() < 0.3
         pause = self.chance.uniform(1, 15) if slow else self.chance.uniform(0, 0.2)
+        pause = self.chance.uniform(3, 12) if self.are_slow else pause
         self.slowness += pause
         return pause
 
@@ -414,6 +425,11 @@ class World:
         self.out.add(name)
         self.clock.at(self.clock.monotonic() + seconds, lambda: self.out.discard(name))
 
+    def act_stores_slow(self) -> None:
+        """Every store takes seconds to be opened, from now on."""
+        self.happened["stores that become slow"] += 1
+        self.are_slow = True
+
     def act_ledger_locked(self, seconds: float) -> None:
         """The ledger takes nothing for a while."""
         self.happened["a ledger locked"] += 1
@@ -422,6 +438,20 @@ class World:
 
     def _ledger_open(self) -> None:
         self.monitoring.ledger.is_locked = False
+
+    def act_ledger_refuses(self, times: int) -> None:
+        """The ledger does not take what is written into it next."""
+        self.monitoring.ledger.refusing += times
+
+    def act_kill_recording(self, before: bool) -> None:  # noqa: FBT001 - drawn
+        """Our process is killed when it records what it has found: before the ledger has taken it, or after."""
+        self.monitoring.fatal = "before" if before else "after"
+
+    def act_mended(self) -> None:
+        """Somebody makes the replica as its owner is."""
+        self.happened["drift mended by hand"] += bool(self.monitoring.ledger.drift)
+        self.copy.mend()
+        self.rests_from = max(self.rests_from, self.clock.monotonic() + GONE_WITHIN + ROUND_SECONDS)
 
     def act_cut(self, keep: int) -> None:
         """The broker removes old records."""
@@ -446,9 +476,22 @@ def _one_at_a_time() -> Iterator[None]:
         looking.SCANS_AT_ONCE_MAX = at_once
 
 
-def run_seed(seed: int, workspace: Workspace, happened: Counter[str] | None = None) -> Failure | None:
-    """The world of a seed; what went wrong in it is counted."""
-    return run_plan(draw(seed), workspace, happened)
+@contextmanager
+def _however_small(*, at_once: bool) -> Iterator[None]:
+    """Batches as small as a simulation's are decoded at once, too, where that was drawn."""
+    before = plans.RECORDS_MIN
+    plans.RECORDS_MIN = 1 if at_once else before
+    try:
+        yield
+    finally:
+        plans.RECORDS_MIN = before
+
+
+def run_seed(
+    seed: int, workspace: Workspace, happened: Counter[str] | None = None, steps: int | None = None
+) -> Failure | None:
+    """The world of a seed; what went wrong in it is counted.  See `draw`."""
+    return run_plan(draw(seed, steps), workspace, happened)
 
 
 def run_plan(plan: Plan, workspace: Workspace, happened: Counter[str] | None = None) -> Failure | None:
@@ -463,7 +506,7 @@ def run_plan(plan: Plan, workspace: Workspace, happened: Counter[str] | None = N
 
 def shrunk(failure: Failure, workspace: Workspace) -> tuple[Failure, Plan]:
     """The same failure with as few acts as leaving out one after the other gives."""
-    plan = draw(failure.seed)
+    plan = failure.plan
     for act in [*[one for one in plan.acts if one.is_fault], *[one for one in plan.acts if not one.is_fault]]:
         smaller = plan.without(act)
         again = run_plan(smaller, workspace)

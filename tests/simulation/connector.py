@@ -32,6 +32,7 @@ class Connector:
         wire: How.
         chance: Draws what is chance.
         owner_seconds: The table's database's clock at a moment of the true one, in seconds since 1970.
+        broker_seconds: The same of the broker's.
         sent: How much of the log was sent.
         noted: How much of it was noted to have been sent: a crash goes back there.
         is_down: It does nothing.
@@ -39,7 +40,7 @@ class Connector:
         truncates: It sends truncates, which connectors do only when they are told to.
         perfect: What whoever has understood everything that was sent holds.
         told_at: When a key was told of last.
-        changes: How many changes were told, each once however often it was sent.
+        counted: The changes that were told, each once however often it was sent.
     """
 
     table: Table
@@ -47,6 +48,7 @@ class Connector:
     wire: Wire
     chance: Random
     owner_seconds: Callable[[float], float]
+    broker_seconds: Callable[[float], float]
     sent: int = 0
     noted: int = 0
     is_down: bool = False
@@ -54,7 +56,7 @@ class Connector:
     lost: list[Entry] = field(default_factory=list)
     truncates: bool = True
     told_at: dict[int, float] = field(default_factory=dict)
-    changes: int = 0
+    counted: list[Entry] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
     _window: tuple[int, dict[int, Row]] | None = None
     _stamp: int = 0
@@ -163,7 +165,8 @@ class Connector:
         if entry.operation == "t" and not self.truncates:
             self.lost.append(entry)
             return
-        self.changes += number >= self._told and entry.key is not None
+        if number >= self._told and entry.key is not None:
+            self.counted.append(entry)
         self._tell(number, entry)
         about = self.perfect.keys() if entry.key is None else {entry.key}
         self.told_at |= dict.fromkeys(about, self.table.now())
@@ -194,6 +197,6 @@ class Connector:
 
     def _next_stamp(self) -> int:
         """The broker's time in milliseconds, each record later than the one before."""
-        now = int(self.owner_seconds(self.table.now()) * 1000)
+        now = int(self.broker_seconds(self.table.now()) * 1000)
         self._stamp = max(self._stamp + 1, now)
         return self._stamp

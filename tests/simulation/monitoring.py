@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from auditor.runs import monitor as monitoring
@@ -193,6 +193,4 @@ class Monitoring:
 
     def moment(self, finding: Finding) -> float:
         """When the look began that judged a finding, on the true clock."""
-        walls = [read.at for read in finding.evidence.reads]
-        start = self.world.started.astimezone(UTC)
-        return max(((wall - start).total_seconds() for wall in walls), default=0.0)
+        return max((self.world.clock.moment(read.at) for read in finding.evidence.reads), default=0.0)

@@ -13,6 +13,7 @@ from auditor.runs.monitor_loop import Rounds
 from auditor.runs.monitored import MonitoredEntity
 from auditor.runs.suspect import Suspect
 from reconcilers import recheck, witness
+from reconcilers.arrivals import Arrivals
 from reconcilers.change import ChangeKind
 from reconcilers.look import Looker
 from reconcilers.streams import fold, state
@@ -167,6 +168,10 @@ def _settled_before_recorded(_old: Callable[..., Any]) -> Any:
     return recorded
 
 
+def _times(factor: float) -> Callable[[Callable[..., dict[int, float]]], Any]:
+    return lambda old: lambda self, keys: {seq: factor * took for seq, took in old(self, keys).items()}
+
+
 MUTATIONS = (
     Mutation(
         "a snapshot's row stands where the snapshot does in the log",
@@ -220,6 +225,8 @@ MUTATIONS = (
         ((MonitoredEntity, "look_at_drift", lambda _: lambda _self, _known, **_how: []),),
         (110, 161),
     ),
+    Mutation("changes take a tenth of their time", ((Arrivals, "seconds", _times(0.1)),), (76, 154)),
+    Mutation("changes take ten times as long", ((Arrivals, "seconds", _times(10.0)),), (76, 297)),
     Mutation(
         "a change that is sent again is counted again",
         ((Obligations, "uncount", lambda _: lambda _self, _topic, _repeated: None),),

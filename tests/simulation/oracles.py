@@ -16,6 +16,7 @@ from contracts.errors import PausedFeedError, RetentionGapError
 from reconcilers.finding import Verdict
 from reconcilers.recheck import CERTAIN_LOOKS_MIN, MARGIN_SECONDS
 from reconcilers.streams.table import CellState, Kind
+from tests.simulation.nines import Nines
 from tests.simulation.plan import LAG_BOUND
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Oracles:
                     raise AssertionError(f"no missed drift: {name} {key} is wrong, and is no drift in the ledger")
         self._nothing_owed(monitoring)
         self._counted_once(monitoring)
+        self._counted_right()
 
     def _is_owed_and_wrong(self, name: str, key: int) -> bool:
         """Whether a key was owed, and was wrong from its bound on until now."""
@@ -127,9 +129,17 @@ class Oracles:
                 key = int(name)
                 assert self._is_doubtful(key), f"settled within the bound: {count} obligations of {key} are open"
 
+    def _counted_right(self) -> None:
+        """What the monitor says of how soon changes arrived is what happened."""
+        world = self._world
+        wronged = {act.arguments[-1 if act.name == "copy_fault" else 0] for act in world.plan.acts if act.is_of_copy}
+        doubtful = {key for key in self._keys() if self._is_doubtful(key)} | wronged
+        for name in world.plan.replicas:
+            Nines(world, name, frozenset(self._keys()) - doubtful).check()
+
     def _counted_once(self, monitoring: Monitoring) -> None:
         """No change of the owner is counted twice among those that arrived."""
-        process, told = monitoring.processes[0], self._world.connector.changes
+        process, told = monitoring.processes[0], len(self._world.connector.counted)
         rows = process.state.cursor().execute("SELECT replica, sum(changes) FROM arrivals GROUP BY replica").fetchall()
         for name, count in rows:
             assert count <= told, f"counted once: {count} changes arrived at {name}, and there were {told}"

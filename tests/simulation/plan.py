@@ -60,6 +60,11 @@ class Act:
     arguments: tuple[Any, ...] = ()
     is_fault: bool = False
 
+    @property
+    def is_of_copy(self) -> bool:
+        """Whether it makes a key wrong at the copy."""
+        return self.name in ("copy_fault", "by_hand")
+
     def __str__(self) -> str:
         return f"{self.moment:7.3f} {self.name} {', '.join(map(str, self.arguments))}".rstrip()
 
@@ -209,6 +214,21 @@ BUSY_SHARE = 0.05
 
 def _in_order(acts: list[Act]) -> tuple[Act, ...]:
     return tuple(sorted(acts, key=lambda act: act.moment))
+
+
+def _clocks(plan: Plan, chance: Random) -> Plan:
+    """The same world in which clocks are set while it runs, in some that are looked at."""
+    if not (plan.audits or plan.monitored) or chance.random() >= CLOCKS_SHARE:
+        return plan
+    acts = list(plan.acts)
+    for _ in range(chance.choice((1, 1, 2))):
+        seconds = chance.choice((-1, 1)) * chance.choice((chance.uniform(1, 30), chance.uniform(30, 1000)))
+        whose = chance.choice(("owner", "replica", "auditor"))
+        acts.append(Act(chance.uniform(1, BUSY_SECONDS + 10), "clock_set", (whose, seconds), is_fault=True))
+    return replace(plan, acts=_in_order(acts))
+
+
+CLOCKS_SHARE = 0.3
 
 
 DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (

@@ -27,7 +27,7 @@ class TableReader(MemoryReader):
         name: The dataset's.
         table: The table.
         clock: The auditor's.
-        ahead: How far the store's clock is ahead of it, in seconds; None: it has none.
+        ahead: Tells how far the store's clock is ahead of it, in seconds.
         pause: Draws how much time opening takes before and after the moment of the snapshot.
         is_out: Whether the store does not answer.
     """
@@ -37,7 +37,7 @@ class TableReader(MemoryReader):
         name: str,
         table: Table,
         clock: ManualClock,
-        ahead: float | None,
+        ahead: Callable[[], float],
         pause: Callable[[], float],
         is_out: Callable[[], bool] = bool,
     ) -> None:
@@ -51,7 +51,7 @@ class TableReader(MemoryReader):
         if self._is_out():
             raise UnreachableStoreError(f"reading {self.dataset}: the simulated store does not answer")
         began, wall = self._clock.monotonic(), self._clock.now()
-        store = None if self._ahead is None else wall + timedelta(seconds=self._ahead)
+        store = wall + timedelta(seconds=self._ahead())
         self._clock.advance(self._pause())
         self.rows = [
             {"id": str(key), "status": row[0], "amount": None if row[1] is None else str(row[1]), "note": row[2]}

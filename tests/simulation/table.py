@@ -169,6 +169,10 @@ class Table:
         history = self._history.get(key, [(FOREVER, None)])
         return history[bisect_right([at for at, _ in history], moment) - 1][1]
 
+    def history(self, key: int) -> list[tuple[float, Row | None]]:
+        """What a key held, each with the moment from which on it did."""
+        return self._history.get(key, [(FOREVER, None)])
+
     def within(self, key: int, begin: float, end: float) -> set[Row | None]:
         """Everything that a key held at some instant of an interval."""
         history = self._history.get(key, [(FOREVER, None)])

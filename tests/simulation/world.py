@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from auditor.clock import ManualClock
 from auditor.feeds.bulk import plans
 from auditor.feeds.monitored import duties
 from auditor.feeds.reader import FeedReader
@@ -23,6 +22,7 @@ from contracts.errors import PausedFeedError, RetentionGapError
 from reconcilers import look as looking
 from reconcilers.look import Looker, Readers
 from reconcilers.recheck import HOT_BOUNDS, MARGIN_SECONDS
+from tests.simulation.clocks import AuditorsClock, WallClock
 from tests.simulation.connector import Connector
 from tests.simulation.copy import Copy
 from tests.simulation.monitoring import ROUND_SECONDS, Monitoring
@@ -122,15 +122,18 @@ class World:
     def __post_init__(self) -> None:
         plan = self.plan
         self.chance = Random(plan.seed + 1)
-        self.clock = ManualClock(_START + timedelta(seconds=plan.skews[2]))
+        self.clock = AuditorsClock(_START + timedelta(seconds=plan.skews[2]))
+        base = _START.timestamp()
+        self.walls = {"owner": WallClock(base + plan.skews[0]), "replica": WallClock(base + plan.skews[1])}
+        self.walls["auditor"] = self.clock.wall
         self.owner, self.replica = Table(self.clock.monotonic), Table(self.clock.monotonic)
         lag_max = 0.9 * LAG_BOUND
         self.copy = Copy(self.owner, self.replica, self.clock, self.chance, lag_max)
         self.topic = Topic("orders", plan.partitions)
         self.mirrored = Topic("mirrored", plan.partitions)
         self.wire = self._wire("orders")
-        self.connector = self._connector(self.owner, self.topic, self.wire, plan.skews[0])
-        self.mirror = self._connector(self.replica, self.mirrored, self._wire("mirrored"), plan.skews[1])
+        self.connector = self._connector(self.owner, self.topic, self.wire, "owner")
+        self.mirror = self._connector(self.replica, self.mirrored, self._wire("mirrored"), "replica")
         disk = self.directory if plan.on_disk else None
         self.contract = contract_of(plan.owner, plan.replicas)
         self.process = self._process(self.topic, self.wire, disk)
@@ -139,7 +142,6 @@ class World:
         self.monitoring = Monitoring(self)
         self.rests_from = RESTS_FROM
         self.out: set[str] = set()
-        self.started = _START + timedelta(seconds=plan.skews[2])
         self.oracles = Oracles(self)
         self.looking = False
         self.happened: Counter[str] = Counter()
@@ -158,9 +160,9 @@ class World:
         grain = 1_000_000 if self.plan.mariadb else 1
         return Wire(topic, self.plan.form, Registry(), grain=grain, mariadb=self.plan.mariadb)
 
-    def _connector(self, table: Table, topic: Topic, wire: Wire, skew: float) -> Connector:
-        start = _START.timestamp() + skew
-        return Connector(table, topic, wire, self.chance, lambda moment: start + moment)
+    def _connector(self, table: Table, topic: Topic, wire: Wire, whose: str) -> Connector:
+        wall = self.walls[whose]
+        return Connector(table, topic, wire, self.chance, wall.at, WallClock(wall.start).at)
 
     def _process(self, topic: Topic, wire: Wire, directory: Path | None) -> Process:
         owed = duties(self.contract) if self.plan.monitored else []
@@ -273,8 +275,12 @@ class World:
             process = self.process if reference.name == "shop" else self.second
             assert process is not None
             return FeedReader(reference, process.following, self.clock)
-        table, skew = (self.owner, 0) if reference.connection == "shop" else (self.replica, 1)
-        ahead = self.plan.skews[skew] - self.plan.skews[2]
+        table, whose = (self.owner, "owner") if reference.connection == "shop" else (self.replica, "replica")
+
+        def ahead() -> float:
+            now = self.clock.monotonic()
+            return self.walls[whose].at(now) - self.walls["auditor"].at(now)
+
         return TableReader(str(reference), table, self.clock, ahead, self._pause, lambda: str(reference) in self.out)
 
     def _pause(self) -> float:
@@ -424,6 +430,11 @@ class World:
         self.happened["a store out"] += 1
         self.out.add(name)
         self.clock.at(self.clock.monotonic() + seconds, lambda: self.out.discard(name))
+
+    def act_clock_set(self, whose: str, seconds: float) -> None:
+        """A clock is set forwards or back: the owner's, the replica's, or ours."""
+        self.happened["a clock set back" if seconds < 0 else "a clock set forwards"] += 1
+        self.walls[whose].set(self.clock.monotonic(), seconds)
 
     def act_stores_slow(self) -> None:
         """Every store takes seconds to be opened, from now on."""

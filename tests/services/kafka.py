@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.services.authority import Authority
+from tests.services.deadline import wait_until
 from tests.services.java import JavaService, class_path, properties_text
 from tests.services.maven import Artifact, fetch_libraries
 from tests.services.packages import require_program
@@ -60,6 +61,7 @@ _SETTINGS = {
     "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
     "listener.name.mutual.ssl.client.auth": "required",
 }
+_PARTITIONS_SECONDS = 30.0
 _API_VERSIONS, _CORRELATION = 18, 4711
 
 
@@ -134,6 +136,22 @@ class Kafka(JavaService):
         with closing(self.admin()) as admin:
             admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(settings or {}))])
             admin.wait_for_topics([name])
+
+    def add_partitions(self, totals: Mapping[str, int]) -> None:
+        """Give topics more partitions, and wait until they can be used.
+
+        Args:
+            totals: By topic, how many it has then.
+        """
+        with closing(self.admin()) as admin:
+            admin.create_partitions(dict(totals))
+
+            def there() -> bool:
+                found = {one["name"]: len(one["partitions"]) for one in admin.describe_topics(list(totals))}
+                return found == dict(totals)
+
+            wait_until(there, seconds=_PARTITIONS_SECONDS, what="the partitions that were added")
+            admin.wait_for_topics(list(totals))
 
     def _make_certificates(self) -> None:
         require_program("openssl")

@@ -17,6 +17,7 @@ from auditor.feeds.kafka.limits import (
     FETCH_WAIT_SECONDS,
     HEARTBEAT_SECONDS,
     PARTITION_FETCH_MAX_BYTES,
+    PARTITIONS_SECONDS,
     REQUEST_SECONDS,
 )
 from auditor.readers.suggestion import did_you_mean
@@ -51,6 +52,7 @@ def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = N
         fetch_max_bytes=FETCH_MAX_BYTES,
         max_partition_fetch_bytes=PARTITION_FETCH_MAX_BYTES,
         fetch_max_wait_ms=int(FETCH_WAIT_SECONDS * 1000),
+        metadata_max_age_ms=int(PARTITIONS_SECONDS * 1000),
         metrics_enabled=False,
     )
     hand_over_chunks(consumer)

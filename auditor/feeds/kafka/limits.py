@@ -50,5 +50,9 @@ PARTITION_FETCH_MAX_BYTES = 1024 * 1024
 FETCH_WAIT_SECONDS = 0.5
 """How long a broker may wait for records before it answers that there are none: lower is more requests when quiet."""
 
+PARTITIONS_SECONDS = 1.0
+"""So long the partitions that are added to a topic go unnoticed at most: what a copy tells there seems to lack until
+then.  A round is as long; what is asked is a small answer of one broker."""
+
 HISTORY_MESSAGES = 50
 """How many of the client's own messages are kept to explain a failure with."""

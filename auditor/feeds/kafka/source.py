@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class KafkaSource:
     """All partitions of some topics, alone: no group is joined, and nobody else is kept from reading.
 
-    Reading begins at each partition's first offset until `seek` says otherwise.  Partitions that are added to a topic
-    later are not read.
+    Reading begins at each partition's first offset until `seek` says otherwise; so it does in partitions that are added
+    to a topic later, once somebody asks which there are.
 
     Args:
         broker: The cluster.
@@ -68,8 +68,19 @@ class KafkaSource:
         self.close()
 
     def partitions(self) -> Sequence[Partition]:
-        """All partitions of the topics, ordered."""
+        """All partitions of the topics, ordered; more may have come (see `PARTITIONS_SECONDS`)."""
+        self._take_new()
         return self._partitions
+
+    def _take_new(self) -> None:
+        with failures_told(self._broker, "looking for new partitions"):
+            topics = {topic for topic, _ in self._partitions}
+            there = {(topic, number) for topic in topics for number in self._consumer.partitions_for_topic(topic)}
+        if fresh := sorted(there.difference(self._partitions)):
+            self._partitions = sorted([*self._partitions, *fresh])
+            self._consumer.assign([TopicPartition(*partition) for partition in self._partitions])
+            for partition, offset in self.beginning(fresh).items():
+                self.seek(partition, offset)
 
     def beginning(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """The first offset that is still there, of each."""

@@ -43,13 +43,18 @@ replicas:
 
 @dataclass
 class Live:
-    """An owner's topic and a mirror's, on a broker, with a monitor's settings."""
+    """An owner's topic and a mirror's, on a broker, with a monitor's settings.
+
+    Attributes:
+        partition: Where what is new is written.
+    """
 
     directory: Path
     kafka: Kafka
     owner: ChangeFeed
     mirror: ChangeFeed
     sent: dict[str, int] = field(default_factory=dict)
+    partition: int = 0
 
     def send(self) -> None:
         """Hand the broker what is new of both."""
@@ -58,7 +63,7 @@ class Live:
             for feed in (self.owner, self.mirror):
                 for record in feed.records[self.sent.get(feed.topic, 0) :]:
                     key, value = (record[part] and base64.b64decode(record[part]) for part in ("key", "value"))
-                    producer.send(feed.topic, value, key=key, partition=0)
+                    producer.send(feed.topic, value, key=key, partition=self.partition)
                 self.sent[feed.topic] = len(feed.records)
             producer.flush()
 
@@ -136,6 +141,21 @@ def all_met(records: int) -> Callable[[dict[str, Any]], bool]:
         return bool(event["records"]["shop"] >= records and not any(event["open"].values()))
 
     return enough
+
+
+def test_partitions_that_are_added_to_a_topic_are_followed(live: Live) -> None:
+    """What the owner changes there is owed, and what the copy tells there meets it; what is lost there is found."""
+    monitor = live.start()
+    monitor.read_until(all_met(20))
+    live.kafka.add_partitions({live.owner.topic: 2, live.mirror.topic: 2})
+    live.partition = 1
+    live.owner.put(id=1, status="arrives")
+    live.mirror.put(id=1, status="arrives")
+    live.owner.put(id=2, status="is lost")
+    live.send()
+    monitor.read_until(lambda event: event["event"] == "finding")
+    assert monitor.findings == [("2", "mismatch", "persistent")]
+    assert monitor.stop() == 0
 
 
 def test_what_comes_late_is_met_what_is_lost_is_found_and_a_kill_changes_nothing(live: Live) -> None:

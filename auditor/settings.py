@@ -290,6 +290,13 @@ class Debezium(Group):
     nulls: Literal["defaults", "kept"] = "defaults"
 
 
+MEMBER_SILENCE_MIN, MEMBER_SILENCE_MAX = timedelta(seconds=6), timedelta(minutes=30)
+"""What a broker allows unless it is told otherwise (`group.min.session.timeout.ms`, `group.max.…`)."""
+
+MEMBER_SILENCE_DEFAULT = "45s"
+"""Kafka's own: a member that is started again within it finds its partitions as they were."""
+
+
 class KafkaFeed(Group):
     """A feed read from Kafka."""
 
@@ -298,11 +305,18 @@ class KafkaFeed(Group):
     group_id: Text = "auditor"
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     bootstrap_from: Literal["earliest", "latest"] = "earliest"
+    member_silence: Duration = Field(default=MEMBER_SILENCE_DEFAULT)  # type: ignore[assignment]  # as any other
     security: KafkaSecurity = KafkaSecurity()
     schema_registry: SchemaRegistry | None = None
     dead_letter_topics: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
     debezium: Debezium = Debezium()
     schemaless: Schemaless = Schemaless()
+
+    @model_validator(mode="after")
+    def _allowed(self) -> KafkaFeed:
+        if not MEMBER_SILENCE_MIN <= self.member_silence <= MEMBER_SILENCE_MAX:
+            raise ValueError("`member_silence` is none that brokers allow; expected 6s to 30m")
+        return self
 
 
 class RecordedFeed(Group):

@@ -189,6 +189,10 @@ class Follower:
         """What we read, ordered."""
         return sorted(self._offsets)
 
+    def shared(self) -> Sequence[Partition]:
+        """What is shared with others, ours and theirs, ordered; nothing where we are alone."""
+        return ()
+
     def hold(self) -> bool:
         """Whether what was read is still ours to judge."""
         return True

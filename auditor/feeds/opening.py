@@ -74,5 +74,6 @@ def join_feed(
         stored=stored,
         isolation_level=feed.isolation_level,
         bootstrap_from=feed.bootstrap_from,
+        silence=feed.member_silence.total_seconds(),
         name=member,
     )

@@ -94,6 +94,10 @@ class SharedSource(RecordSource, Protocol):
     next.
     """
 
+    def shared(self) -> Sequence[Partition]:
+        """All partitions of the topics, whoever has them, ordered."""
+        ...
+
     def is_settled(self) -> bool:
         """Whether the group has told us what is ours, perhaps nothing, and all of it is being read."""
         ...

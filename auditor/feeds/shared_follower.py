@@ -96,6 +96,10 @@ class SharedFollower(Follower):
         finally:
             self._take_stock()
 
+    def shared(self) -> Sequence[Partition]:
+        """See `Follower.shared`."""
+        return self._member.shared()
+
     def hold(self) -> bool:
         """Ask the group whether what we have is still ours, and note how far we are for whoever watches."""
         self._take_stock()

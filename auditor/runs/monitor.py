@@ -176,7 +176,7 @@ class Monitor:
                 self._open_stores(entity)
                 found = entity.look_at_drift(entity.drifting())
                 entity.look()
-                found += [*entity.gone, *entity.look_at_known()]
+                found += [*entity.gone, *entity.look_at_known(), *entity.look_at_watched()]
                 entity.gone = []
                 gone += {one.identity: one for one in found}.values()  # what changed meanwhile is seen twice
             except AuditorError as error:
@@ -208,8 +208,7 @@ class Monitor:
         """
         for entity in self.entities:
             entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
-            if not self.request.member:  # which partition tells of a key is not in the ledger
-                entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
+            entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
 
     def let_go_of_lost(self, *, asking: bool = False) -> bool:
         """Suspect nothing any more of feeds of which partitions were taken from us; returns whether there are any.
@@ -259,6 +258,10 @@ class Monitor:
 
     def result(self, run_id: str, started: datetime) -> RunResult:
         """Everything that was found."""
+        for entity in self.entities:
+            first, share = entity.run.first, entity.share()
+            if share and first is not None and share not in first.remarks:
+                first.remarks.append(share)
         return run_result(self.runs, self.request, self.around, run_id, started)
 
     def hours(self, since: datetime | None = None) -> list[Hour]:

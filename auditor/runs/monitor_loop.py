@@ -255,6 +255,7 @@ class Rounds:
     def _look_at_drift(self, entity: MonitoredEntity) -> None:
         entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
         entity.watch.suspicion.settled += entity.look_at_known()
+        entity.watch.suspicion.settled += entity.look_at_watched()
 
     def _forget(self) -> None:
         now = self.clock.monotonic()

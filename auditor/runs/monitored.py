@@ -50,6 +50,8 @@ LOOK_SECONDS = 60.0
 _Rule = tuple[str, str | None]
 """A divergence, and the rule that is broken."""
 
+_NO_DUTY = Duty("", "", "", by_owner=True, key=())
+
 DRIFT_OF_KEYS = (Divergence.MISSING.value, Divergence.ORPHAN.value, Divergence.MISMATCH.value)
 """What a key's two sides may show; anything else is found in one side alone, by the nightly job."""
 
@@ -75,6 +77,8 @@ class MonitoredEntity:
             before it was killed.
         gone: Of those: what a look has found to be gone.
         known: Of those, by identity: what is to be looked at once, as nothing here knows of it; see `take_over`.
+        watched: Of those, by identity: what no partition of ours tells of; see `look_at_watched`.
+        parts: By key of findings that were taken over: the partition that tells of it, where others have some.
         unopened: By replica (None: the owner), the readers of stores that were not opened yet.
         unread: Replicas of which the latest look shows nothing that could be relied on.
     """
@@ -94,6 +98,8 @@ class MonitoredEntity:
     handed: set[str] = field(default_factory=set)
     gone: list[Finding] = field(default_factory=list)
     known: dict[str, Drifting] = field(default_factory=dict)
+    watched: dict[str, Drifting] = field(default_factory=dict)
+    parts: dict[KeyText, int] = field(default_factory=dict)
     unopened: dict[str | None, Reader] = field(default_factory=dict)
     _met: dict[str, list[int]] = field(default_factory=dict)
 
@@ -133,7 +139,8 @@ class MonitoredEntity:
         names = {replica.name for replica in self.contract.replicas}
         mine = {_healed(one).identity for one in self.drifting()}
         left = 0
-        self.known = {}
+        some: dict[str, Drifting] = {}
+        topic = self._by_owner()[1].topic
         for identity, said in found:
             if identity in mine or (said["replica"] is not None and said["replica"] not in names):
                 continue
@@ -141,10 +148,47 @@ class MonitoredEntity:
             if one is None or _healed(one).identity != identity:
                 left += 1
             else:
-                self.known[identity] = one
+                some[identity] = replace(one, part=_told_in(said, topic))
+        self.known, self.watched = self._ours(some)
         if left and self.run.first is not None:
             finding = "1 open finding" if left == 1 else f"{left:,} open findings"
             self.run.first.remarks.append(f"{finding} of earlier runs can be looked at by `audit reconcile` alone")
+
+    def _ours(self, some: dict[str, Drifting]) -> tuple[dict[str, Drifting], dict[str, Drifting]]:
+        """Of findings: those on keys that are ours to judge, and those that no partition is known to tell of.
+
+        The latter are watched by one member among all: by whoever has the first partition.  They may be another's.
+        """
+        following, duty = self._by_owner()
+        shared = None if following is None else following.share(duty.topic)
+        if shared is None or following is None:
+            return some, {}
+        ours, every = shared
+        keys = {identity: tuple(text or "" for _, text in one.key) for identity, one in some.items()}
+        parts = following.state.partitions_of(duty.topic, duty.key, sorted(set(keys.values())))
+        some = {identity: replace(one, part=parts.get(keys[identity], one.part)) for identity, one in some.items()}
+        self.parts = {one.key: one.part for one in some.values() if one.part is not None}
+        untold = {identity: one for identity, one in some.items() if one.part is None}
+        known = {identity: one for identity, one in some.items() if one.part in ours}
+        return known, untold if every[:1] == ours[:1] else {}
+
+    def _by_owner(self) -> tuple[Following | None, Duty]:
+        """Who follows the owner's feed, and one of the duties that it makes."""
+        return next((one for one in self.duties if one[1].by_owner), (None, _NO_DUTY))
+
+    def share(self) -> str:
+        """Which part of the owner's topic is ours, in a sentence; empty where all of it is."""
+        following, duty = self._by_owner()
+        shared = None if following is None else following.share(duty.topic)
+        if shared is None or shared[0] == shared[1]:
+            return ""
+        ours, every = shared
+        told = ", ".join(map(str, ours)) or "none"
+        verb = "is" if len(ours) == 1 else "are"
+        return (
+            f"of the {len(every)} partitions of {duty.topic}, {told} {verb} this member's: "
+            "keys that others tell of are looked at by those who have them"
+        )
 
     def _drifting(self, said: Mapping[str, Any]) -> Drifting | None:
         """A finding of the ledger as drift that can be looked at by key; None where it cannot."""
@@ -156,6 +200,31 @@ class MonitoredEntity:
         if any(text is None or len(text.encode()) > VALUE_BYTES_MAX for text in key.values()):
             return None  # it is cut
         return Drifting(self.contract.entity, said["replica"], tuple(key.items()), said["divergence"], None)
+
+    def look_at_watched(self) -> list[Finding]:
+        """Look at what nobody is known to judge; returns what is no more, as healed.
+
+        What is still there stays as it was told: its owner's changes may be told in a partition that is another's, and
+        whoever does not know them cannot say why it is there.
+
+        Raises:
+            StoreError: The owner could not be read.
+        """
+        gone: list[Finding] = []
+        some = list(self.watched.values())
+        for start in range(0, len(some), OWED_AT_ONCE):
+            part = some[start : start + OWED_AT_ONCE]
+            keys = {one.key for one in part}
+            look = self.watch.looker.look(Suspects(keys, _unkeyed(keys)))
+            self._count(look, {one.replica for one in part if one.replica is not None}, len(keys))
+            unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
+            odd: set[tuple[str | None, KeyText | None]] = set()
+            odd |= {(name, sight.finding.key) for name, copy in look.replicas.items() for sight in copy.sights}
+            odd |= {(one.replica, sight.finding.key) for sight in look.owner_sights for one in part}
+            gone += [_healed(one) for one in part if one.replica not in unread and (one.replica, one.key) not in odd]
+        for finding in gone:
+            del self.watched[finding.identity]
+        return gone
 
     def look_at_known(self) -> list[Finding]:
         """Look at what was taken over, once; returns what is no more, as healed.
@@ -474,7 +543,9 @@ class MonitoredEntity:
             owed = self.pending.pop((finding.replica, finding.key), [])
             self.handed.discard(finding.identity)
             if finding.verdict is Verdict.PERSISTENT:
-                found.append(replace(drifting, applied=self._written(owed), part=self._part(owed)))
+                part = self._part(owed)
+                part = self.parts.get(finding.key) if part is None else part
+                found.append(replace(drifting, applied=self._written(owed), part=part))
                 for following, one in owed:
                     late.setdefault((finding.replica or "", following), []).append((finding.key, one))
             elif finding.verdict is Verdict.HEALED:
@@ -538,6 +609,12 @@ class MonitoredEntity:
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
+
+
+def _told_in(said: Mapping[str, Any], topic: str) -> int | None:
+    """Which partition of a topic tells of a finding's key, by the changes that it was explained with; None: unknown."""
+    changes = (said.get("evidence") or {}).get("changes") or ()
+    return next((int(one["partition"]) for one in changes if one["topic"] == topic), None)
 
 
 def _naive(moment: datetime) -> datetime:

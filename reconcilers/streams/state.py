@@ -638,6 +638,31 @@ class FeedState:
         ).fetchone()
         return None if row is None or row[0] is None else int(row[0])
 
+    def partitions_of(
+        self, topic: str, columns: Sequence[str], keys: Sequence[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], int]:
+        """Which partition of a topic has told of each of these keys; those of which none has are not there.
+
+        Args:
+            topic: The topic.
+            columns: The key's, as the topic names them.
+            keys: Values in their order, as the topic spells them.
+        """
+        import pyarrow as pa
+
+        table = self.tables[topic]
+        named = [(f"k{i}", f"c{table.columns.index(name)}") for i, name in enumerate(columns)]
+        asked = pa.table({f"k{i}": pa.array([key[i] for key in keys], pa.string()) for i in range(len(named))})
+        with self._registered("asked", asked) as some:
+            if not some:
+                return {}
+            same = " AND ".join(f"v.{cell} = asked.{key}" for key, cell in named)
+            told = ", ".join(key for key, _ in named)
+            rows = self._db.execute(
+                f"SELECT {told}, any_value(v.part) FROM {table.stored} v JOIN asked ON {same} GROUP BY ALL"
+            ).fetchall()
+        return {tuple(key): part for *key, part in rows}
+
     def has_rows(self, topic: str) -> bool:
         """Whether anything was ever told of a row of the topic."""
         return self._db.execute(f"SELECT 1 FROM {self.tables[topic].head} LIMIT 1").fetchone() is not None

@@ -19,6 +19,7 @@ from auditor.feeds.kafka.limits import (
     PARTITION_FETCH_MAX_BYTES,
     PARTITIONS_SECONDS,
     REQUEST_SECONDS,
+    SILENCE_MEMBER_SECONDS,
 )
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
@@ -33,8 +34,21 @@ INTERNAL = "__"
 """Topics of the brokers' own begin so; nobody means one of them."""
 
 
-def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = None, member: str | None = None) -> Any:
+def open_consumer(
+    broker: Broker,
+    isolation_level: str,
+    group_id: str | None = None,
+    member: str | None = None,
+    silence: float = SILENCE_MEMBER_SECONDS,
+) -> Any:
     """A consumer that is connected and reads nothing yet; its `poll` brings chunks (`auditor.feeds.kafka.chunks`).
+
+    Args:
+        broker: The cluster.
+        isolation_level: `read_committed` leaves out what transactions took back.
+        group_id: The group to join, or None.
+        member: Our name in it for good, or None.
+        silence: Seconds without a sign of life after which the group gives what is ours to others.
 
     Raises:
         FeedError: No broker can be reached, or none lets us in.
@@ -45,6 +59,7 @@ def open_consumer(broker: Broker, isolation_level: str, group_id: str | None = N
         group_id=group_id,
         group_instance_id=member,
         heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
+        session_timeout_ms=int(silence * 1000),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="none",

@@ -29,6 +29,11 @@ PROBE_SECONDS = 10.0
 SLICE_SECONDS = 0.2
 """Longest uninterrupted wait of a group member: so long a new assignment waits for its offsets at most."""
 
+SILENCE_MEMBER_SECONDS = 45.0
+"""Without a sign of life from a group's member, until its partitions go to others, where no settings say: Kafka's own.
+Shorter, and a member that is started again has lost them, and others have read them from the first record; longer, and
+nobody judges what one that died has left."""
+
 HEARTBEAT_SECONDS = 1.0
 """From one sign of life of a group's member to the next: by its answer a member hears that others have come or gone."""
 

@@ -18,7 +18,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from auditor.feeds.kafka.consumer import beginning_of, end_of, open_consumer, partitions_of
 from auditor.feeds.kafka.failure import failures_told
-from auditor.feeds.kafka.limits import CLOSE_SECONDS, REQUEST_SECONDS, SLICE_SECONDS
+from auditor.feeds.kafka.limits import CLOSE_SECONDS, REQUEST_SECONDS, SILENCE_MEMBER_SECONDS, SLICE_SECONDS
 from auditor.feeds.kafka.source import Contact, poll_once, position_of
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class KafkaMember:
         stored: Gives the next offset of each partition that was read before; asked for each new assignment.
         isolation_level: `read_committed` leaves out what transactions took back.
         bootstrap_from: Where a partition begins that nobody has read.
+        silence: Seconds without a sign of life after which the group gives what is ours to others.
         name: Of this member for good: who comes back under it soon finds its partitions as they were.  None: without.
 
     Raises:
@@ -134,12 +135,13 @@ class KafkaMember:
         stored: Callable[[Sequence[Partition]], Mapping[Partition, int]],
         isolation_level: str = "read_committed",
         bootstrap_from: Literal["earliest", "latest"] = "earliest",
+        silence: float = SILENCE_MEMBER_SECONDS,
         name: str | None = None,
     ) -> None:
         self._broker = broker
         self._stored = stored
         self._bootstrap_from = bootstrap_from
-        self._consumer = open_consumer(broker, isolation_level, group_id, name)
+        self._consumer = open_consumer(broker, isolation_level, group_id, name, silence)
         try:
             names = sorted(set(topics))
             self._shared = partitions_of(self._consumer, broker, names)
@@ -159,6 +161,10 @@ class KafkaMember:
     def partitions(self) -> Sequence[Partition]:
         """What is ours now, ordered; empty until a `poll` has joined the group."""
         return self._assignment.reading()
+
+    def shared(self) -> Sequence[Partition]:
+        """All partitions of the topics, whoever has them, ordered."""
+        return self._shared
 
     def is_settled(self) -> bool:
         """See `auditor.feeds.ports.SharedSource`."""

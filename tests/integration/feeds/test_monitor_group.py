@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ PROGRAM = Path(sys.executable).with_name("audit")
 PARTITIONS = 6
 ROWS = 60
 _SECONDS = 60.0
+DEFAULT_SILENCE = 45.0
 
 CONTRACT = """\
 entity: order
@@ -80,6 +82,32 @@ class Shop:
         """Tell the group that a member does not come back: by itself, it waits for it for 45 seconds."""
         with closing(self.kafka.admin()) as admin:
             admin.remove_group_members(f"group-{self.topic}", [MemberToRemove(group_instance_id=name)])
+
+    def spoil(self, changes: Iterable[tuple[int, str | None]]) -> None:
+        """Somebody writes into the copy by hand, or deletes there; no feed tells of it."""
+        with closing(sqlite3.connect(self.directory / "copy.db", timeout=30)) as db, db:
+            for key, status in changes:
+                db.execute("DELETE FROM orders WHERE id = ?", [key])
+                if status is not None:
+                    db.execute("INSERT INTO orders VALUES (?, ?)", [key, status])
+
+    def reconcile(self) -> int:
+        """The nightly job; returns its exit code."""
+        command = [PROGRAM, "reconcile", "--recheck-after", "0s", "--quiet"]
+        return subprocess.run(command, cwd=self.directory, check=False, capture_output=True).returncode
+
+    def catch_up(self, *names: str) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Members side by side, until each has caught up: their exit codes and reports."""
+        started = {
+            name: subprocess.Popen(
+                [PROGRAM, "monitor", "--until-caught-up", "--format", "json", "--member", name],
+                cwd=self.directory, env={**os.environ, "PYTHONWARNINGS": ""}, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, text=True,
+            )
+            for name in names
+        }  # fmt: skip
+        told = {name: process.communicate(timeout=2 * _SECONDS)[0] for name, process in started.items()}
+        return {name: (process.returncode, json.loads(told[name])) for name, process in started.items()}
 
     def open_findings(self) -> set[tuple[str, str]]:
         """What the ledger says is there: keys and divergences."""
@@ -194,3 +222,61 @@ def test_each_key_is_judged_by_one_member_whoever_comes_and_dies(shop: Shop) -> 
     until(lambda: shop.open_findings() == set(), "everything to be told as gone")
     assert len(first.partitions) == PARTITIONS, "those of the dead one, too"
     assert first.stop() == 0
+
+
+def test_what_another_member_has_found_is_looked_at_again_by_whoever_has_its_partition(shop: Shop) -> None:
+    """One comes back to partitions that it had read before: what was found meanwhile, and put right, is no more.
+
+    Nothing is owed there: it has read and met those changes itself, and no feed tells of the hands that spoilt the copy
+    and put it right.  A key that no partition tells of is watched by whoever has the first one.
+    """
+    first = shop.start("a")
+    until(shared(first), "the first to have everything")
+    until(lambda: first.is_idle, "it to have read everything")
+    assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+    shop.dismiss("a")
+    shop.spoil([(1, "odd"), (2, "odd"), (999, "never told")])
+    second = shop.start("b")
+    until(shared(second), "the second to have everything")
+    until(lambda: shop.open_findings() == {("1", "mismatch"), ("2", "mismatch")}, "what the feed tells of")
+    assert second.stop(signal.SIGKILL) == -signal.SIGKILL
+    shop.dismiss("b")
+    assert shop.reconcile() == 1
+    assert shop.open_findings() == {("1", "mismatch"), ("2", "mismatch"), ("999", "orphan")}
+    shop.spoil([(1, "new"), (2, "new")])
+    again = shop.start("a")
+    until(shared(again), "the first to have everything once more")
+    until(lambda: shop.open_findings() == {("999", "orphan")}, "what was put right to be told as gone")
+    shop.spoil([(999, None)])
+    until(lambda: shop.open_findings() == set(), "what no partition tells of to be told as gone")
+    assert again.stop() == 0
+
+
+def test_members_side_by_side_until_caught_up_see_everything_between_them(shop: Shop) -> None:
+    """Each says which partitions were its own; drift is found by one of them, and that one's exit code says so.
+
+    A third that comes alone later has everything once the two have been silent for as long as the settings say.
+    """
+    settings = shop.directory / "auditor.yaml"
+    settings.write_text(settings.read_text().replace('group_id: "', 'member_silence: 10s, group_id: "'))
+    shop.write([(7, "lost")], copy=False)
+    reports = shop.catch_up("a", "b")
+    assert shop.open_findings() == {("7", "mismatch")}
+    codes = {name: code for name, (code, _) in reports.items()}
+    found = {name: [one["key"]["id"] for one in report["findings"]] for name, (_, report) in reports.items()}
+    assert {code for name, code in codes.items() if found[name]} == {1}
+    assert all(code == 0 for name, code in codes.items() if not found[name])
+    assert "7" in [*found["a"], *found["b"]]
+    keys = 0
+    for _, report in reports.values():
+        (entity,) = report["entities"]
+        keys += entity["replicas"][0]["coverage"]["followed"]["keys"]
+        remarks = " ".join(entity["owner"]["coverage"].get("remarks", ()))
+        alone = entity["replicas"][0]["coverage"]["followed"]["keys"] >= ROWS
+        assert alone or f"of the {PARTITIONS} partitions of {shop.topic}, " in remarks
+    assert keys >= ROWS
+    began = time.monotonic()
+    ((code, report),) = shop.catch_up("c").values()
+    assert time.monotonic() - began < DEFAULT_SILENCE
+    assert (code, [one["key"]["id"] for one in report["findings"]]) == (1, ["7"])
+    assert report["entities"][0]["replicas"][0]["coverage"]["followed"]["keys"] >= ROWS

@@ -97,6 +97,7 @@ def test_every_error_is_told_at_once_with_its_line(settings_file: SettingsFile) 
             "connections: {a: {url: 'mysql://h/d', tls: {mode: verify_full}}}\n",
             "expected disable, allow, prefer, require, verify-ca or verify-full, found 'verify_full'",
         ),
+        ('feeds: {f: {type: kafka, bootstrap_servers: ["k:1"], member_silence: 5s}}', "expected 6s to 30m"),
     ],
 )
 def test_one_clear_message_for_each_mistake(settings_file: SettingsFile, text: str, told: str) -> None:

@@ -172,7 +172,8 @@ class Following:
     def share(self, topic: str) -> tuple[list[int], list[int]] | None:
         """Of a topic that is shared with others: which partitions are ours, and which there are; None: all are ours."""
         every = [part for name, part in self._follower_now.shared() if name == topic]
-        return ([part for name, part in self.partitions() if name == topic], every) if every else None
+        ours = [part for name, part in self.partitions() if name == topic]
+        return (ours, sorted({*every, *ours})) if every else None
 
     def lag(self) -> Mapping[Partition, int]:
         """How many offsets each partition is behind its end."""

@@ -93,7 +93,7 @@ class Shop:
 
     def reconcile(self) -> int:
         """The nightly job; returns its exit code."""
-        command = [PROGRAM, "reconcile", "--recheck-after", "0s", "--quiet"]
+        command = [str(PROGRAM), "reconcile", "--recheck-after", "0s", "--quiet"]
         return subprocess.run(command, cwd=self.directory, check=False, capture_output=True).returncode
 
     def catch_up(self, *names: str) -> dict[str, tuple[int, dict[str, Any]]]:

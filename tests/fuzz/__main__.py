@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.fuzz.attack import Outcome, attack
 from tests.fuzz.batches import BatchOutcome, attack_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Came = TypeVar("Came", Outcome, BatchOutcome)
 
 _ROUND = 10_000
 
@@ -24,41 +30,37 @@ def main() -> int:
 
 def _singly(records: int, first: int) -> int:
     """One by one; returns the number of failures."""
-    start, whole = time.monotonic(), Outcome()
-    for seed in range(first, first + -(-records // _ROUND)):
-        outcome = attack(min(_ROUND, records - whole.records), seed)
-        whole.records += outcome.records
-        whole.accepted += outcome.accepted
-        for failure in outcome.failures:
-            print(failure, flush=True)
-        whole.failures += outcome.failures
-        if sys.stderr.isatty():
-            print(f"\r{whole.records} records", end="", file=sys.stderr)
+    start, outcomes = time.monotonic(), list(_attacks(attack, records, first, "records"))
+    thrown, accepted = sum(one.records for one in outcomes), sum(one.accepted for one in outcomes)
+    failures = sum(len(one.failures) for one in outcomes)
     print(
-        f"{whole.records} mutated records in {time.monotonic() - start:.0f} s: {whole.accepted} read, "
-        f"{whole.records - whole.accepted} poison, {len(whole.failures)} failures"
+        f"{thrown} mutated records in {time.monotonic() - start:.0f} s: {accepted} read, "
+        f"{thrown - accepted} poison, {failures} failures"
     )
-    return len(whole.failures)
+    return failures
 
 
 def _in_batches(records: int, first: int) -> int:
     """In batches, each held to its records one by one; returns the number of failures."""
-    start, whole = time.monotonic(), BatchOutcome(0, 0, 0, [])
-    for seed in range(first, first + -(-records // _ROUND)):
-        outcome = attack_batches(min(_ROUND, records - whole.records), seed)
-        whole.records += outcome.records
-        whole.at_once += outcome.at_once
-        whole.poison += outcome.poison
+    start, outcomes = time.monotonic(), list(_attacks(attack_batches, records, first, "records in batches"))
+    thrown, at_once = sum(one.records for one in outcomes), sum(one.at_once for one in outcomes)
+    poison, failures = sum(one.poison for one in outcomes), sum(len(one.failures) for one in outcomes)
+    print(
+        f"{thrown} mutated records in batches in {time.monotonic() - start:.0f} s: "
+        f"{at_once} read at once, {poison} poison, {failures} failures"
+    )
+    return failures
+
+
+def _attacks(throw: Callable[[int, int], Came], records: int, first: int, what: str) -> Iterator[Came]:
+    """What comes of each round, told while it goes on; failures at once."""
+    for done in range(0, records, _ROUND):
+        outcome = throw(min(_ROUND, records - done), first + done // _ROUND)
         for failure in outcome.failures:
             print(failure, flush=True)
-        whole.failures += outcome.failures
         if sys.stderr.isatty():
-            print(f"\r{whole.records} records in batches", end="", file=sys.stderr)
-    print(
-        f"{whole.records} mutated records in batches in {time.monotonic() - start:.0f} s: "
-        f"{whole.at_once} read at once, {whole.poison} poison, {len(whole.failures)} failures"
-    )
-    return len(whole.failures)
+            print(f"\r{done + outcome.records} {what}", end="", file=sys.stderr)
+        yield outcome
 
 
 if __name__ == "__main__":

@@ -112,4 +112,8 @@ class BatchPlans:
 
 def _tells_in_headers(records: Sequence[Record]) -> bool:
     """Whether some header says how its record is to be read; records side by side have none."""
-    return isinstance(records, list) and any(telling(record.headers) for record in records if record.headers)
+    from auditor.feeds.bulk.columns import RecordColumns
+
+    if isinstance(records, RecordColumns):
+        return False
+    return any(telling(record.headers) for record in records if record.headers)

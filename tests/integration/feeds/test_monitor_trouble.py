@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
-import os
-import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +18,10 @@ from auditor.cli import run
 from auditor.feeds.kafka.broker import Broker
 from auditor.feeds.kafka.groups import committed_offsets
 from tests.services.ports import free_port
+from tests.worlds.monitor import Monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.services import Kafka, SchemaRegistry
 
@@ -191,41 +187,10 @@ def test_what_cannot_be_followed_is_one_message_and_moves_nothing(
     assert world.offsets() == [2]
 
 
-class Monitor:
-    """A monitor that goes on."""
-
-    def __init__(self, directory: Path) -> None:
-        self.findings: list[tuple[str, str, str]] = []
-        self.process = subprocess.Popen(
-            [PROGRAM, "monitor", "--format", "json"], cwd=directory, env={**os.environ, "PYTHONWARNINGS": ""},
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-
-    def until(self, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Read events until one will do."""
-        assert self.process.stdout is not None
-        end = time.monotonic() + _SECONDS
-        for line in self.process.stdout:
-            event: dict[str, Any] = json.loads(line)
-            if event["event"] == "finding":
-                one = event["finding"]
-                self.findings.append((one["key"]["id"], one["divergence"], one["verdict"]))
-            if enough(event):
-                return event
-            assert time.monotonic() < end, event
-        raise AssertionError("the monitor has ended")
-
-    def stop(self) -> int:
-        """End it; returns its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=_SECONDS)
-        return self.process.returncode
-
-
 @pytest.fixture
 def monitor(world: World, forgetful: SchemaRegistry) -> Iterator[Monitor]:
     world.configure(*at(world, forgetful))
-    made = Monitor(world.directory)
+    made = Monitor.start(world.directory)
     yield made
     if made.process.returncode is None:
         made.process.kill()
@@ -236,36 +201,36 @@ def test_a_registry_that_is_gone_pauses_the_feed_and_skips_nothing(
     world: World, forgetful: SchemaRegistry, monitor: Monitor
 ) -> None:
     """Known schemas are read on; at an unknown one the monitor says what it waits for, and goes on where it stopped."""
-    monitor.until(lambda event: event["event"] == "progress" and event["records"] == {"shop": 2})
+    monitor.read_until(lambda event: event["event"] == "progress" and event["records"] == {"shop": 2})
     forgetful.shut()
     try:
         world.put(3, "known", copy=False)
-        monitor.until(lambda event: event["event"] == "finding")
+        monitor.read_until(lambda event: event["event"] == "finding")
         world.put(4, "unknown", wider=True, copy=False)
-        told = monitor.until(lambda event: event["event"] == "trouble")
+        told = monitor.read_until(lambda event: event["event"] == "trouble")
         assert (told["what"], "registry" in told["message"]) == ("shop", True)
     finally:
         forgetful.launch()
     world.register(forgetful)
-    monitor.until(lambda event: event == {"event": "trouble_over", "what": "shop", "at": event["at"]})
-    monitor.until(lambda event: event["event"] == "finding")
+    monitor.read_until(lambda event: event == {"event": "trouble_over", "what": "shop", "at": event["at"]})
+    monitor.read_until(lambda event: event["event"] == "finding")
     assert monitor.findings == [("3", "missing", "persistent"), ("4", "missing", "persistent")]
     assert monitor.stop() == 0
 
 
 def test_a_broker_that_is_killed_is_waited_for_and_nothing_is_lost(world: World, monitor: Monitor) -> None:
     """It is told as trouble, once it has not answered for as long as a request may take; then all goes on."""
-    monitor.until(lambda event: event["event"] == "progress" and event["records"] == {"shop": 2})
+    monitor.read_until(lambda event: event["event"] == "progress" and event["records"] == {"shop": 2})
     world.put(3, "before", copy=False)
     world.kafka.kill()
     try:
-        told = monitor.until(lambda event: event["event"] == "trouble")
+        told = monitor.read_until(lambda event: event["event"] == "trouble")
         assert (told["what"], "no answer" in told["message"]) == ("shop", True), told
     finally:
         world.kafka.launch()
-    monitor.until(lambda event: event["event"] == "trouble_over")
+    monitor.read_until(lambda event: event["event"] == "trouble_over")
     world.put(4, "after", copy=False)
     world.put(5, "met")
-    monitor.until(lambda _: len(monitor.findings) == 2)
+    monitor.read_until(lambda _: len(monitor.findings) == 2)
     assert monitor.findings == [("3", "missing", "persistent"), ("4", "missing", "persistent")]
     assert monitor.stop() == 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from auditor.cli import run
 from tests.worlds.change_feed import ChangeFeed, heartbeat
+from tests.worlds.mirror import CONTRACT, send
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,27 +18,6 @@ if TYPE_CHECKING:
     from tests.services import Kafka
 
 HOUR = 3600.0
-CONTRACT = """\
-entity: order
-version: 1
-team: t
-owner: {{service: orders, feed: {{name: shop, topic: {owner}}}}}
-key: [id]
-fields:
-  id: {{type: int}}
-  status: {{type: text}}
-replicas:
-  - {{service: mirror, feed: {{name: shop, topic: {mirror}}}, lag_bound: 5s}}
-"""
-
-
-def send(kafka: Kafka, records: list[dict[str, Any]]) -> None:
-    """Hand the broker some records."""
-    with closing(kafka.producer()) as producer:
-        for one in records:
-            key, value = (one[part] and base64.b64decode(one[part]) for part in ("key", "value"))
-            producer.send(one["topic"], value, key=key, partition=0)
-        producer.flush()
 
 
 def reconcile(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
@@ -63,7 +41,7 @@ def test_what_a_standing_connector_does_not_tell_is_undecided_until_it_lives_aga
     beats = f"__debezium-heartbeat.{mirror.connector}"
     kafka.create_topic(beats, 1)
     (tmp_path / "contracts").mkdir()
-    text = CONTRACT.format(owner=owner.topic, mirror=mirror.topic)
+    text = CONTRACT.format(owner=owner.topic, mirror=mirror.topic, lag=5)
     (tmp_path / "contracts" / "order.yaml").write_text(text)
     (tmp_path / "auditor.yaml").write_text(
         "version: 1\ncontracts: contracts\nconnections: {}\n"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.opened import Opened
 
-KEY_IN_DOUBT = "a record about it could not be understood, so it is not known whether there is a row, and which"
+KEY_IN_DOUBT = "could not be understood, so it is not known whether there is a row, and which"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,14 @@ class Doubts:
     """What two sides leave open.
 
     Attributes:
-        absence: Why a row that one of them does not show may be there all the same; empty where it is not.
+        unseen: Why a row that one of them does not show may be there all the same: of the owner, and of the replica;
+            empty where it is not.
         keys: Keys of which nothing is known, each with why.
         owner: What the owner's feed cannot carry of fields, where it is known by one.
         replica: The same of the replica's.
     """
 
-    absence: str
+    unseen: tuple[str, str]
     keys: Mapping[KeyText, str]
     owner: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
     replica: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
@@ -43,9 +44,13 @@ class Doubts:
         """Why nothing is known of a key; empty where something is."""
         return self.keys.get(key or (), "")
 
-    def of_absence(self, key: KeyText | None) -> str:
-        """Why a key that one side lacks may be there, perhaps under another name; empty where it is not."""
-        found = self.keys.get(key or (), "") or self.absence
+    def of_absence(self, key: KeyText | None, *, at_owner: bool) -> str:
+        """Why a key that one side lacks may be there, perhaps under another name; empty where it is not.
+
+        Where both sides leave it open, what the one that lacks it leaves open is told.
+        """
+        unseen = self.unseen if at_owner else self.unseen[::-1]
+        found = self.keys.get(key or (), "") or unseen[0] or unseen[1]
         return found or next((why for name, text in key or () if (why := self._of_key(name, text))), "")
 
     def _of_key(self, name: str, text: str | None) -> str:
@@ -69,16 +74,16 @@ def doubts(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica, owner: Opened, copy: Opened
 ) -> Doubts:
     """Ask both sides; one that reads a store itself leaves nothing open."""
-    absence = ""
+    unseen = []
     keys: dict[KeyText, str] = {}
-    for side in (owner, copy):
-        if isinstance(side.snapshot, PartlyKnown):
-            absence = absence or side.snapshot.absence_unknown()
-            if doubted := _doubted(cursor, contract, side, side.snapshot):
-                keys |= dict.fromkeys(doubted, _key_in_doubt(side.snapshot.doubt()))
+    for side, whose in ((owner, "the owner"), (copy, replica.name)):
+        why = side.snapshot.absence_unknown() if isinstance(side.snapshot, PartlyKnown) else ""
+        unseen.append(f"by its feed, not every row of {whose} is known: {why}" if why else "")
+        if isinstance(side.snapshot, PartlyKnown) and (doubted := _doubted(cursor, contract, side, side.snapshot)):
+            keys |= dict.fromkeys(doubted, _key_in_doubt(whose, side.snapshot.doubt()))
     own = [(name, name) for name in contract.fields]
     paths = [(one.field, one.path) for one in (*replica.key, *replica.fields)]
-    return Doubts(absence, keys, _flaws(owner, own), _flaws(copy, paths))
+    return Doubts((unseen[0], unseen[1]), keys, _flaws(owner, own), _flaws(copy, paths))
 
 
 def untold_remarks(who: str, side: Opened) -> list[str]:
@@ -93,8 +98,9 @@ def untold_remarks(who: str, side: Opened) -> list[str]:
     return told
 
 
-def _key_in_doubt(first: str) -> str:
-    return f"{KEY_IN_DOUBT}; the first such record is {first}" if first else KEY_IN_DOUBT
+def _key_in_doubt(whose: str, first: str) -> str:
+    told = f"a record about it in the feed of {whose} {KEY_IN_DOUBT}"
+    return f"{told}; the first such record is {first}" if first else told
 
 
 def _flaws(side: Opened, columns: Sequence[tuple[str, str]]) -> Mapping[str, Mapping[Flaw, str]]:

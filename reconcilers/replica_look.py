@@ -218,7 +218,7 @@ def _in_doubt(contract: Contract, sights: Iterable[Sight], open_questions: Doubt
             doubt = open_questions.of(finding.key) or (fields[0].note if unknown and fields else "")
             finding = finding if fields == finding.fields else replace(finding, fields=fields)
         else:
-            doubt = open_questions.of_absence(finding.key)
+            doubt = open_questions.of_absence(finding.key, at_owner=finding.divergence is Divergence.ORPHAN)
         yield sight if not doubt and finding is sight.finding else replace(sight, finding=finding, doubt=doubt)
 
 

@@ -153,7 +153,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "finding": _finding_line,
     "consistency": lambda members: "; ".join(consistency_lines(members["replicas"])),
     "incomplete": lambda members: (
-        f"{members['entity']} is not known whole: {members['feed']}/{members['topic']}: {visible(members['message'])}"
+        f"{members['entity']} at {members['replica'] or 'its owner'} is not known whole: "
+        f"{members['feed']}/{members['topic']}: {visible(members['message'])}"
     ),
     "sign": sign_line,
     "trouble": lambda members: f"trouble with {members['what']}: {visible(members['message'])}",

@@ -100,7 +100,7 @@ class Monitor:
     entities: list[MonitoredEntity] = field(default_factory=list)
     runs: list[EntityRun] = field(default_factory=list)
     letters: Callable[[], list[dict[str, Any]]] = list
-    _told_of_feeds: set[tuple[str, str]] = field(default_factory=set)
+    _told_of_feeds: set[tuple[str, str | None, str]] = field(default_factory=set)
     _losses: dict[str, int] = field(default_factory=dict)
 
     def take_on(self, contracts: Sequence[Contract]) -> None:
@@ -239,21 +239,23 @@ class Monitor:
             watch.suspicion.give_up(clock.now())
         tell_late(self.runs, self.around)
 
-    def tell_of_feeds(self) -> list[dict[str, str]]:
-        """Note what of the feeds is not known with the entities that depend on it; returns what had not been told."""
-        news: list[dict[str, str]] = []
+    def tell_of_feeds(self) -> list[dict[str, str | None]]:
+        """Note what of the feeds is not known, with the side that is known by it; returns what had not been told."""
+        news: list[dict[str, str | None]] = []
         for entity in self.entities:
             for following, duty in entity.duties:
                 note = following.incomplete(duty.topic) or following.remade.get(duty.topic)
                 if not note:
                     continue
                 told = f"{following.feed}/{duty.topic}: {note}"
-                if entity.run.first is not None and told not in entity.run.first.notes:
-                    entity.run.first.notes.append(told)
-                if (entity.contract.entity, told) not in self._told_of_feeds:
-                    self._told_of_feeds.add((entity.contract.entity, told))
-                    place = {"entity": entity.contract.entity, "feed": following.feed, "topic": duty.topic}
-                    news.append({**place, "message": note})
+                replica = None if duty.by_owner else duty.replica
+                notes = _notes(entity, replica)
+                if told not in notes:
+                    notes.append(told)
+                if (entity.contract.entity, replica, told) not in self._told_of_feeds:
+                    self._told_of_feeds.add((entity.contract.entity, replica, told))
+                    place = {"entity": entity.contract.entity, "replica": replica, "feed": following.feed}
+                    news.append({**place, "topic": duty.topic, "message": note})
         return news
 
     def result(self, run_id: str, started: datetime) -> RunResult:
@@ -422,6 +424,14 @@ def followed_contracts(
     return [_without_references(contract) for contract in followed], [
         contract.entity for contract in chosen if contract.owner.feed is None
     ]
+
+
+def _notes(entity: MonitoredEntity, replica: str | None) -> list[str]:
+    """Why one side of an entity is not known whole; None: its owner, on which all that is compared depends."""
+    first = entity.run.first
+    if first is None:
+        raise TypeError(f"{entity.contract.entity} was not begun")
+    return first.notes if replica is None else first.replicas[replica].notes
 
 
 def _by_feeds(contract: Contract, copy: Replica) -> Contract:

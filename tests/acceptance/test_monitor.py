@@ -767,6 +767,44 @@ def test_records_that_were_removed_unread_are_trouble_until_a_snapshot_has_told_
     assert world.monitor().code == 0
 
 
+def test_what_a_copys_feed_lost_is_said_of_the_copy_and_not_of_its_owner(world: Monitored) -> None:
+    """Nor of another copy: what it was compared with is known whole."""
+    assert world.monitor().code == 0
+    for key in (1, 2, 3):
+        world.put(key, "paid", key)
+    unread = world.mirror.records[20:]
+    world.mirror.records = unread[1:]
+    outcome = world.monitor()
+    assert outcome.code == 2
+    assert "incomplete" in outcome.json["exit_reasons"], outcome.err
+    (entity,) = outcome.json["entities"]
+    copy, mirror = (one["coverage"] for one in entity["replicas"])
+    assert (entity["owner"]["coverage"]["complete"], copy["complete"], mirror["complete"]) == (True, True, False)
+    assert "notes" not in entity["owner"]["coverage"]
+    assert any("mirror/mirror.orders: records of the feed were lost" in note for note in mirror["notes"])
+
+
+@pytest.mark.parametrize("lost", ["owner", "mirror"])
+def test_what_is_undecided_for_a_loss_names_the_side_that_lost_it(world: Monitored, lost: str) -> None:
+    """In a nightly run, too; a snapshot of which only the end was read tells no more than what was read."""
+    feeds = "feed: {name: shop, topic: shop.orders}"
+    contract = CONTRACT.replace(f"dataset: orders_db/orders, {feeds}", feeds)
+    (world.directory / "contracts" / "order.yaml").write_text(contract)
+    world.owner.put(id=30, status="new", total=1)
+    world.mirror.put(id=31, status="new", total=1)
+    changed = world.owner if lost == "owner" else world.mirror
+    changed.records = changed.records[1:]
+    world.save()
+    outcome = world.audit("reconcile", "--replica", "mirror", "--recheck-after", "0s", "--format", "json")
+    notes = {one["key"]["id"]: one["evidence"]["note"] for one in outcome.json["findings"]}
+    whose = "the owner" if lost == "owner" else "mirror"
+    assert {"30", "31"} <= notes.keys()
+    for key in ("30", "31"):
+        assert notes[key].startswith(
+            f"by its feed, not every row of {whose} is known: {changed.topic} was read from"
+        ), notes
+
+
 def test_a_monitor_that_goes_on_tells_what_it_does_not_know(
     world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -778,7 +816,7 @@ def test_a_monitor_that_goes_on_tells_what_it_does_not_know(
     assert process.stdout is not None
     events = (json.loads(line) for line in process.stdout)
     told = next(event for event in events if event["event"] == "incomplete")
-    assert (told["entity"], told["feed"], told["topic"]) == ("order", "shop", "shop.orders")
+    assert (told["entity"], told["replica"], told["feed"], told["topic"]) == ("order", None, "shop", "shop.orders")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 0

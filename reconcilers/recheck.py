@@ -25,6 +25,8 @@ The rules, first match wins (`judge`); `due` means the lag bound and the margin 
 | looks; the owner changes | equals what the owner held within the lag bound | – | in flight |
 | looks; the owner changed again at every look | anything else | – | undecided, hot |
 | the replica by its feed alone, silent since the change was due | anything that is drift above | yes | undecided |
+| the owner by its feed alone, silent since the replica was seen so | equals none of its versions | yes | undecided |
+| the same, of a connector that has heartbeats | anything that is drift above | yes | undecided |
 
 The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last
 change: restarting it at each change would hide a stuck replica behind a busy key.  For the same reason many looks at a
@@ -128,6 +130,21 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """The last sign of life of an owner's connector, where the owner is known by its feed alone.
+
+    Attributes:
+        heard: The auditor's monotonic clock up to which it is known what the owner held.
+        told: When that was by the clock that the sign came with, in ISO 8601, or empty.
+        beats: The connector has heartbeats: where there are none any more, it stands still.
+    """
+
+    heard: float
+    told: str = ""
+    beats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """One look at one key on both sides.
 
@@ -155,6 +172,7 @@ class Look:
         taken: The same clock by which the owner's snapshot is known; None where it is not known.
         settled: Of a replica that is its owner's own log: the same of those looks at the owner that the log has passed
             without telling of a change that the owner did not hold then.  None: it is no such replica.
+        owner_sign: Up to when it is known what the owner held, where that is a feed alone.  None: when it was read.
     """
 
     at: float
@@ -176,6 +194,7 @@ class Look:
     told: str = ""
     taken: float | None = None
     settled: tuple[float, ...] | None = None
+    owner_sign: Sign | None = None
 
     @property
     def end(self) -> float:
@@ -278,11 +297,27 @@ class _Case:
         return self.now.passed is not None and self.now.passed.moment >= since
 
     def persistent(
-        self, since: float, cause: Cause, note: str = "", changes: Sequence[Mapping[str, str | None]] = ()
+        self,
+        since: float,
+        cause: Cause,
+        note: str = "",
+        changes: Sequence[Mapping[str, str | None]] = (),
+        *,
+        is_behind: bool = False,
     ) -> Judgement:
-        """Drift, with the best proof there is; undecided where the replica's feed does not reach so far."""
+        """Drift, with the best proof there is; undecided where the feed of one side does not reach so far.
+
+        Args:
+            since: When the owner held what the replica lacks.
+            cause: Its cause.
+            note: What there is to say.
+            changes: The owner's changes that explain it, oldest first.
+            is_behind: The replica holds what the owner is known to have held before.
+        """
         if (silence := self._silence(since, changes)) is not None:
             return silence
+        if (ahead := self._ahead(since, changes, is_behind=is_behind)) is not None:
+            return ahead
         passed = self.now.passed
         proof = passed.proof if passed is not None and self.proven(since) else "elapsed"
         return Judgement(Verdict.PERSISTENT, proof, cause, note=note, changes=tuple(changes))
@@ -302,6 +337,31 @@ class _Case:
         note = (
             f"the replica's feed has told nothing {last}, neither a change nor a heartbeat: its connector may stand "
             "still, and what the replica holds now is not known"
+        )
+        return Judgement(Verdict.UNDECIDED, note=note, changes=tuple(changes))
+
+    def _ahead(self, since: float, changes: Sequence[Mapping[str, str | None]], *, is_behind: bool) -> Judgement | None:
+        """What is to be said where the replica may hold what its owner's feed has not told yet.
+
+        A replica that holds what the owner is known to have held is most likely behind; that its owner went back to it,
+        and its feed has not told, is believed where heartbeats say that the connector stands still.
+        """
+        now, sign = self.now, self.now.owner_sign
+        if sign is None or now.finding is None or now.finding.replica is None or self.proven(since):
+            return None
+        first = _suffix(self.looks, lambda look: look.replica == now.replica)[0]
+        held = first.at if first.heard is None else min(first.at, first.heard)
+        margin = MARGIN_SECONDS if self.bound else 0.0
+        if (is_behind and not sign.beats) or sign.heard - held >= margin - CLOCK_SECONDS:
+            return None
+        left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - self.waited
+        if left > 0:
+            pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
+            return soon(now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
+        last = f"since {sign.told}" if sign.told else "yet"
+        note = (
+            f"the owner's feed has told nothing {last}, neither a change nor a heartbeat: its connector may stand "
+            "still, and the replica be ahead of what is known of its owner"
         )
         return Judgement(Verdict.UNDECIDED, note=note, changes=tuple(changes))
 
@@ -363,10 +423,11 @@ def _known_version(case: _Case) -> Judgement | None:
     unborn = all(version.digest == ABSENT for version in versions[: held + 1])
     if unborn and case.history.was_there:
         return case.persistent(
-            following, Cause.UNKNOWN, "the replica had the row and lost it, by its own feed", changes
+            following, Cause.UNKNOWN, "the replica had the row and lost it, by its own feed", changes, is_behind=True
         )
     went_back = case.history.reached > held or any(index is not None and index > held for index in before)
-    return case.persistent(following, Cause.REORDERED if went_back else _behind(case, held), "", changes)
+    cause = Cause.REORDERED if went_back else _behind(case, held)
+    return case.persistent(following, cause, "", changes, is_behind=True)
 
 
 def _waiting(case: _Case, following: float, changes: Sequence[Mapping[str, str | None]]) -> Judgement:
@@ -474,7 +535,7 @@ def _older_version(case: _Case) -> Judgement | None:
         return None
     for look in case.looks[:-1]:
         if _newer(look.mark, copied) and case.due(look.end):
-            return case.persistent(look.end, Cause.STALE)
+            return case.persistent(look.end, Cause.STALE, is_behind=True)
     return None
 
 
@@ -484,7 +545,7 @@ def _unchanged_replica(case: _Case) -> Judgement | None:
     first = unchanged[0]
     if len(unchanged) < CERTAIN_LOOKS_MIN or not case.due(first.end) or not _grows(unchanged):
         return None
-    return case.persistent(first.end, Cause.STALE) if _newer(case.now.mark, first.mark) else None
+    return case.persistent(first.end, Cause.STALE, is_behind=True) if _newer(case.now.mark, first.mark) else None
 
 
 def _stuck_field(case: _Case) -> Judgement | None:
@@ -493,7 +554,7 @@ def _stuck_field(case: _Case) -> Judgement | None:
         stuck = _suffix(case.looks, lambda look, d=difference: look.finding is not None and d in look.finding.fields)  # type: ignore[misc]
         if len(stuck) >= CERTAIN_LOOKS_MIN and case.due(stuck[0].end):
             note = f"the owner's row keeps changing, {difference.name} stays the same on both sides"
-            return case.persistent(stuck[0].end, case.finding.cause, note)
+            return case.persistent(stuck[0].end, case.finding.cause, note, is_behind=True)
     return None
 
 

@@ -28,6 +28,7 @@ class Watermark:
             a feed says nothing of the time after its connector's last sign of life.  None: known up to the reading.
         log: A place in the store's log that everything included is before, such as PostgreSQL's LSN; or empty.
         told: The moment of that sign by the clock that it came with, in ISO 8601, or empty.
+        beats: That connector has heartbeats, so that it stands still where there are none.
     """
 
     dataset: str
@@ -42,6 +43,7 @@ class Watermark:
     heard: float | None = None
     told: str = ""
     log: str = ""
+    beats: bool = False
 
     @property
     def by(self) -> float:

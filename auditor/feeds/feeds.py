@@ -35,7 +35,7 @@ class WantedTopic:
     Attributes:
         columns: By the writer's names, in the order in which contracts name them.
         key: Those that tell rows apart where records have no key of their own.
-        alone: A replica is known by it and nothing else.
+        alone: An owner or a replica is known by it and nothing else.
     """
 
     columns: dict[str, ColumnHint] = field(default_factory=dict)
@@ -71,7 +71,9 @@ class Feeds:
         """Learn what contracts need of their topics; before the first reader is used."""
         for contract in contracts:
             if contract.owner.feed is not None:
-                self._topic(contract.owner.feed).add(*_owner_columns(contract))
+                topic = self._topic(contract.owner.feed)
+                topic.add(*_owner_columns(contract))
+                topic.alone |= contract.owner.reference is contract.owner.feed
             for replica in contract.replicas:
                 self._longest_bound = max(self._longest_bound, replica.lag_bound)
                 if replica.feed is not None:

@@ -37,11 +37,13 @@ class Heard:
         told: When it was, by the clock of the connector's database, or of the connector; None where no sign has a time.
         end: What counts as now, by these clocks; None: the auditor's own clock.
         is_empty: There was none at all.
+        beats: Some of them were heartbeats.
     """
 
     told: datetime | None
     end: datetime | None
     is_empty: bool = False
+    beats: bool = False
 
     def age(self, now: datetime) -> float | None:
         """Seconds since then; None where it cannot be told, or where nobody is to ask."""
@@ -238,10 +240,10 @@ class Following:
         beats = [moment for name, moment in self._beats.items() if name in names]
         told = max([*changes, *beats], default=None)
         if not heartbeats.recorded:
-            return Heard(told, None, is_empty=told is None and not state.has_rows(topic))
+            return Heard(told, None, is_empty=told is None and not state.has_rows(topic), beats=bool(beats))
         if not beats:
             return Heard(None, None)  # a recording is what it is, and its end is its own
-        return Heard(told, max([*times.values(), *self._beats.values()]))
+        return Heard(told, max([*times.values(), *self._beats.values()]), beats=True)
 
     def is_of(self, database: str, topic: str) -> bool:
         """Whether the changes of a topic tell their places in the log of one such database, and of no other."""

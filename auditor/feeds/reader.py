@@ -88,6 +88,7 @@ class FeedSnapshot(StreamingSnapshot):
             reader.dataset, now, monotonic, position=reached, display=reached,
             heard=None if silent is None else monotonic - silent,
             told=sign.told.isoformat() if sign is not None and sign.told is not None else "",
+            beats=sign is not None and sign.beats,
         )  # fmt: skip
 
     @property

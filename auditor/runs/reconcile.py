@@ -288,11 +288,12 @@ def _seen(run: EntityRun, request: ReconcileRequest, looking: Looker, around: Su
 
 
 def _silent(look: EntityLook, bounds: Mapping[str, float]) -> list[str]:
-    """Which replicas are known by a feed that has told nothing for longer than their lag bound."""
+    """Which sides are known by a feed that has told nothing for longer than the lag bound."""
+    sides = [("the owner", look.watermark, max(bounds.values(), default=0.0))]
+    sides += [(name, seen.watermark, bounds[name]) for name, seen in look.replicas.items()]
     told = []
-    for name, seen in look.replicas.items():
-        mark = seen.watermark
-        if mark is not None and mark.heard is not None and mark.monotonic - mark.heard > bounds[name] + SILENCE_SECONDS:
+    for name, mark, bound in sides:
+        if mark is not None and mark.heard is not None and mark.monotonic - mark.heard > bound + SILENCE_SECONDS:
             since = f"since {mark.told}" if mark.told else "yet"
             told.append(f"{name}: its feed has told nothing {since}; what it holds is known up to then only")
     return told

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconcilers.finding import Verdict
 from reconcilers.packing import finding_of, history_of, packed_finding, packed_history, time_of, time_text
-from reconcilers.recheck import Judgement, Look, Passed, is_old, judge, one_look, soon
+from reconcilers.recheck import Judgement, Look, Passed, Sign, is_old, judge, one_look, soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,15 +181,17 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         look.told,
         look.taken,
         look.settled,
+        None if look.owner_sign is None else (look.owner_sign.heard, look.owner_sign.told, look.owner_sign.beats),
     )
 
 
 def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
     (at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history, stale,
-     heard, told, taken, settled) = packed  # fmt: skip
+     heard, told, taken, settled, sign) = packed  # fmt: skip
     finding = own if seen == _SAME else None if seen is None else finding_of(seen)
     proof = None if passed is None else Passed(*passed)
     return Look(
         at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
         history_of(history), stale, heard, told, taken, None if settled is None else tuple(settled),
+        None if sign is None else Sign(sign[0], sign[1], beats=sign[2]),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from contracts.errors import StoreError, WorkspaceError
 from reconcilers.finding import Divergence, Finding, KeyText, Verdict
 from reconcilers.look import EntityLook, Looker, ReplicaLook, Sight, Suspects
 from reconcilers.packing import finding_of, packed_finding
-from reconcilers.recheck import GONE, LOOK_SECONDS_MIN, OWNER_ONLY, Look, settle
+from reconcilers.recheck import GONE, LOOK_SECONDS_MIN, OWNER_ONLY, Look, Sign, settle
 from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ class _Moments:
     heard: float | None = None
     told: str = ""
     taken: float | None = None
+    owner_sign: Sign | None = None
 
 
 def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _Moments:
@@ -278,7 +279,8 @@ def _moments(look: EntityLook, replica: str | None, otherwise: float = 0.0) -> _
     owner_last = owner is None or copy is None or owner.monotonic >= _read_by(copy, look)
     behind = owner is not None and owner.behind
     heard, told = (None, "") if copy is None else (copy.heard, copy.told)
-    return _Moments(first, last, owner_last, behind, heard, told, None if owner is None else owner.monotonic)
+    sign = None if owner is None or owner.heard is None else Sign(owner.heard, owner.told, beats=owner.beats)
+    return _Moments(first, last, owner_last, behind, heard, told, None if owner is None else owner.monotonic, sign)
 
 
 def _read_by(mark: Watermark, look: EntityLook) -> float:
@@ -296,6 +298,7 @@ def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "")
         mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
         history=sight.history, passed=sight.history.passed if sight.history is not None else None,
         stale=stale, heard=moments.heard, told=moments.told, taken=moments.taken, settled=sight.settled,
+        owner_sign=moments.owner_sign,
     )  # fmt: skip
 
 

@@ -157,3 +157,72 @@ def test_a_recording_without_heartbeats_has_its_end_for_now(world: World) -> Non
     world.at(HOUR)
     world.owner.put(id=2, status="paid")
     assert only(world.reconcile())["verdict"] == "persistent"
+
+
+# -- an owner that is known by its feed alone --------------------------------------------------------------------------
+
+BY_FEED = """\
+entity: order
+version: 1
+team: t
+owner: {service: orders, feed: {name: replay, topic: shop.public.orders}}
+key: [id]
+fields:
+  id: {type: int}
+  status: {type: text}
+replicas:
+  - {service: copy, dataset: shop/orders, lag_bound: 5s}
+"""
+
+
+@pytest.fixture
+def ahead(world: World) -> World:
+    """A table beside its owner's topic: it has a row and a value that the topic never told, and lacks a change."""
+    (world.directory / "contracts" / "order.yaml").write_text(BY_FEED)
+    world.at(HOUR)
+    world.owner.put(id=3, status="paid")
+    world.beats = [heartbeat("copy", world.began + 3 * HOUR)]  # another connector goes on
+    return world
+
+
+def table(world: World) -> dict[str, tuple[str, str, str]]:
+    """Verdict, cause and note of what differs, by key; and the remarks beside it."""
+    rows = [(1, "new"), (2, "sent"), (3, "new"), (4, "new"), (5, "new"), (6, "new")]
+    records = [*world.owner.records, *world.beats]
+    (world.directory / "records.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records))
+    with closing(sqlite3.connect(world.directory / "shop.db")) as connection, connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        connection.executemany("INSERT INTO orders VALUES (?, ?)", rows)
+    outcome = world.audit("reconcile", "--recheck-after", "0s", "--format", "json")
+    found = {
+        one["key"]["id"]: (one["verdict"], one["cause"], one["evidence"].get("note", ""))
+        for one in outcome.json["findings"]
+    }
+    remarks = outcome.json["entities"][0]["owner"]["coverage"].get("remarks", [])
+    assert (outcome.code, bool(remarks)) == (
+        (2, True) if "undecided" in {one[0] for one in found.values()} else (1, False)
+    )
+    return found
+
+
+def test_a_copy_that_may_be_ahead_of_a_silent_owner_is_no_phantom(ahead: World) -> None:
+    """The owner's connector beat once, and has not for hours: what its owner held since is not known."""
+    ahead.beats.append(heartbeat("shop", ahead.began + 10))
+    found = table(ahead)
+    assert {key: verdict for key, (verdict, _, _) in found.items()} == dict.fromkeys("236", "undecided")
+    assert all("the owner's feed has told nothing since" in note for _, _, note in found.values())
+    assert all("the replica be ahead of what is known of its owner" in note for _, _, note in found.values())
+
+
+def test_the_same_copy_holds_what_its_owner_never_held_where_the_owners_connector_lives(ahead: World) -> None:
+    ahead.beats.append(heartbeat("shop", ahead.began + 3 * HOUR))
+    found = {key: (verdict, cause) for key, (verdict, cause, _) in table(ahead).items()}
+    assert found == {
+        "2": ("persistent", "unknown"),  # a snapshot told its first row: what it was before is not known
+        "3": ("persistent", "stale"),
+        "6": ("persistent", "phantom_write"),
+    }
+
+
+def test_an_owner_in_a_recording_without_its_heartbeats_has_its_end_for_now(ahead: World) -> None:
+    assert {verdict for verdict, _, _ in table(ahead).values()} == {"persistent"}

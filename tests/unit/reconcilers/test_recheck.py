@@ -22,6 +22,7 @@ from reconcilers.recheck import (
     History,
     Look,
     Passed,
+    Sign,
     Version,
     judge,
     one_look,
@@ -430,6 +431,60 @@ def test_the_databases_own_clocks_show_how_far_a_feed_reaches() -> None:
 def test_a_silent_replica_that_equals_its_owner_is_healed() -> None:
     """Silence makes nothing wrong."""
     assert judge([silent(seen(0), 0), silent(equal(10 * ENOUGH), 0)], BOUND).verdict is Verdict.HEALED
+
+
+# -- an owner that is known by its feed alone --------------------------------------------------------------------------
+
+
+def untold(look: Look, heard: float, *, beats: bool = False) -> Look:
+    """The same look at an owner whose connector was last heard of then."""
+    return replace(look, owner_sign=Sign(heard, "2026-01-01T00:00:00+00:00", beats=beats))
+
+
+def test_a_copy_that_equals_nothing_that_a_silent_owner_told_may_be_ahead_of_it() -> None:
+    """Waited for a sign of life for a while, then undecided, with the reason."""
+    known = history(-500, complete=True)
+    looks = [untold(seen(0, "v0", "v9"), -1), untold(seen(ENOUGH, "v0", "v9"), -1)]
+    judgement = judge(looks, BOUND, known)
+    assert judgement.verdict is Verdict.SUSPECT
+    assert judgement.again_in is not None
+    assert 0 < judgement.sample_in <= judgement.again_in <= SILENCE_SECONDS
+    judgement = judge([*looks, untold(seen(ENOUGH + SILENCE_SECONDS, "v0", "v9"), -1)], BOUND, known)
+    assert (judgement.verdict, judgement.again_in) == (Verdict.UNDECIDED, None)
+    assert "the owner's feed has told nothing since 2026-01-01" in judgement.note
+
+
+def test_a_sign_of_an_owners_life_after_its_copy_was_seen_so_proves_a_phantom() -> None:
+    """Whatever the owner held until then is known, and the copy equalled none of it."""
+    known = history(-500, complete=True)
+    looks = [untold(seen(0, "v0", "v9"), -1), untold(seen(ENOUGH, "v0", "v9"), MARGIN_SECONDS)]
+    judgement = judge(looks, BOUND, known)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.PHANTOM_WRITE)
+
+
+def test_a_copy_that_changed_since_the_owners_last_sign_may_be_ahead_again() -> None:
+    """What counts is since when it holds what it holds now."""
+    known = history(-500, complete=True)
+    looks = [untold(seen(0, "v0", "v8"), -1), untold(seen(ENOUGH, "v0", "v9"), ENOUGH - 1)]
+    assert judge(looks, BOUND, known).verdict is Verdict.SUSPECT
+
+
+def test_a_copy_that_holds_an_older_version_is_stale_unless_heartbeats_say_that_the_owner_is_silent() -> None:
+    """That the owner went back to just that version, untold, is believed of a connector that surely stands still."""
+    known = history(-500, -400)
+    at = ENOUGH + SILENCE_SECONDS
+    quiet = [untold(seen(0, "v1", "v0"), -300), untold(seen(at, "v1", "v0"), -300)]
+    assert judge(quiet, BOUND, known).verdict is Verdict.PERSISTENT
+    dead = [replace(look, owner_sign=Sign(-300, beats=True)) for look in quiet]
+    assert judge(dead, BOUND, known).verdict is Verdict.UNDECIDED
+
+
+def test_a_copy_that_is_proven_to_follow_its_owners_topic_is_never_ahead_of_it() -> None:
+    """The group that fills it has read the change that it lacks: from nowhere else does it learn."""
+    applied = Passed("applied", 0)
+    looks = [untold(replace(seen(0, "v0", "v9"), passed=applied), -1)]
+    looks += [untold(replace(seen(ENOUGH, "v0", "v9"), passed=applied), -1)]
+    assert judge(looks, BOUND, history(-500, complete=True)).verdict is Verdict.PERSISTENT
 
 
 # -- a replica that is its owner's own log -----------------------------------------------------------------------------

@@ -113,6 +113,8 @@ class Change:
         event_id: An id that stands for this event wherever it is repeated (an outbox's `id`); empty where none.
         event_type: What an outbox's event says that happened; empty where it does not.
         partial: Columns that `row` lacks are as they were (`Lack.KEPT`); else nothing is known of them.
+        told_at: When the connector told it, in milliseconds since 1970 by the connector's clock: records of several
+            partitions are in this order, which the broker's times need not show.  None where it does not say.
     """
 
     place: Place
@@ -131,3 +133,4 @@ class Change:
     event_id: str = ""
     event_type: str = ""
     partial: bool = False
+    told_at: int | None = None

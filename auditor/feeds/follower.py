@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from auditor.clock import Clock
+    from auditor.feeds.bulk.cursor import Flags
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.ports import Partition, RecordDecoder, RecordSource
     from auditor.feeds.record import Record
@@ -299,7 +300,7 @@ class _Collected:
         self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}
         self._seqs = {topic: follower.seq(topic) for topic in topics}
         self._last: dict[Partition, Record] = {}
-        self._there = there
+        self._there = dict(there)
         self._dead: list[DeadLetter] = []
 
     def take(self, record: Record, decoded: Decoded) -> None:
@@ -313,9 +314,12 @@ class _Collected:
             self._bury(intake, seq, record, decoded)
             return
         self._follower.seen[record.topic].columns.update(decoded.row)
-        number = self._follower.passes(record.topic).number_of(decoded.snapshot, record.timestamp)
+        stamp = record.timestamp if decoded.told_at is None else decoded.told_at
+        if record.offset < self._follower.gap_ends.get((record.topic, record.partition), 0):
+            self._note_there(record.topic, stamp)
+        number = self._follower.passes(record.topic).number_of(decoded.snapshot, stamp)
         try:
-            intake.add(seq, decoded, stamp=record.timestamp, snapshot=number)
+            intake.add(seq, decoded, stamp=stamp, snapshot=number)
         except FeedError as error:
             self._bury(intake, seq, record, Poison(record, error.message))
 
@@ -324,9 +328,16 @@ class _Collected:
         self._last.update({(topic, part): records[index] for part, index in versions.last.items()})
         seq, self._seqs[topic] = self._seqs[topic], self._seqs[topic] + len(versions)
         self._follower.seen[topic].columns.update(versions.names)
+        for (name, part), end in self._follower.gap_ends.items():
+            if name == topic:
+                self._note_there(topic, int(versions.stamps[_before(versions, part, end)].max(initial=0)))
         passes = self._follower.passes(topic)
         numbers = {row: passes.number_of(mark, int(versions.stamps[row])) for row, mark in versions.snapshots}
         self._intakes[topic].take(seq, versions, numbers)
+
+    def _note_there(self, topic: str, stamp: int) -> None:
+        """When a record that was there when a loss was noted was told, by the connector's clock."""
+        self._there[topic] = max(self._there.get(topic, 0), stamp)
 
     def _bury(self, intake: Intake, seq: int, record: Record, poison: Poison) -> None:
         key = poison.key
@@ -360,6 +371,12 @@ def _there(records: Sequence[Record], ends: Mapping[Partition, int]) -> dict[str
         if record.offset < ends.get((record.topic, record.partition), 0):
             found[record.topic] = max(found.get(record.topic, 0), record.timestamp)
     return found
+
+
+def _before(versions: Versions, part: int, end: int) -> Flags:
+    """Those of a partition's versions that stand before an offset."""
+    before: Flags = (versions.parts == part) & (versions.offsets < end)
+    return before
 
 
 def _remade(feed: str, partition: Partition, offset: Offset, what: str) -> RemadeTopicError:

@@ -81,7 +81,7 @@ class Intake:
         Args:
             seq: Its number in the order of arrival.
             change: The change.
-            stamp: The record's own time.
+            stamp: When the connector told it, else the record's own time.
             snapshot: The pass that a backfill belongs to.
         """
         epoch, p0, p1, p2 = self._position(change)

@@ -446,7 +446,8 @@ class FeedState:
         """
         with self._transaction():
             self._db.execute(
-                "INSERT INTO gaps SELECT $topic, $part, $first, $last, $what, greatest(max(last_stamp), $stamp), "
+                "INSERT INTO gaps SELECT $topic, $part, $first, $last, $what, greatest(max(last_stamp), $stamp, "
+                f"(SELECT coalesce(max(stamp), 0) FROM {self.tables[topic].versions})), "
                 "(SELECT next_seq FROM topics WHERE topic = $topic) FROM offsets WHERE topic = $topic",
                 {"topic": topic, "part": part, "first": lost[0], "last": lost[1], "what": what, "stamp": last},
             )

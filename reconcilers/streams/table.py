@@ -143,7 +143,7 @@ FIXED = {
     "p1": "BIGINT",
     "p2": "BIGINT",
     "snapshot": "INTEGER",  # the snapshot that a backfill belongs to; 0: none
-    "stamp": "BIGINT",  # the record's own time in milliseconds
+    "stamp": "BIGINT",  # when the connector told it, else the record's own time, in milliseconds
     "committed": "TIMESTAMP",  # committed at, by the owner's clock
     "tx": "VARCHAR",
     "place": "VARCHAR",  # of the log, for people; stored as NULL where PostgreSQL's position says it

@@ -29,7 +29,7 @@ class Versions:
         stream: Which of them the change belongs to; -1 for a backfill, whose position is not its own.
         positions: Three numbers, compared from the left; all 0 for a backfill.
         snapshots: The changes that a snapshot with records of its own read: their numbers here, and its mark.
-        stamps: The record's own time in milliseconds.
+        stamps: When the connector told it, else the record's own time, in milliseconds.
         committed: Microseconds since 1970, by the owner's clock.
         transactions: Its transaction; empty where unknown.
         places: Its position in the log, for people; NULL where PostgreSQL's position says it.

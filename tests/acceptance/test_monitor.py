@@ -518,8 +518,7 @@ def test_a_monitor_that_is_killed_again_and_again_finds_what_an_undisturbed_one_
     world.audit("monitor", "--until-caught-up", "--format", "json")
     killed = state(world.directory)
     assert open_findings(world) == expected, f"seed {seed}"
-    for path in (world.directory / ".auditor" / "feeds" / "monitor").iterdir():
-        path.unlink()
+    shutil.rmtree(world.directory / ".auditor" / "feeds" / "monitor")
     (world.directory / "auditor.db").unlink()
     world.audit("monitor", "--until-caught-up", "--format", "json")
     assert open_findings(world) == expected

@@ -18,7 +18,7 @@ from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cells import Cells, Column, lacking
 from auditor.feeds.bulk.cursor import Cursor, IrregularError
 from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, octets_of, one, spread, texts, whole
-from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, transactions
+from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, told_times, transactions
 from auditor.feeds.debezium.envelope import MYSQL
 from reconcilers.streams.table import CellState, Kind
 from reconcilers.streams.versions import Versions
@@ -162,7 +162,7 @@ class _Batch:
             np.where(is_backfill, -1, found.stream),
             (first, second, third),
             self._snapshots(marks),
-            self._stamps[self._is_change],
+            told_times(envelope, self._stamps[self._is_change]),
             commit_times(source),
             transactions(envelope, source, plan.connector, count),
             found.texts if found.texts is not None else _places(found.parts[0], is_backfill),

@@ -24,6 +24,7 @@ from auditor.feeds.bulk.pieces import (
     spread,
     texts,
 )
+from auditor.feeds.debezium.envelope import TOLD_MILLIS_MAX
 from auditor.feeds.positions import position
 
 if TYPE_CHECKING:
@@ -186,6 +187,19 @@ def commit_times(source: Struct) -> Integers:
     told = integers(micros)
     _require(told, digits.FIRST_MICROS, digits.LAST_MICROS)
     return told
+
+
+def told_times(envelope: Struct, stamps: Integers) -> Integers:
+    """When the connector told changes, in milliseconds since 1970; the records' own times where it does not say."""
+    piece = envelope.members.get("ts_ms")
+    valid = np.ones(len(stamps), np.bool_)
+    if isinstance(piece, Optional):
+        valid, piece = piece.valid, piece.inner
+    if piece is None or isinstance(piece, Nothing):
+        return stamps
+    told = stamps.copy()
+    told[valid] = integers(piece)
+    return np.where((told >= 0) & (told <= TOLD_MILLIS_MAX), told, stamps)
 
 
 def _require(values: Integers, first: int, last: int) -> None:

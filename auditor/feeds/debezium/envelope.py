@@ -23,6 +23,9 @@ MYSQL = frozenset({"mysql", "mariadb"})
 
 _KINDS = {"c": ChangeKind.WRITE, "u": ChangeKind.WRITE, "d": ChangeKind.DELETE, "r": ChangeKind.BACKFILL,
           "t": ChangeKind.TRUNCATE}  # fmt: skip
+TOLD_MILLIS_MAX = 253_402_300_799_999
+"""The last moment of the calendar: what is later is no time that a connector has told."""
+
 _STREAMED = (None, "false", False, b"\x00")
 
 
@@ -80,7 +83,14 @@ def change(
         told.other_key,
         relation(source),
         str(source.get("connector") or ""),
+        told_at=told_at(envelope),
     )
+
+
+def told_at(envelope: Mapping[str, Any]) -> int | None:
+    """When the connector told it, in milliseconds since 1970."""
+    millis = envelope.get("ts_ms")
+    return millis if isinstance(millis, int) and 0 <= millis <= TOLD_MILLIS_MAX else None
 
 
 def _row(envelope: Mapping[str, Any], kind: ChangeKind, after: Callable[[Any], Row]) -> Row:

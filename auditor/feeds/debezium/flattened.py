@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auditor.feeds.debezium.envelope import told_at
 from auditor.feeds.positions import last_commit
 from auditor.feeds.shape import AVRO_TRUE, BadValueError
 from auditor.feeds.temporal import instant
@@ -58,6 +59,7 @@ def change(meta: Mapping[str, Any], row: Row, told: Told, connector: str) -> Cha
         other_key=told.other_key,
         relation=_relation(meta),
         source=connector,
+        told_at=told_at(meta),
     )
 
 

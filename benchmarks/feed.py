@@ -20,6 +20,7 @@ from auditor.feeds.schemas import RecordedSchemas
 from benchmarks import rival
 from benchmarks.events import COLUMNS, KEY, PARTITIONS, TOPIC, VALUE, Events
 from benchmarks.process import Contender, in_turn, median
+from reconcilers.streams.fold import HASH
 from reconcilers.streams.state import FeedState
 from reconcilers.streams.table import ORDERING
 
@@ -39,6 +40,8 @@ BATCH = 20_000
 BATCH_MEDIAN_MAX, BATCH_WORST_MAX = 0.1, 1.0
 """Seconds for a batch, with the folds and the checkpoints that fall into it."""
 
+_BLOCK_BYTES = 262_144
+_SCANNED_AT_ONCE = 100_000
 _KEY_ID, _VALUE_ID = 1, 2
 _RIVALS = Path(__file__).parent / "rivals"
 
@@ -122,11 +125,11 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
         before = path.stat().st_size
         follower = Follower("feed", _Nowhere(), _decoder(), state)  # type: ignore[arg-type]
         follower.begin()
-        walls, busies, between = _applied(follower, source, events)
+        walls, busies = _applied(follower, source, events)
         state.fold(TOPIC)
         state.checkpoint()
-        size, row = path.stat().st_size, state.cursor().execute(f"SELECT count(*) FROM {table.versions}").fetchone()
-        remembered = row[0] if row is not None else 0
+        size, kept, free = path.stat().st_size, _kept(state, table), _free(state)
+        head, plain = _scans(state, table)
     middle, worst = statistics.median(walls), max(walls)
     print(f"\n## Batches of {BATCH:,} at {keys:,} known keys, {events:,} events\n")
     at_most = BATCH_MEDIAN_MAX * 1000
@@ -136,9 +139,49 @@ def batches(directory: Path, *, keys: int, events: int) -> bool:
         f"  of the processor: median {statistics.median(busies) * 1000:.0f} ms, worst {max(busies):.2f} s, "
         f"{sum(busies) / events * 1e6:.1f} µs an event, decoding and folds included"
     )
-    print(f"  between polls: worst {max(between):.2f} s, {sum(between):.1f} s in all")
-    print(f"  the file: {before / 1e6:.0f} MB before, {size / 1e6:.0f} MB after, {remembered:,} versions remembered")
+    print(
+        f"  the file: {before / 1e6:.0f} MB before, {size / 1e6:.0f} MB after; in it {', '.join(kept)}; {free:.0%} free"
+    )
+    print(f"  a scan of what every key holds: {head:.1f} s of the processor, {plain:.1f} s if it were a plain table")
     return middle <= BATCH_MEDIAN_MAX and worst <= BATCH_WORST_MAX
+
+
+def _kept(state: FeedState, table: StreamTable) -> list[str]:
+    """What is kept, with its bytes a row."""
+    told = []
+    for name, what in ((table.stored, "versions"), (table.latest, "latest"), (table.past, "past")):
+        info = f"SELECT count(DISTINCT block_id) FROM pragma_storage_info('{name}') WHERE persistent"
+        rows, blocks = _one(state, f"SELECT count(*), ({info}) FROM {name}")
+        told.append(f"{rows:,} {what} of {blocks * _BLOCK_BYTES / max(rows, 1):.0f} bytes")
+    return told
+
+
+def _free(state: FeedState) -> float:
+    """The share of the file that is free for what comes."""
+    free, total = _one(state, "SELECT free_blocks, total_blocks FROM pragma_database_size()")
+    return free / max(total, 1)
+
+
+def _one(state: FeedState, sql: str) -> tuple[int, int]:
+    row = state.cursor().execute(sql).fetchone()
+    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+
+def _scans(state: FeedState, table: StreamTable) -> tuple[float, float]:
+    """Seconds of the processor for reading the head, and for reading the same rows from a table that has no others."""
+    cursor, parts = state.cursor(), state.head_parts(TOPIC)
+    cursor.execute(f"CREATE TABLE plain AS {parts[0]}")
+    for part in parts[1:]:
+        cursor.execute(f"INSERT INTO plain {part}")
+    state.checkpoint()
+    cells, found = ", ".join(table.cells), []
+    for some in ([f"({part})" for part in parts], ["plain"]):
+        start = _processor()
+        for source in some:
+            for _ in cursor.execute(f"SELECT {cells} FROM {source}").to_arrow_reader(_SCANNED_AT_ONCE):
+                pass
+        found.append(_processor() - start)
+    return found[0], found[1]
 
 
 def _know(state: FeedState, table: StreamTable, keys: int) -> None:
@@ -151,14 +194,14 @@ def _know(state: FeedState, table: StreamTable, keys: int) -> None:
         "'2026-01-31T12:00:00' AS c6 "
         f"FROM range({keys})"
     )
-    state.cursor().execute(f"INSERT INTO {table.latest} SELECT {', '.join(ORDERING)} FROM {table.versions}")
+    names = ", ".join([HASH, *ORDERING])
+    state.cursor().execute(f"INSERT INTO {table.latest} SELECT {names} FROM {table.versions}")
 
 
-def _applied(follower: Follower, source: Events, events: int) -> tuple[list[float], ...]:
-    """Seconds of each batch, by the clock and of the processor, and of what is done between it and the next poll."""
+def _applied(follower: Follower, source: Events, events: int) -> tuple[list[float], list[float]]:
+    """Seconds of each batch, by the clock and of the processor, with all that it has to wait for."""
     walls: list[float] = []
     busies: list[float] = []
-    between: list[float] = []
     offsets = [0] * PARTITIONS
     for _ in range(events // BATCH):
         records = []
@@ -170,10 +213,7 @@ def _applied(follower: Follower, source: Events, events: int) -> tuple[list[floa
         follower.apply(polled)
         walls.append(time.perf_counter() - start)
         busies.append(_processor() - busy)
-        start = time.perf_counter()
-        follower.state.tidy()
-        between.append(time.perf_counter() - start)
-    return walls, busies, between
+    return walls, busies
 
 
 def _decoder() -> Decoder:

@@ -116,7 +116,7 @@ class _Batches:
             times.of("new", partial(state.apply, step))
             times.of("met", partial(state.settle, met, (), (), now, took))
             overdue = times.of("overdue", partial(self._overdue, number, until))
-            times.of("between", state.tidy)
+            times.of("between", partial(state.advance, ()))
             state.settle(overdue, (), (), now)  # they are drift, or were met late
         return times
 

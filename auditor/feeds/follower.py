@@ -21,7 +21,7 @@ from auditor.feeds.ports import BatchDecoder
 from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
-from reconcilers.streams.state import FOLD_ROWS, DeadLetter, FeedState, Offset, Step
+from reconcilers.streams.state import DeadLetter, FeedState, Offset, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -171,9 +171,10 @@ class Follower:
             PausedFeedError: They cannot be understood now; the next step takes the same ones again.
             FeedError: The feed cannot be read or understood.
         """
-        self.state.tidy()
         records = self.source.poll(seconds)
-        if records:
+        if not records:
+            self.state.advance(())
+        else:
             try:
                 self.apply(records)
             except PausedFeedError:
@@ -231,8 +232,7 @@ class Follower:
         self._seqs.update(step.seqs)
         for letter in step.dead:
             self._count_dead(letter)
-        for intake in step.intakes:
-            self.state.fold(intake.table.topic, at_least=FOLD_ROWS)
+        self.state.advance(intake.table.topic for intake in step.intakes)
 
     def _not_reached(self, ends: Mapping[Partition, int]) -> Mapping[Partition, int]:
         return {one: end for one, end in ends.items() if one in self._offsets and self._offsets[one].following < end}

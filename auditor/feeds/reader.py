@@ -101,26 +101,31 @@ class FeedSnapshot(StreamingSnapshot):
         return self._relation(wanted, _LIVE)
 
     def _relation(self, wanted: Sequence[Wanted], rows: str) -> RawRelation:
-        return self._selected(wanted, f"SELECT * FROM {self._table.head} WHERE {rows}", {"present": "0"})
+        return self._selected(wanted, [f"{part} WHERE {rows}" for part in self._head()], {"present": "0"})
 
-    def _selected(self, wanted: Sequence[Wanted], rows: str, beside: Mapping[str, str]) -> RawRelation:
-        """A relation of some versions: what is wanted of each, and further columns with their SQL."""
+    def _head(self) -> list[str]:
+        return [f"SELECT * FROM ({part})" for part in self._following.state.head_parts(self._table.topic)]
+
+    def _selected(self, wanted: Sequence[Wanted], parts: Sequence[str], beside: Mapping[str, str]) -> RawRelation:
+        """A relation of what some SELECTs find: of each version what is wanted, and further columns with their SQL."""
         selected, columns = [f"{sql} AS {name}" for name, sql in beside.items()], []
         for i, (thing, place) in enumerate(zip(wanted, [self._place(one.path) for one in wanted], strict=True)):
             either = f"s{place} = {int(CellState.EITHER)}"
             selected.append(f"c{place} AS c{i}, s{place} IN {_UNKNOWN} AS u{i}, {either} AS e{i}")
             zone = thing.timezone or "UTC"
             columns.append(RawColumn(f"c{i}", "VARCHAR", timezone=zone, unknown=f"u{i}", or_null=f"e{i}"))
-        sql = f"SELECT {', '.join(selected)} FROM ({rows})"
+        each = [f"SELECT {', '.join(selected)} FROM ({rows})" for rows in parts]
         cursor = self._following.cursor()
-        schema = cursor.execute(sql).to_arrow_reader(1).schema
+        schema = cursor.execute(f"{each[0]} LIMIT 0").to_arrow_reader(1).schema
         cursor.close()
-        return RawRelation(self.relation(schema, lambda: self._batches(sql)), tuple(columns))
+        return RawRelation(self.relation(schema, lambda: self._batches(each)), tuple(columns))
 
-    def _batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+    def _batches(self, each: Sequence[str]) -> Iterator[pa.RecordBatch]:
         cursor = self._following.cursor()
         try:
-            yield from cursor.execute(sql).to_arrow_reader(BATCH_ROWS)
+            cursor.execute("BEGIN")
+            for sql in each:
+                yield from cursor.execute(sql).to_arrow_reader(BATCH_ROWS)
         finally:
             cursor.close()
 
@@ -138,8 +143,9 @@ class FeedSnapshot(StreamingSnapshot):
         return place
 
     def _never_told(self, place: int) -> bool:
-        told = f"SELECT 1 FROM {self._table.head} WHERE s{place} <> {int(CellState.ABSENT)} LIMIT 1"
-        return self._following.cursor().execute(told).fetchone() is None
+        told = f"WHERE s{place} <> {int(CellState.ABSENT)} LIMIT 1"
+        cursor = self._following.cursor()
+        return all(cursor.execute(f"{part} {told}").fetchone() is None for part in self._head())
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""
@@ -157,7 +163,7 @@ class FeedSnapshot(StreamingSnapshot):
         )
         beside = {name: name for name in VERSION_COLUMNS}
         return rows_with_keys(
-            self.workspace, self.cursor, lambda things: self._selected(things, rows, beside), wanted, keys
+            self.workspace, self.cursor, lambda things: self._selected(things, [rows], beside), wanted, keys
         )
 
     def in_postgresql(self) -> bool:
@@ -170,9 +176,8 @@ class FeedSnapshot(StreamingSnapshot):
 
     def latest(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Logged`."""
-        rows = f"SELECT * FROM {self._table.head}"
         return rows_with_keys(
-            self.workspace, self.cursor, lambda things: self._selected(things, rows, {"tx": "tx"}), wanted, keys
+            self.workspace, self.cursor, lambda things: self._selected(things, self._head(), {"tx": "tx"}), wanted, keys
         )
 
     def takes_away(self) -> bool:
@@ -207,20 +212,23 @@ class FeedSnapshot(StreamingSnapshot):
     def doubted(self, keys: Sequence[Wanted]) -> RawRelation | None:
         """See `reconcilers.ports.PartlyKnown`."""
         doubt = f"kind = {int(Kind.DOUBT)}"
-        found = self._following.cursor().execute(f"SELECT 1 FROM {self._table.head} WHERE {doubt} LIMIT 1").fetchone()
+        found = self._following.cursor().execute(f"SELECT 1 FROM {self._table.latest} WHERE {doubt} LIMIT 1").fetchone()
         return self._relation(keys, doubt) if found is not None else None
 
     def doubt(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""
-        doubted = f"id IN (SELECT id FROM {self._table.head} WHERE kind = {int(Kind.DOUBT)})"
+        doubted = f"id IN (SELECT id FROM {self._table.latest} WHERE kind = {int(Kind.DOUBT)})"
         return self._following.state.first_dead_letter(self._table.topic, doubted)
 
     def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
         """See `reconcilers.ports.PartlyKnown`."""
         paths = list(dict.fromkeys(thing.path for thing in wanted))
         counts = ", ".join(f"count(*) FILTER (s{self._place(path)} IN {_UNKNOWN})" for path in paths)
-        sql = f"SELECT count(*), {counts} FROM {self._table.head} WHERE {_LIVE}"
-        among, *rows = self._following.cursor().execute(sql).fetchall()[0]
+        cursor = self._following.cursor()
+        each = [
+            cursor.execute(f"SELECT count(*), {counts} FROM ({part}) WHERE {_LIVE}").fetchall() for part in self._head()
+        ]
+        among, *rows = map(sum, zip(*(found for (found,) in each), strict=True))
         notes = self._following.state.notes(self._table.topic)
         return {
             path: Untold(count, among, notes.get(path, "")) for path, count in zip(paths, rows, strict=True) if count

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import duckdb
@@ -176,7 +176,13 @@ class Obligations:
 
     # -- duties --------------------------------------------------------------------------------------------------------
 
-    def take_on(self, duties: Iterable[Duty], tables: Mapping[str, StreamTable], tails: Mapping[str, int]) -> None:
+    def take_on(
+        self,
+        duties: Iterable[Duty],
+        tables: Mapping[str, StreamTable],
+        tails: Mapping[str, int],
+        head_parts: Callable[[str], Sequence[str]],
+    ) -> None:
         """Say what obliges whom from now on; within a transaction.
 
         A duty that is new owes everything that is kept already.  One that is there no more is forgotten.
@@ -185,6 +191,7 @@ class Obligations:
             duties: All of them.
             tables: The topics'.
             tails: The number of the first version of each topic that is not folded yet.
+            head_parts: See `FeedState.head_parts`.
         """
         wanted = {duty for duty in duties if duty.topic in tables}
         known = self._known()
@@ -197,7 +204,8 @@ class Obligations:
             self._db.execute("INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?)", row)
             known[duty] = number
             table = tables[duty.topic]
-            self._owe(duty, number, table, table.head)
+            for part in head_parts(duty.topic):
+                self._owe(duty, number, table, f"({part})")
             self._owe(duty, number, table, table.versions, f"seq >= {tails[duty.topic]}")
         self._duties = {duty: known[duty] for duty in wanted}
 

@@ -4,9 +4,10 @@ Effects and offsets are written in one transaction a batch, fenced: a batch is a
 read from, so that nothing is applied twice, whoever else has written meanwhile.  A process that is killed at any moment
 resumes at the offsets of the last whole batch.
 
-There are no primary keys, no MERGE and no UPDATE of rows: versions are appended, and stay where they are.  Every
-FOLD_ROWS or so it is noted which is the latest of each key (the *head*), and which ones are not any more: those are let
-go of in time.  What a key holds now is the head and the tail that is not folded yet, together.
+There are no primary keys, no MERGE and no UPDATE of rows: versions are appended, and stay where they are.  A batch
+waits as one value until there are enough of them to be brought among the versions by whole groups.  Then it is noted
+which is the latest of each key (the *head*), and which ones are not any more: those are let go of in time.  What a key
+holds now is the head, the tail that is not folded yet, and what waits, together.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -24,7 +26,9 @@ import duckdb
 
 from contracts.errors import FeedError, WorkspaceError
 from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
+from reconcilers.streams import waiting
 from reconcilers.streams.fold import (
+    HASH,
     arrived_sql,
     filled_sql,
     images_sql,
@@ -43,6 +47,7 @@ from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
 from reconcilers.streams.table import ORDERING, Kind, StreamTable
+from reconcilers.streams.waiting import GROUP_ROWS
 from reconcilers.workspace import first_line
 
 if TYPE_CHECKING:
@@ -54,13 +59,16 @@ if TYPE_CHECKING:
     from reconcilers.streams.intake import Intake, Truncation
     from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
 
-SCHEMA_VERSION = 3
-FOLD_ROWS = 100_000
-"""Versions that are kept unfolded at most: a fold costs as much as the head is long, a read as the tail is.  More would
-stall the batch that they are folded after for more than a second."""
+SCHEMA_VERSION = 4
 
-LOG_BYTES_MAX = 64 * 1024 * 1024
+LOG_BYTES_MAX = 32 * 1024 * 1024
 """Of the log before it is brought into the file: until then what is in it is held in memory, too."""
+
+HEAD_PART_ROWS = 500_000
+"""Of the head that are found at once: a table of so many numbers is held by the processor's own memory."""
+
+_SAMPLED = 1_000
+"""Of so many of the head, one tells where a part of it ends."""
 
 Partition = tuple[str, int]
 
@@ -170,17 +178,22 @@ class FeedState:
         path: Where it is, or is to be; None: in memory.
         memory_limit: As DuckDB spells it.
         threads: Worker threads; for batches of this size, two take twice the processor of one.
+        piece: Versions that are brought in, and that are folded, at once.
 
     Raises:
         WorkspaceError: It cannot be opened, or another process holds it.
     """
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "128MB", threads: int = 1) -> None:
+    def __init__(
+        self, path: Path | None, *, memory_limit: str = "128MB", threads: int = 1, piece: int = GROUP_ROWS
+    ) -> None:
         self._path = path
+        self._piece = piece
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "threads": threads,
             "preserve_insertion_order": False,
+            "max_vacuum_tasks": 1,  # a batch waits for a checkpoint: it is to write few rows anew to fill gaps
             "checkpoint_threshold": "1GB",  # a checkpoint stalls the commit that it falls into: it is asked for instead
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -210,9 +223,11 @@ class FeedState:
         }
         self._written_epochs = set(self.epochs)
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
-        self._kept = set(
-            self.tables
-        )  # topics whose tail may leave values to earlier versions; after opening: who knows
+        self._kept = {topic: self.next_seq(topic) for topic in self.tables}
+        """Of each topic: before which number versions may leave values to earlier ones; after opening: who knows."""
+        self._outlived: dict[str, datetime] = {}
+        """Of topics that have versions to be let go of: those that were not the latest any more at this moment."""
+        self._hash_anew()
 
     def _prepare(self) -> None:
         known = self._db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'state'").fetchone()
@@ -228,6 +243,20 @@ class FeedState:
         self._db.execute(f"BEGIN; {_DDL}")
         self._db.execute("INSERT INTO state VALUES (?, ?)", [SCHEMA_VERSION, duckdb.__version__])
         self._db.execute("COMMIT")
+
+    def _hash_anew(self) -> None:
+        """Hash the keys anew where another DuckDB has written the file: it may have hashed otherwise."""
+        row = self._db.execute("SELECT made_by FROM state").fetchone()
+        if row is None or row[0] == duckdb.__version__:
+            return
+        with self._transaction():
+            for table in self.tables.values():
+                self._db.execute(
+                    f"CREATE OR REPLACE TEMP TABLE hashed AS SELECT * REPLACE ({HASH} AS h) FROM {table.latest}"
+                )
+                self._db.execute(f"DELETE FROM {table.latest}; INSERT INTO {table.latest} SELECT * FROM hashed")
+                self._db.execute("DROP TABLE hashed")
+            self._db.execute("UPDATE state SET made_by = ?", [duckdb.__version__])
 
     def _read_tables(self) -> dict[str, StreamTable]:
         rows = self._db.execute("SELECT number, topic, columns, key FROM topics").fetchall()
@@ -380,11 +409,13 @@ class FeedState:
             self._db.execute(table.ddl)
         self.tables[topic] = table
         self._folded[topic] = 0
+        self._kept.pop(topic, None)
         return table
 
     def forget(self, topic: str) -> None:
         """Drop what is kept of a topic: it is read again from its beginning."""
         known = self.tables.pop(topic, None)
+        self._outlived.pop(topic, None)
         if known is not None:
             with self._transaction():
                 self._forget(known)
@@ -393,6 +424,7 @@ class FeedState:
         """Drop what is kept of one partition of a topic: it is read again from its beginning."""
         table = self.tables[topic]
         with self._transaction():
+            waiting.bring_in(self._db, table)
             theirs = f"SELECT seq FROM {table.versions} WHERE part = ?"
             for name in (table.latest, table.past):
                 self._db.execute(f"DELETE FROM {name} WHERE seq IN ({theirs})", [part])
@@ -476,7 +508,7 @@ class FeedState:
                 self._pass(step.passes)
                 self._number(step.seqs)
                 self._pass_by(step)
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.TransactionException) as error:
             raise WorkspaceError(
                 f"writing the feed state {self._path}: {first_line(error)}; nothing of the batch was kept",
                 hint="make room on the disk; reading goes on where it stopped",
@@ -490,7 +522,8 @@ class FeedState:
             yield
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            with suppress(duckdb.TransactionException):  # a COMMIT that fails has rolled back
+                self._db.execute("ROLLBACK")
             raise
 
     def _fence(self, moves: Mapping[Partition, tuple[int, Offset]]) -> None:
@@ -518,14 +551,14 @@ class FeedState:
 
     def _append(self, intake: Intake) -> None:
         if len(intake):
-            self._db.register("incoming", intake.arrow())
-            self._db.execute(f"INSERT INTO {intake.table.stored} SELECT * FROM incoming")
-            self.obligations.owe(intake.table, "incoming")
-            self._db.unregister("incoming")
+            rows = intake.arrow()
+            waiting.lay_by(self._db, intake.table, rows)
+            with self._registered("incoming", rows):
+                self.obligations.owe(intake.table, "incoming")
+            if intake.kept:
+                self._kept[intake.table.topic] = rows["seq"][-1].as_py() + 1
         if intake.events:
             self.signs.note_events(intake.table.topic, intake.events, intake.seen.replace(tzinfo=None))
-        if intake.kept:
-            self._kept.add(intake.table.topic)
         for key in [key for key in self.epochs if key not in self._written_epochs]:
             self._db.execute("INSERT INTO epochs VALUES (?, ?, ?)", [*key, self.epochs[key]])
             self._written_epochs.add(key)
@@ -584,7 +617,9 @@ class FeedState:
     def take_on(self, duties: Iterable[Duty]) -> None:
         """Say what obliges whom; see `Obligations.take_on`."""
         with self._transaction():
-            self.obligations.take_on(duties, self.tables, self._folded)
+            for table in self.tables.values():
+                waiting.bring_in(self._db, table)
+            self.obligations.take_on(duties, self.tables, self._folded, self.head_parts)
 
     def settle(
         self,
@@ -604,21 +639,35 @@ class FeedState:
             self.obligations.compact(before.astimezone(UTC).replace(tzinfo=None))
 
     def remember(self, topic: str, since: datetime) -> None:
-        """Let go of the versions that were not the latest any more at some moment."""
-        table, moment = self.tables[topic], since.replace(tzinfo=None)
+        """Let go of the versions that were not the latest any more at some moment: of a piece now, of others in time.
+
+        See `advance`.
+        """
+        self._outlived[topic] = since.replace(tzinfo=None)
         with self._transaction():
-            self.signs.forget(topic, moment)
-            gone = self._db.execute(f"DELETE FROM {table.past} WHERE since < ? RETURNING seq", [moment])
-            with self._registered("gone", gone.to_arrow_table()) as some:
-                if some:
+            self.signs.forget(topic, self._outlived[topic])
+        self._let_go_of_outlived(topic)
+
+    def _let_go_of_outlived(self, topic: str) -> bool:
+        """Let go of a piece of what is not to be remembered any more; tells whether there was any."""
+        table, moment = self.tables[topic], self._outlived[topic]
+        some = f"SELECT rowid FROM {table.past} WHERE since < ? LIMIT {self._piece}"
+        with self._transaction():
+            gone = self._db.execute(f"DELETE FROM {table.past} WHERE rowid IN ({some}) RETURNING seq", [moment])
+            with self._registered("gone", gone.to_arrow_table()) as found:
+                if found:
                     self._db.execute(f"DELETE FROM {table.stored} USING gone WHERE {table.stored}.seq = gone.seq")
                     self._db.execute("UPDATE topics SET forgotten = ? WHERE topic = ?", [moment, topic])
+        if not found:
+            del self._outlived[topic]
+        return found
 
     def clock(self, topic: str) -> tuple[datetime, datetime] | None:
         """What the owner's clock showed at least by the latest change that was read, and when that was; both in UTC.
 
         A clock may have been put back: then what it showed before says nothing of how old a change since is.
         """
+        self.bring_in(topic)
         rows = self._db.execute(
             "SELECT max(committed) AS latest, arg_max(seen, committed), "
             "arg_max(committed, off) AS newest, arg_max(seen, off), latest - newest > INTERVAL 1 SECOND "
@@ -634,6 +683,7 @@ class FeedState:
         """The furthest place in the log of a streamed change that was read between two moments."""
         streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot = 0 AND epoch > 0"
         read = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (since, until)]
+        self.bring_in(topic)
         row = self._db.execute(  # a head shows the latest of each key alone, and that may be too young
             f"SELECT max(p0) FROM {self.tables[topic].versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
         ).fetchone()
@@ -666,7 +716,19 @@ class FeedState:
 
     def has_rows(self, topic: str) -> bool:
         """Whether anything was ever told of a row of the topic."""
-        return self._db.execute(f"SELECT 1 FROM {self.tables[topic].head} LIMIT 1").fetchone() is not None
+        return self._db.execute(f"SELECT 1 FROM {self.tables[topic].latest} LIMIT 1").fetchone() is not None
+
+    def head_parts(self, topic: str) -> list[str]:
+        """The rows of the head, as of the last fold: SELECTs that have some of them each.
+
+        Taken together, a join would have to hold the number of every key in memory.
+        """
+        table = self.tables[topic]
+        some = f"SELECT seq FROM {table.latest} WHERE rowid % {_SAMPLED} = 0 ORDER BY seq"
+        numbers = [seq for (seq,) in self.cursor().execute(some).fetchall()]
+        every = HEAD_PART_ROWS // _SAMPLED
+        bounds = [None, *numbers[every::every], None]
+        return [table.head_within(first, end) for first, end in pairwise(bounds)]
 
     def forgotten(self, topic: str) -> datetime | None:
         """Up to when versions have been let go of; None where every one is remembered."""
@@ -675,47 +737,79 @@ class FeedState:
 
     # -- folding -------------------------------------------------------------------------------------------------------
 
-    def fold(self, topic: str, *, at_least: int = 1) -> bool:
-        """Bring the head of a topic up to date, where its tail has at least this many versions.
+    def fold(self, topic: str) -> None:
+        """Bring the head of a topic up to date with everything that was read.
 
-        A truncate and a finished snapshot have no version of their own: with an empty tail, too, they take effect.  A
-        snapshot does so only where the tail may be as short as one, which is when all partitions were read as far as
-        there were records: what one of them still has may be what the snapshot met.
-
-        Returns:
-            Whether it was done.
+        A truncate and a finished snapshot have no version of their own: with an empty tail, too, they take effect.  All
+        partitions must have been read as far as there were records: what one of them still has may be what a snapshot
+        has met.
         """
-        table, start = self.tables[topic], self._folded[topic]
+        self.bring_in(topic)
+        self._fold(topic, swept=True)
+
+    def advance(self, topics: Iterable[str]) -> None:
+        """Do one piece of the work that gathers behind batches, where there is enough of it.
+
+        No batch has to wait for more than one: a long log is brought into the file, or the head of a topic is brought
+        up to date with its tail, or whole groups of what waits are brought among the versions, or some of those that
+        are not to be remembered any more are let go of.
+
+        Args:
+            topics: Of the last batch; none: nothing has come.
+        """
+        if self._shorten_log():
+            return
+        for topic in topics:
+            if self._tail(topic) >= self._piece:
+                self._fold(topic, swept=False)
+                return
+            if self.bring_in(topic, self._piece):
+                return
+        for topic in list(self._outlived):
+            if self._let_go_of_outlived(topic):
+                return
+
+    def _tail(self, topic: str) -> int:
+        """How many versions are not folded, of those that do not wait."""
         row = self._db.execute(
-            f"SELECT count(*), max(seq) + 1, max(seen) FROM {table.versions} WHERE seq >= {start}"
+            f"SELECT count(*) FROM {self.tables[topic].versions} WHERE seq >= {self._folded[topic]}"
         ).fetchone()
-        tail, end, seen = row if row is not None else (0, start, None)
-        if tail < at_least and at_least > 1:
+        return int(row[0]) if row is not None else 0
+
+    def bring_in(self, topic: str, group: int = 1) -> bool:
+        """Bring whole groups of what waits among the versions; tells whether there were any."""
+        if waiting.count(self._db, self.tables[topic]) < group:
             return False
         with self._transaction():
-            if tail:
+            waiting.bring_in(self._db, self.tables[topic], group)
+        return True
+
+    def _fold(self, topic: str, *, swept: bool) -> None:
+        table, start = self.tables[topic], self._folded[topic]
+        row = self._db.execute(f"SELECT max(seq) + 1, max(seen) FROM {table.versions} WHERE seq >= {start}").fetchone()
+        end, seen = row if row is not None else (None, None)
+        with self._transaction():
+            if end is not None:
                 self._fold_tail(table, start, seen)
                 self._db.execute(f"UPDATE topics SET folded = {end} WHERE topic = {quoted(topic)}")
             self._take_away(table, truncated_sql(table, quoted(topic)))
-            if at_least <= 1:
+            if swept:
                 self._take_away(table, swept_sql(table, quoted(topic)))
-        self._folded[topic] = end if tail else start
-        self._kept.discard(topic)  # what was left to earlier versions has been taken from them
-        return True
+        self._folded[topic] = start if end is None else end
 
-    def tidy(self) -> None:
-        """Bring a long log into the file: between polls, so that no commit has to wait for it."""
+    def _shorten_log(self) -> bool:
+        """Bring a long log into the file, between batches: no commit has to wait for it; tells whether it was done."""
         log = None if self._path is None else _beside(self._path, "wal")
-        if log is not None and log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-            self.checkpoint()
+        return log is not None and log.exists() and log.stat().st_size > LOG_BYTES_MAX and self.checkpoint()
 
-    def checkpoint(self) -> None:
-        """Bring the log into the file, unless somebody reads just now."""
+    def checkpoint(self) -> bool:
+        """Bring the log into the file, unless somebody reads just now; tells whether it was done."""
         try:
             self._db.execute("CHECKPOINT")
         except duckdb.TransactionException:
-            return  # somebody reads: it is asked for again
+            return False  # somebody reads: it is asked for again
         self._guard()
+        return True
 
     def _let_go(self, path: Path) -> None:
         """Take away what was made beside the file and not needed, while nobody else can have it open."""
@@ -763,28 +857,30 @@ class FeedState:
     def _fold_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
         plain = self._db.execute(is_plain_sql("involved")).fetchone()
-        if table.topic not in self._kept and plain is not None and plain[0]:
-            self._note_latest(table, "involved", "best", seen)
+        if not self._may_keep(table.topic, start) and plain is not None and plain[0]:
+            self._note_latest(table, "involved", "place = 1", seen)
         else:
             self._fold_any_tail(table, start, seen)
         self._db.execute("DROP TABLE involved")
 
+    def _may_keep(self, topic: str, start: int) -> bool:
+        """Whether a tail may leave values to earlier versions."""
+        return self._kept.get(topic, start) > start
+
     def _note_latest(self, table: StreamTable, versions: str, best: str, seen: datetime) -> None:
         """Note which of some versions are the latest of their keys now, and which are not any more."""
         since = f"TIMESTAMP '{seen.isoformat()}'"
-        self._db.execute(f"INSERT INTO {table.past} SELECT seq, {since} FROM {versions} WHERE NOT {best}")
-        self._db.execute(
-            f"DELETE FROM {table.latest} USING {versions} v WHERE NOT v.fresh AND NOT v.{best} "
-            f"AND {table.latest}.seq = v.seq"
-        )
-        names = ", ".join(ORDERING)
-        self._db.execute(f"INSERT INTO {table.latest} SELECT {names} FROM {versions} WHERE fresh AND {best}")
+        self._db.execute(f"INSERT INTO {table.past} SELECT seq, {since} FROM {versions} WHERE NOT ({best})")
+        gone = f"SELECT seq FROM {versions} WHERE NOT fresh AND NOT ({best})"
+        self._db.execute(f"DELETE FROM {table.latest} USING ({gone}) g WHERE {table.latest}.seq = g.seq")
+        names = ", ".join([f"{HASH} AS h", *ORDERING])
+        self._db.execute(f"INSERT INTO {table.latest} SELECT {names} FROM {versions} WHERE fresh AND ({best})")
 
     def _fold_any_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
         """The same where some version does not stand as it came."""
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {arrived_sql(table, 'involved')}")
         self._note_repeats(table, start)
-        if kept := table.topic in self._kept:
+        if kept := self._may_keep(table.topic, start):
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE filled AS {filled_sql(table, 'arrived')}")
         source = "filled" if kept else "arrived"
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE folded AS {latest_sql(table, source)}")

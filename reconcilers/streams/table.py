@@ -42,6 +42,11 @@ class StreamTable:
     key: tuple[str, ...] = ()
 
     @property
+    def waiting(self) -> str:
+        """The table of the batches that wait to be brought among the versions; all of their `seq`s are higher."""
+        return f"waiting_{self.number}"
+
+    @property
     def versions(self) -> str:
         """The view of every version that is kept; the tail, which is not folded yet, has the highest `seq`s."""
         return f"versions_{self.number}"
@@ -53,7 +58,10 @@ class StreamTable:
 
     @property
     def latest(self) -> str:
-        """The table that says which version of each key was the latest at the last fold, and orders it."""
+        """The table that says which version of each key was the latest at the last fold, and orders it.
+
+        Keys are looked for by `h`, a hash of the key's text: comparing numbers costs a third of comparing texts.
+        """
         return f"latest_{self.number}"
 
     @property
@@ -65,6 +73,15 @@ class StreamTable:
     def head(self) -> str:
         """The view of the latest version of each key, as of the last fold."""
         return f"head_{self.number}"
+
+    def head_within(self, first: int | None = None, end: int | None = None) -> str:
+        """SELECT of those rows of the head whose number is at least the first, and below the end."""
+        bounds = [f"seq {sign} {bound}" for sign, bound in ((">=", first), ("<", end)) if bound is not None]
+        within = f"WHERE {' AND '.join(bounds) or 'true'}"
+        return (
+            f"SELECT v.* FROM (SELECT * FROM {self.versions} {within}) v "
+            f"SEMI JOIN (SELECT seq FROM {self.latest} {within}) l ON v.seq = l.seq"
+        )
 
     @property
     def images(self) -> str:
@@ -93,17 +110,19 @@ class StreamTable:
         fixed = [f"{name} {kind}" for name, kind in FIXED.items()]
         cells, states = [f"{cell} VARCHAR" for cell in self.cells], [f"{state} UTINYINT" for state in self.states]
         return (
+            f"CREATE TABLE {self.waiting} (seq BIGINT, size BIGINT, content BLOB); "
             f"CREATE TABLE {self.stored} ({', '.join([*fixed, *cells])}, {STATES} VARCHAR); "
             f"CREATE VIEW {self.versions} AS {self._unpacked_sql}; "
             f"CREATE TABLE {self.images} ({', '.join([*fixed, *cells, *states])}); "
-            f"CREATE TABLE {self.latest} ({latest}); CREATE TABLE {self.past} (seq BIGINT, since TIMESTAMP); "
-            f"CREATE VIEW {self.head} AS SELECT v.* FROM {self.versions} v SEMI JOIN {self.latest} l ON v.seq = l.seq"
+            f"CREATE TABLE {self.latest} (h UINTEGER, {latest}); "
+            f"CREATE TABLE {self.past} (seq BIGINT, since TIMESTAMP); "
+            f"CREATE VIEW {self.head} AS {self.head_within()}"
         )
 
     @property
     def drop(self) -> str:
         """The statements that drop them."""
-        views, tables = (self.head, self.versions), (self.stored, self.images, self.latest, self.past)
+        views, tables = (self.head, self.versions), (self.waiting, self.stored, self.images, self.latest, self.past)
         return "; ".join([*(f"DROP VIEW {view}" for view in views), *(f"DROP TABLE {table}" for table in tables)])
 
     def put_sql(self, rows: str) -> str:

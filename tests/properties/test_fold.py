@@ -120,8 +120,8 @@ def test_the_fold_is_the_table(acts: list[tuple[str, ...]], cuts: list[int], fol
 
 
 def _folded(log: Log, cuts: list[int], folds: list[bool]) -> dict[str, tuple[str | None, ...]]:
-    """Take the log in batches of these lengths, fold after some of them, and read what every key holds."""
-    with FeedState(None) as state:
+    """Take the log in batches of these lengths, fold pieces after some of them, and read what every key holds."""
+    with FeedState(None, piece=3) as state:
         table = state.keep(TOPIC, ["id", "short", "large"], ["id"])
         state.begin({(TOPIC, part): Offset(0, 0) for part in range(PARTITIONS)})
         passes, seq, offsets = Passes(TOPIC, []), 0, dict.fromkeys(range(PARTITIONS), 0)
@@ -139,7 +139,7 @@ def _folded(log: Log, cuts: list[int], folds: list[bool]) -> dict[str, tuple[str
             state.apply(Step([intake], moves, (), list(passes.changed.values()), {TOPIC: seq}))
             passes.changed.clear()
             if turns and turns.pop():
-                state.fold(TOPIC)
+                state.advance([TOPIC])
         state.fold(TOPIC)
         live = f"kind IN ({int(Kind.WRITE)}, {int(Kind.BACKFILL)})"
         rows = state.cursor().execute(f"SELECT c0, c1, c2, s2 FROM {table.head} WHERE {live}").fetchall()

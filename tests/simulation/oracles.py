@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import PausedFeedError, RetentionGapError
 from reconcilers.finding import Verdict
 from reconcilers.recheck import CERTAIN_LOOKS_MIN, MARGIN_SECONDS
+from reconcilers.streams import waiting
 from reconcilers.streams.table import CellState, Kind
 from tests.simulation.nines import Nines
 from tests.simulation.plan import LAG_BOUND
@@ -223,9 +224,11 @@ class Oracles:
         process = self._world.process
         state, topic = process.state, self._world.topic.name
         table = state.tables[topic]
-        places = state.cursor().execute(
-            f"SELECT part, off, count(*) FROM {table.versions} GROUP BY ALL"
-        ).fetchall()  # fmt: skip
+        cursor, some = state.cursor(), f"SELECT part, off FROM {table.versions}"
+        if (rows := waiting.read(cursor, table)) is not None:
+            cursor.register("rows_waiting", rows)
+            some += " UNION ALL SELECT part, off FROM rows_waiting"
+        places = cursor.execute(f"SELECT part, off, count(*) FROM ({some}) GROUP BY ALL").fetchall()
         offsets = {part: offset for (_, part), offset in state.offsets().items()}
         for part, off, count in places:
             assert count == 1, f"nothing twice: {topic}/{part}@{off} stands {count} times"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tests.simulation.wire import Wire
 
 COLUMNS = {"id": "int", "status": "text", "amount": "int", "note": "text"}
+PIECE = 25
+"""Versions that are brought in and folded at once: few, so that it is done again and again."""
+
 HINTS = {name: ColumnHint(parse_logical_type(kind)) for name, kind in COLUMNS.items()}
 
 
@@ -117,7 +120,7 @@ class Process:
     def start(self, blow: Blow) -> None:
         """Begin, or go on where the last one was killed; a blow that several share kills all of them."""
         self.blow = blow
-        self.state = FeedState(self._path(), memory_limit="100MB", threads=1)
+        self.state = FeedState(self._path(), memory_limit="100MB", threads=1, piece=PIECE)
         self.state.keep(self._topic.name, tuple(COLUMNS), ("id",))
         self.state.take_on(self._duties)
         self.doomed = Doomed(self.state._db, blow)

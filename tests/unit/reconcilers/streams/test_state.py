@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -15,11 +15,13 @@ import pytest
 from contracts.errors import FeedError, WorkspaceError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack, Place, Position
 from reconcilers.streams import state as state_module
+from reconcilers.streams import waiting
 from reconcilers.streams.intake import Intake
 from reconcilers.streams.state import SCHEMA_VERSION, DeadLetter, FeedState, Offset, Pass, Step
 from reconcilers.streams.table import CellState, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TOPIC = "shop.orders"
@@ -79,6 +81,7 @@ def test_a_place_that_is_not_stored_is_shown_all_the_same() -> None:
             )
         ]
         state.apply(step(state, 0, *told))
+        state.bring_in(TOPIC)
         table = state.tables[TOPIC]
         for name, expected in ((table.stored, ["9F/1", None]), (table.versions, ["9F/1", "9F/2"])):
             found = state.cursor().execute(f"SELECT place FROM {name} ORDER BY seq").fetchall()
@@ -278,10 +281,10 @@ def test_a_long_log_is_brought_into_the_file_between_batches(tmp_path: Path, mon
     with FeedState(tmp_path / "state.duckdb") as state:
         begun(state, "name")
         state.apply(step(state, 0, change(0, WRITE, "1", 5, name="a")))
-        state.tidy()
+        state.advance(())
         assert log.stat().st_size > 0
         monkeypatch.setattr(state_module, "LOG_BYTES_MAX", 0)
-        state.tidy()
+        state.advance(())
         assert not log.exists() or log.stat().st_size == 0
         assert rows(state) == {"1": [0, "a", 0]}
 
@@ -340,3 +343,99 @@ def test_a_clock_that_was_put_back_makes_no_change_old() -> None:
         assert state.clock(TOPIC) == (NOW + timedelta(minutes=60), NOW)
         state.apply(step(state, 2, changes[2]))
         assert state.clock(TOPIC) == (NOW + timedelta(minutes=5), NOW)
+
+
+def read_on(state: FeedState, batches: int, keys: int) -> None:
+    """Batches of three changes each, of keys in turn, with a piece of the work behind them after each."""
+    for batch in range(batches):
+        at = range(batch * 3, batch * 3 + 3)
+        changes = [change(n, WRITE, str(n % keys), 100 + n, status=f"v{n}") for n in at]
+        state.apply(step(state, at[0], *changes))
+        state.advance([TOPIC])
+
+
+def count(state: FeedState, name: str) -> int:
+    """Rows of a table."""
+    found = state.cursor().execute(f"SELECT count(*) FROM {name}").fetchone()
+    return found[0] if found is not None else 0
+
+
+def test_batches_wait_until_there_are_enough_of_them_and_none_is_lost_or_there_twice(tmp_path: Path) -> None:
+    """Whole pieces are brought in and folded as batches come; what is left over waits, also for the next process."""
+    path = tmp_path / "state.duckdb"
+    with begun(FeedState(path, piece=4), "status") as state:
+        read_on(state, 5, keys=7)
+        table = state.tables[TOPIC]
+        assert (count(state, table.versions), count(state, table.latest)) == (12, 7)
+        assert [one.num_rows for one in [waiting.read(state.cursor(), table)] if one is not None] == [3]
+    with FeedState(path, piece=4) as state:
+        assert rows(state) == {str(n % 7): [Kind.WRITE, f"v{n}", CellState.VALUE] for n in range(8, 15)}
+        assert count(state, state.tables[TOPIC].versions) == 15
+
+
+def test_a_batch_waits_for_one_piece_of_work_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bringing in, folding, letting go and a checkpoint are each done after a batch of their own."""
+    done: list[str] = []
+    with begun(FeedState(tmp_path / "state.duckdb", piece=3), "status") as state:
+        for name in ("_fold", "checkpoint", "bring_in", "_let_go_of_outlived"):
+            monkeypatch.setattr(state, name, _noting(getattr(state, name), name, done))
+        for log_max in (10**9, 10**9, 10**9, 0):
+            monkeypatch.setattr(state_module, "LOG_BYTES_MAX", log_max)
+            before = len(done)
+            read_on_from = state.next_seq(TOPIC)
+            state.apply(step(state, read_on_from, *[change(read_on_from + i, WRITE, "1", 10) for i in range(3)]))
+            state.advance([TOPIC])
+            assert len(done) == before + 1
+    assert done == ["bring_in", "_fold", "bring_in", "checkpoint"]
+
+
+def _noting(act: Callable[..., Any], name: str, done: list[str]) -> Callable[..., Any]:
+    def noted(*arguments: Any, **named: Any) -> Any:
+        found = act(*arguments, **named)
+        if found is not False:
+            done.append(name)
+        return found
+
+    return noted
+
+
+def test_versions_are_let_go_of_in_pieces_and_the_latest_of_each_key_stays() -> None:
+    """However many there are, no batch waits for more than one piece."""
+    with begun(FeedState(None, piece=4), "status") as state:
+        read_on(state, 6, keys=3)
+        state.fold(TOPIC)
+        table, kept = state.tables[TOPIC], []
+        state.remember(TOPIC, NOW + timedelta(days=1))
+        for _ in range(6):
+            kept.append(count(state, table.versions))
+            state.advance(())
+        assert kept == [14, 10, 6, 3, 3, 3]
+        assert rows(state) == {str(n % 3): [Kind.WRITE, f"v{n}", CellState.VALUE] for n in range(15, 18)}
+        assert state.forgotten(TOPIC) is not None
+
+
+def test_keys_are_found_again_where_another_duckdb_hashed_them(tmp_path: Path) -> None:
+    """Its hash of a text may be another one: what it kept of keys is hashed anew, and no key has two heads."""
+    path = tmp_path / "state.duckdb"
+    with begun(FeedState(path), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        state.fold(TOPIC)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE state SET made_by = 'v0.0.1'; UPDATE latest_1 SET h = h + 1")
+    with FeedState(path) as state:
+        state.apply(step(state, 1, change(1, WRITE, "1", 20, status="b")))
+        assert rows(state) == {"1": [Kind.WRITE, "b", CellState.VALUE]}
+        assert count(state, state.tables[TOPIC].latest) == 1
+
+
+def test_the_head_is_told_in_parts_that_together_are_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A join of the whole head would hold the number of every key in memory."""
+    monkeypatch.setattr(state_module, "HEAD_PART_ROWS", 4)
+    monkeypatch.setattr(state_module, "_SAMPLED", 2)
+    with begun(FeedState(None), "status") as state:
+        read_on(state, 7, keys=16)
+        state.fold(TOPIC)
+        parts = state.head_parts(TOPIC)
+        found = [state.cursor().execute(f"SELECT c0 FROM ({part})").fetchall() for part in parts]
+        assert len(parts) > 2
+        assert sorted(int(key) for part in found for (key,) in part) == list(range(16))

@@ -498,20 +498,25 @@ class FeedState:
             FeedError: Somebody else has read on meanwhile; nothing was written.
             WorkspaceError: The disk or the memory is full; nothing was written.
         """
+        with self._room("nothing of the batch was kept"), self._transaction():
+            self._fence(step.moves)
+            for intake in step.intakes:
+                self._append(intake)
+                self._truncate(intake.truncations)
+            self._bury(step.dead)
+            self._pass(step.passes)
+            self._number(step.seqs)
+            self._pass_by(step)
+
+    @contextmanager
+    def _room(self, what: str) -> Iterator[None]:
+        """Say that the disk or the memory is full, and what that means."""
         try:
-            with self._transaction():
-                self._fence(step.moves)
-                for intake in step.intakes:
-                    self._append(intake)
-                    self._truncate(intake.truncations)
-                self._bury(step.dead)
-                self._pass(step.passes)
-                self._number(step.seqs)
-                self._pass_by(step)
+            yield
         except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.TransactionException) as error:
             raise WorkspaceError(
-                f"writing the feed state {self._path}: {first_line(error)}; nothing of the batch was kept",
-                hint="make room on the disk; reading goes on where it stopped",
+                f"writing the feed state {self._path}: {first_line(error)}; {what}",
+                hint="make room on the disk, or raise workspace.memory_limit; reading goes on where it stopped",
             ) from error
 
     @contextmanager
@@ -756,7 +761,14 @@ class FeedState:
 
         Args:
             topics: Of the last batch; none: nothing has come.
+
+        Raises:
+            WorkspaceError: The disk or the memory is full; what was read is kept.
         """
+        with self._room("what was read is kept"):
+            self._advance(topics)
+
+    def _advance(self, topics: Iterable[str]) -> None:
         if self._shorten_log():
             return
         for topic in topics:

@@ -69,6 +69,8 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.is_recording = False
+        """A run is being written down: a file lets nobody else write meanwhile, a lease included."""
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False, must_exist: bool = False) -> Self:
@@ -159,14 +161,18 @@ class Ledger:
         """
         pairs = wholly_compared(document) if whole is None else whole
         made_by = {"auditor_version": auditor_version, "settings_digest": settings_digest}
-        with self._database.writing("record the run in") as connection:
-            self._require_new(connection, document["run_id"])
-            entities = [entity["entity"] for entity in document["entities"]]
-            leases.require_none_of_others(connection, entities, document["run_id"], self._database.place)
-            recording = Recording(connection, document, made_by)
-            recording.add(findings)
-            anchors.put(connection, clean)
-            return recording.finish(pairs)
+        self.is_recording = True
+        try:
+            with self._database.writing("record the run in") as connection:
+                self._require_new(connection, document["run_id"])
+                entities = [entity["entity"] for entity in document["entities"]]
+                leases.require_none_of_others(connection, entities, document["run_id"], self._database.place)
+                recording = Recording(connection, document, made_by)
+                recording.add(findings)
+                anchors.put(connection, clean)
+                return recording.finish(pairs)
+        finally:
+            self.is_recording = False
 
     def anchor(self, entity: str) -> anchors.Anchor | None:
         """Where the last run stood that found the entity clean; None where there is none."""

@@ -86,10 +86,12 @@ class _Heartbeat:
     def _renew(self, over: threading.Event) -> None:
         pause = LEASE_TERM.total_seconds() / RENEWALS_A_TERM
         while not over.wait(pause):
+            is_ours = self.ledger.is_recording
             try:
                 kept = self.ledger.renew_leases(self.run_id, self.holder, LEASE_TERM)
             except LedgerError as error:
-                self.say(f"a lease could not be renewed, trying again in {pause:.0f} s: {error}")
+                if not (is_ours or self.ledger.is_recording):  # else it is this run that writes, and nobody else can
+                    self.say(f"a lease could not be renewed, trying again in {pause:.0f} s: {error}")
                 continue
             if kept < len(self.entities):
                 self.say("another run has taken over what this one is looking at; this one will not be recorded")

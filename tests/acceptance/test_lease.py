@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditor.ledger import database
+from auditor.ledger.ledger import Ledger
+from auditor.ledger.recording import Recording
 from auditor.runs import lease as lease_module
 from auditor.runs.reconcile import reconcile
+from contracts.errors import LedgerError
 
 if TYPE_CHECKING:
     import subprocess
@@ -106,6 +110,34 @@ def test_a_run_prolongs_its_lease(shop: Shop, audit: Callable[..., Outcome], mon
         run.join(0.05)
     assert len(seen) > 2
     assert outcome[0].code == 1
+    assert leases() == []
+
+
+def test_a_run_that_records_for_long_does_not_take_itself_for_another(
+    shop: Shop, audit: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million findings hold a file for minutes: the lease cannot be renewed meanwhile, nor taken by anybody."""
+    shop.search("UPDATE order_search SET state = 'lost' WHERE order_id = 7")
+    refused, renew, add = threading.Event(), Ledger.renew_leases, Recording.add
+
+    def renewing(ledger: Ledger, *arguments: Any) -> int:
+        try:
+            return renew(ledger, *arguments)
+        except LedgerError:
+            refused.set()
+            raise
+
+    def adding(recording: Recording, findings: Any) -> None:
+        add(recording, findings)
+        assert refused.wait(30)
+
+    monkeypatch.setattr(lease_module, "LEASE_TERM", timedelta(seconds=1.2))
+    monkeypatch.setattr(database, "LOCK_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(Ledger, "renew_leases", renewing)
+    monkeypatch.setattr(Recording, "add", adding)
+    done = audit(*NOW)
+    assert done.code == 1, done.err
+    assert "lease" not in done.err
     assert leases() == []
 
 

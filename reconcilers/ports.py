@@ -17,7 +17,7 @@ with reader.snapshot(workspace) as snap: # one read-only transaction (or what th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -281,8 +281,12 @@ class Remembering(Protocol):
         """The arrival number from which on no version of any key is lacking; what came before may have holes."""
         ...
 
-    def owner_clock(self) -> tuple[datetime, datetime] | None:
-        """The latest time that the owner's clock was told to show, and when that was read; None before any."""
+    def owner_clock(self) -> OwnerClock | None:
+        """The latest time that the owner's clock was told to show; None before any."""
+        ...
+
+    def read_at(self, seen: datetime) -> float | None:
+        """The auditor's monotonic clock when this process read what it saw at a time of its wall clock; else None."""
         ...
 
 
@@ -311,8 +315,23 @@ class Logged(Protocol):
         ...
 
 
-VERSION_COLUMNS = ("seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off")
-"""Of each version: its order of arrival, what it is, its position, when it was committed and read, and where it is."""
+VERSION_COLUMNS = ("seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off", "stamp")
+"""Of each version: its order of arrival, what it is, its position, when it was committed and read, where it is, and
+when its record was written, in milliseconds."""
+
+
+class OwnerClock(NamedTuple):
+    """What an owner's clock showed at least.
+
+    Attributes:
+        shown: The time, in UTC.
+        read: When the change that tells it was read, by the auditor's wall clock.
+        stamp: When its record was written, in milliseconds since 1970, by the clock of whoever wrote it.
+    """
+
+    shown: datetime
+    read: datetime
+    stamp: int
 
 
 class Reader(Protocol):

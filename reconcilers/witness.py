@@ -2,8 +2,9 @@
 
 A replica's row is held against each remembered version with the contract's own equality, field by field, so that a mask
 or a tolerance counts as everywhere.  The age of a version is never estimated too high: it is what has passed on our own
-clock since it was read, or what the owner's own clock says between it and something later; a second is taken off for
-clocks that tell whole seconds.
+monotonic clock since it was read, or what the owner's own clock says between it and something later; a second is taken
+off for clocks that tell whole seconds.  A clock may be set forwards in between, and what was young would look old: so
+the owner's word counts as far as the times agree at which the records were written, by the clock of their writer.
 
 It says nothing where it might mislead: where a value of a version is unknown, or where the stream has not come as far
 as the owner's row that was read beside it.
@@ -26,7 +27,7 @@ from reconcilers.row_stage import Fetched, row_stage, same_sql
 from reconcilers.streams.table import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import duckdb
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reconcilers.fetch import SpelledKey
     from reconcilers.finding import KeyText
     from reconcilers.opened import Opened, Projected
+    from reconcilers.ports import OwnerClock
     from reconcilers.projection import Item, Side
     from reconcilers.watermark import Watermark
 
@@ -59,8 +61,9 @@ class _Stream:
     """What is known of the stream as a whole; see `reconcilers.ports.Remembering`."""
 
     topic: str
-    clock: tuple[datetime, datetime] | None
+    clock: OwnerClock | None
     whole: bool
+    read_at: Callable[[datetime], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Witness:
             mark = copy.opened.snapshot.watermark
             at = Moment(mark.monotonic, mark.read_at, _owner_time(self.owner.opened.snapshot.watermark, mark))
             told = self.feed.snapshot
-            stream = _Stream(told.topic, told.owner_clock(), told.whole_history())
+            stream = _Stream(told.topic, told.owner_clock(), told.whole_history(), told.read_at)
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, stream)
                 if history is not None:
@@ -286,7 +289,7 @@ def _history(
         return None
     known = [Version(ABSENT, float("-inf"))] if stream.whole else []
     known += [
-        Version(_digest(one, replica), at.monotonic - _age(one, at, stream.clock), _change(one, stream.topic))
+        Version(_digest(one, replica), at.monotonic - _age(one, at, stream), _change(one, stream.topic))
         for one in versions
     ]
     # A row that a snapshot told first was something else before, and nobody knows what.
@@ -327,19 +330,30 @@ def _owner_time(owner: Watermark, copy: Watermark) -> datetime | None:
     return owner.store_time + timedelta(seconds=copy.monotonic - owner.by)
 
 
-def _age(version: Mapping[str, Any], at: Moment, clock: tuple[datetime, datetime] | None) -> float:
+def _age(version: Mapping[str, Any], at: Moment, stream: _Stream) -> float:
     """Seconds that a version is old at least."""
-    seen: datetime = version["seen"].replace(tzinfo=UTC)
-    ages = [0.0, (at.wall - seen).total_seconds()]
+    ages = [0.0, _since_read(version["seen"].replace(tzinfo=UTC), at, stream)]
     if version["committed"] is not None:
         committed: datetime = version["committed"].replace(tzinfo=UTC)
+        stamp: int = version["stamp"]
         if at.owner is not None:
-            ages.append((at.owner - committed).total_seconds() - CLOCK_GRAIN_SECONDS)
-        if clock is not None:
-            told, read = clock
-            since = (at.wall - read).total_seconds()  # below 0 where the feed was read after the replica
-            ages.append((told - committed).total_seconds() - CLOCK_GRAIN_SECONDS + since)
+            ages.append(_agreed(at.owner - committed, int(at.wall.timestamp() * 1000), stamp) - CLOCK_GRAIN_SECONDS)
+        if (clock := stream.clock) is not None:
+            since = _since_read(clock.read, at, stream)  # below 0 where the feed was read after the replica
+            ages.append(_agreed(clock.shown - committed, clock.stamp, stamp) - CLOCK_GRAIN_SECONDS + since)
     return max(ages)
+
+
+def _since_read(seen: datetime, at: Moment, stream: _Stream) -> float:
+    """Seconds since something was read; by the wall clock where another process read it."""
+    read_at = stream.read_at(seen)
+    return (at.wall - seen).total_seconds() if read_at is None else at.monotonic - read_at
+
+
+def _agreed(by_owner: timedelta, later: int, stamp: int) -> float:
+    """Seconds between two moments that the owner's clock tells, and times of records, in milliseconds, tell as well."""
+    seconds = by_owner.total_seconds()
+    return seconds if stamp <= 0 or later <= 0 else min(seconds, (later - stamp) / 1000)
 
 
 def _change(version: Mapping[str, Any], topic: str) -> dict[str, str | None]:

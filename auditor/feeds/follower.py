@@ -18,6 +18,7 @@ from auditor.feeds.continuity import LastRead, is_same_log, record_digest
 from auditor.feeds.decoded import Aside, Poison
 from auditor.feeds.polled import by_topic
 from auditor.feeds.ports import BatchDecoder
+from auditor.feeds.reading_times import ReadingTimes
 from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
@@ -78,6 +79,7 @@ class Follower:
         self._passes = {topic: Passes(topic, state.passes(topic)) for topic in state.tables}
         self._seqs = {topic: state.next_seq(topic) for topic in state.tables}
         self._offsets: dict[Partition, Offset] = {}
+        self.times = ReadingTimes()
         self.records = 0
         """Kept by this process."""
         self._dead = {topic: state.dead_letters(topic)[0] for topic in state.tables}
@@ -297,6 +299,7 @@ class _Collected:
         self._follower = follower
         tables, epochs = follower.state.tables, follower.state.epochs
         seen = follower.clock.now()
+        follower.times.note(seen, follower.clock.monotonic())
         self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}
         self._seqs = {topic: follower.seq(topic) for topic in topics}
         self._last: dict[Partition, Record] = {}

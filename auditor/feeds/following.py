@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from auditor.feeds.heartbeats import Heartbeats
     from auditor.feeds.ports import Partition
     from reconcilers.flaws import Flaw
+    from reconcilers.ports import OwnerClock
     from reconcilers.streams.state import FeedState
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
@@ -234,7 +235,7 @@ class Following:
         for one, stream in state.epochs:
             known[one].add(_connector(stream))
         mine = known[topic]
-        times = {one: clock[0] for one in state.tables if (clock := state.clock(one)) is not None}
+        times = {one: clock.shown for one in state.tables if (clock := state.clock(one)) is not None}
         changes = [moment for one, moment in times.items() if one == topic or mine & known[one]]
         names = mine or set(prefixes(topic))  # records that tell no connector: topics are named after it
         beats = [moment for name, moment in self._beats.items() if name in names]
@@ -339,9 +340,13 @@ class Following:
         """The arrival number from which on no version of any key is lacking."""
         return self._follower_now.state.known_from(topic)
 
-    def owner_clock(self, topic: str) -> tuple[datetime, datetime] | None:
-        """The latest time that a change of the topic was committed at, and when it was read."""
+    def owner_clock(self, topic: str) -> OwnerClock | None:
+        """The latest time that a change of the topic was committed at."""
         return self._follower_now.state.clock(topic)
+
+    def read_at(self, seen: datetime) -> float | None:
+        """See `auditor.feeds.reading_times`."""
+        return self._follower_now.times.monotonic(seen)
 
     def flaws(self, topic: str) -> Mapping[str, Mapping[Flaw, str]]:
         """What the feed cannot carry of the values of a topic's columns."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.feeds.following import Following
     from contracts.contract import FeedRef
     from reconcilers.flaws import Flaw
+    from reconcilers.ports import OwnerClock
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
 
@@ -197,9 +198,13 @@ class FeedSnapshot(StreamingSnapshot):
         """See `reconcilers.ports.Remembering`."""
         return self._following.known_from(self._table.topic)
 
-    def owner_clock(self) -> tuple[datetime, datetime] | None:
+    def owner_clock(self) -> OwnerClock | None:
         """See `reconcilers.ports.Remembering`."""
         return self._following.owner_clock(self._table.topic)
+
+    def read_at(self, seen: datetime) -> float | None:
+        """See `reconcilers.ports.Remembering`."""
+        return self._following.read_at(seen)
 
     def absence_unknown(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""

@@ -319,7 +319,7 @@ class MonitoredEntity:
             obligations = following.state.obligations
             number = obligations.number(duty)
             replica = next(one for one in self.contract.replicas if one.name == duty.replica)
-            for owed in () if number is None else obligations.owed([number], until):
+            for owed in () if number is None else obligations.owed([number], until, _naive(self.clock.now())):
                 keys = canonical_keys(
                     self.cursor, self.contract, None if duty.by_owner else replica, [one.key for one in owed]
                 )

@@ -279,7 +279,9 @@ class Obligations:
 
     # -- what is owed --------------------------------------------------------------------------------------------------
 
-    def owed(self, numbers: Sequence[int], until: datetime | None = None) -> Iterator[list[Owed]]:
+    def owed(
+        self, numbers: Sequence[int], until: datetime | None = None, now: datetime | None = None
+    ) -> Iterator[list[Owed]]:
         """The keys with open obligations, oldest first, of OWED_AT_ONCE obligations at a time.
 
         What is asked for next costs the same however many there are; what was asked for may be settled meanwhile.
@@ -287,8 +289,11 @@ class Obligations:
         Args:
             numbers: Of which duties.
             until: Only what was read by then, in UTC without a zone; None: all.
+            now: What seems to have been read after it was read before the clock was set back, and is taken as well.
         """
         moment = f" AND seen <= TIMESTAMP '{until.isoformat()}'" if until is not None else ""
+        if until is not None and now is not None:
+            moment = f" AND (seen <= TIMESTAMP '{until.isoformat()}' OR seen > TIMESTAMP '{now.isoformat()}')"
         due = f"{self._ours(numbers)}{moment}"
         after, several = -1, True
         while several:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from contracts.errors import FeedError, WorkspaceError
+from reconcilers.ports import OwnerClock
 from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
 from reconcilers.streams import waiting
 from reconcilers.streams.fold import (
@@ -667,22 +668,23 @@ class FeedState:
             del self._outlived[topic]
         return found
 
-    def clock(self, topic: str) -> tuple[datetime, datetime] | None:
-        """What the owner's clock showed at least by the latest change that was read, and when that was; both in UTC.
+    def clock(self, topic: str) -> OwnerClock | None:
+        """What the owner's clock showed at least by the latest change that was read.
 
         A clock may have been put back: then what it showed before says nothing of how old a change since is.
         """
         self.bring_in(topic)
         rows = self._db.execute(
-            "SELECT max(committed) AS latest, arg_max(seen, committed), "
-            "arg_max(committed, off) AS newest, arg_max(seen, off), latest - newest > INTERVAL 1 SECOND "
+            "SELECT max(committed) AS latest, arg_max(seen, committed), arg_max(stamp, committed), "
+            "arg_max(committed, off) AS newest, arg_max(seen, off), arg_max(stamp, off), "
+            "latest - newest > INTERVAL 1 SECOND "
             f"FROM {self.tables[topic].versions} WHERE committed IS NOT NULL GROUP BY part"
         ).fetchall()
         if not rows:
             return None
-        put_back = [(newest, seen) for _, _, newest, seen, back in rows if back]
-        shown, read = min(put_back) if put_back else max((latest, seen) for latest, seen, *_ in rows)
-        return shown.replace(tzinfo=UTC), read.replace(tzinfo=UTC)
+        put_back = [row[3:6] for row in rows if row[6]]
+        shown, read, stamp = min(put_back) if put_back else max(row[:3] for row in rows)
+        return OwnerClock(shown.replace(tzinfo=UTC), read.replace(tzinfo=UTC), stamp)
 
     def furthest(self, topic: str, since: datetime, until: datetime) -> int | None:
         """The furthest place in the log of a streamed change that was read between two moments."""

@@ -36,6 +36,7 @@ class Connector:
         sent: How much of the log was sent.
         noted: How much of it was noted to have been sent: a crash goes back there.
         is_down: It does nothing.
+        down_since: Since when, where somebody wants to know.
         losing: Events that are not sent, by their number: a defect of the connector.
         truncates: It sends truncates, which connectors do only when they are told to.
         perfect: What whoever has understood everything that was sent holds.
@@ -52,6 +53,7 @@ class Connector:
     sent: int = 0
     noted: int = 0
     is_down: bool = False
+    down_since: float | None = None
     losing: set[int] = field(default_factory=set)
     lost: list[Entry] = field(default_factory=list)
     truncates: bool = True

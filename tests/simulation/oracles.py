@@ -50,7 +50,7 @@ class Oracles:
             assert not seen.error, f"readable: {name}: {seen.error}"
             suspects = {_key_of(sight.finding) for sight in seen.sights}
             for key in self._keys():
-                if self._differs_throughout(name, key, began, self._now) and not self._is_doubtful(key):
+                if self._differs_throughout(name, key, began, self._now) and not self._is_unsure(name, key):
                     assert key in suspects, f"no missed drift: {name} {key} differs, and is no suspect"
 
     def settled(self, found: Iterable[Finding], before: float) -> None:
@@ -83,10 +83,10 @@ class Oracles:
                 if not self._wrong_throughout(name, key, self._began, self._now):
                     continue
                 finding = verdicts.get((name, key))
-                if finding is None and self._is_doubtful(key):
+                if finding is None and self._is_unsure(name, key):
                     continue
                 assert finding is not None, f"no missed drift: {name} {key} is wrong, and nothing was found"
-                if finding.verdict is Verdict.PERSISTENT or self._may_be_undecided(finding, key):
+                if finding.verdict is Verdict.PERSISTENT or self._may_be_undecided(finding, name, key):
                     continue
                 raise AssertionError(f"no missed drift: {name} {key}: {_told(finding)}")
 
@@ -106,7 +106,7 @@ class Oracles:
                     since = self._now - GONE_WITHIN
                     healed = all(self._is_right(name, key, at) for at in self._instants(name, key, since))
                     assert not healed, f"no false alarm: {name} {key} is right again, and is drift in the ledger"
-                elif not self._is_doubtful(key) and self._is_owed_and_wrong(name, key):
+                elif not self._is_unsure(name, key) and self._is_owed_and_wrong(name, key):
                     raise AssertionError(f"no missed drift: {name} {key} is wrong, and is no drift in the ledger")
         self._nothing_owed(monitoring)
         self._counted_once(monitoring)
@@ -128,7 +128,8 @@ class Oracles:
             rows = process.state.cursor().execute("SELECT key[1], count(*) FROM obligations GROUP BY ALL").fetchall()
             for name, count in rows:
                 key = int(name)
-                assert self._is_doubtful(key), f"settled within the bound: {count} obligations of {key} are open"
+                unsure = self._is_doubtful(key) or any(map(self._is_silent, self._world.plan.replicas))
+                assert unsure, f"settled within the bound: {count} obligations of {key} are open"
 
     def _counted_right(self) -> None:
         """What the monitor says of how soon changes arrived is what happened."""
@@ -145,13 +146,29 @@ class Oracles:
         for name, count in rows:
             assert count <= told, f"counted once: {count} changes arrived at {name}, and there were {told}"
 
-    def _may_be_undecided(self, finding: Finding, key: int) -> bool:
+    def _may_be_undecided(self, finding: Finding, name: str, key: int) -> bool:
+        if self._is_silent(name) and finding.verdict is Verdict.HEALED:
+            return True  # so it was, as far as its feed told
         if finding.verdict is not Verdict.UNDECIDED:
             return False
-        if self._is_doubtful(key) or "could not be read again" in finding.evidence.note:
+        if self._is_unsure(name, key) or "could not be read again" in finding.evidence.note:
             return True
         changes = self._owner.changed(key, self._began - LAG_BOUND - MARGIN_SECONDS, self._now)
         return changes > 1 and self._world.plan.owner == "table"
+
+    def _is_unsure(self, name: str, key: int) -> bool:
+        """Whether it is lawfully not known what a key holds, at its owner or at a replica."""
+        return self._is_doubtful(key) or self._is_silent(name)
+
+    def _is_silent(self, name: str) -> bool:
+        """Whether nobody can know what a replica holds that is known by its feed: its connector is silent, or may be.
+
+        Under a monitor, one that is back tells of all that it kept to itself; one without heartbeats says nothing more.
+        """
+        world = self._world
+        if name != "mirror" or world.plan.beats is None:
+            return False
+        return world.plan.beats == 0 or (world.mirror.is_down if world.plan.monitored else world.was_silent)
 
     def _is_doubtful(self, key: int) -> bool:
         """Whether the feed lawfully does not know what a key holds."""

@@ -36,7 +36,8 @@ FAULTS = (
     "a snapshot broken off", "an incremental snapshot", "clocks apart", "a registry out", "poison under a key",
     "poison without a key", "a store out", "a ledger locked", "records removed by the broker",
     "a batch decoded at once", "a process killed while it records", "a ledger that refuses", "drift mended by hand",
-    "stores that become slow",
+    "stores that become slow", "a clock set back", "a clock set forwards",
+    "a replica's connector that falls silent",
 )  # fmt: skip
 """What goes wrong in worlds; each is counted where it has an effect."""
 
@@ -86,6 +87,8 @@ class Plan:
         skews: How far clocks are ahead of the true one: the owner's, the replica's, the auditor's.
         acts: In order.
         at_once: Batches are decoded at once where they can be, however small they are.
+        beats: Seconds between the heartbeats of the connector of the copy's feed, 0 where it has none; None where
+            nobody asks for how long it was silent.
     """
 
     seed: int
@@ -103,6 +106,7 @@ class Plan:
     monitored: bool = False
     forgets: bool = False
     at_once: bool = False
+    beats: float | None = None
 
     def without(self, act: Act) -> Plan:
         """The same world where one thing does not happen."""
@@ -221,14 +225,31 @@ def _clocks(plan: Plan, chance: Random) -> Plan:
     if not (plan.audits or plan.monitored) or chance.random() >= CLOCKS_SHARE:
         return plan
     acts = list(plan.acts)
+    # What another process read is dated by the wall clock alone: ours is set only where no process is killed.
+    whose = chance.choice(("owner", "replica") if plan.on_disk else ("owner", "replica", "auditor"))
     for _ in range(chance.choice((1, 1, 2))):
         seconds = chance.choice((-1, 1)) * chance.choice((chance.uniform(1, 30), chance.uniform(30, 1000)))
-        whose = chance.choice(("owner", "replica", "auditor"))
         acts.append(Act(chance.uniform(1, BUSY_SECONDS + 10), "clock_set", (whose, seconds), is_fault=True))
-    return replace(plan, acts=_in_order(acts))
+    owner, replica, _ = plan.skews  # of two clocks that are wrong at once, none tells that the other is
+    return replace(plan, acts=_in_order(acts), skews=(owner, replica, owner))
 
 
 CLOCKS_SHARE = 0.3
+
+
+def _silent(plan: Plan, chance: Random) -> Plan:
+    """The same world where the connector of the copy's feed falls silent, in some that look at that feed."""
+    looked_at = (plan.audits or plan.monitored) and "mirror" in plan.replicas
+    if not looked_at or any(act.name == "clock_set" for act in plan.acts) or chance.random() >= SILENT_SHARE:
+        return plan
+    seconds = chance.choice((chance.uniform(2, 20), chance.uniform(20, RESTS_FROM), ENDS_BY))
+    act = Act(chance.uniform(5, BUSY_SECONDS), "mirror_down", (seconds,), is_fault=True)
+    return replace(
+        plan, acts=_in_order([*plan.acts, act]), beats=chance.choice((0.0, 2.0, 5.0)), skews=(plan.skews[0],) * 3
+    )
+
+
+SILENT_SHARE = 0.1
 
 
 DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
@@ -236,6 +257,8 @@ DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("at once", _at_once),
     ("recording", _recording),
     ("busy", _busy),
+    ("clocks", _clocks),
+    ("silent", _silent),
 )
 """The steps, oldest first; a new one comes last."""
 

@@ -113,6 +113,7 @@ class Process:
         self._topic, self._wire, self._clock, self._chance, self._directory = topic, wire, clock, chance, directory
         self._duties, self._at_once = duties, at_once
         self.happened: Counter[str] = Counter()
+        self.heartbeats: Callable[[], Any] | None = None
         self._lives = 0
         self.generation = 0
         self.start(Blow())
@@ -133,7 +134,8 @@ class Process:
         self.follower = self._follower()
         self.follower.begin()
         self.generation += 1
-        self.following = Following(self._topic.name, {self._topic.name: tuple(COLUMNS)}, lambda: self.follower)
+        columns = {self._topic.name: tuple(COLUMNS)}
+        self.following = Following(self._topic.name, columns, lambda: self.follower, heartbeats=self.heartbeats)
 
     def _path(self) -> Path | None:
         return None if self._directory is None else self._directory / f"{self._topic.name}-{self._lives}.duckdb"

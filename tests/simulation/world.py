@@ -21,10 +21,11 @@ from contracts.contract import FeedRef
 from contracts.errors import PausedFeedError, RetentionGapError
 from reconcilers import look as looking
 from reconcilers.look import Looker, Readers
-from reconcilers.recheck import HOT_BOUNDS, MARGIN_SECONDS
+from reconcilers.recheck import HOT_BOUNDS, MARGIN_SECONDS, SILENCE_SECONDS
 from tests.simulation.clocks import AuditorsClock, WallClock
 from tests.simulation.connector import Connector
 from tests.simulation.copy import Copy
+from tests.simulation.heartbeats import SimulatedHeartbeats
 from tests.simulation.monitoring import ROUND_SECONDS, Monitoring
 from tests.simulation.oracles import GONE_WITHIN, Oracles
 from tests.simulation.plan import BUSY_SECONDS, ENDS_BY, HISTORY_SECONDS, LAG_BOUND, RESTS_FROM, draw
@@ -139,8 +140,15 @@ class World:
         self.process = self._process(self.topic, self.wire, disk)
         disk = disk if plan.monitored else None
         self.second = self._process(self.mirrored, self.mirror.wire, disk) if "mirror" in plan.replicas else None
+        if self.second is not None and plan.beats is not None:
+            every = plan.beats
+            self.second.heartbeats = lambda: SimulatedHeartbeats(
+                self.mirror, self.walls["replica"], self.clock.monotonic, every
+            )
+            self.second.open()
         self.monitoring = Monitoring(self)
         self.rests_from = RESTS_FROM
+        self.was_silent = False
         self.out: set[str] = set()
         self.oracles = Oracles(self)
         self.looking = False
@@ -245,7 +253,8 @@ class World:
             self._looked(lambda: suspicion.look_again(looker, self.clock))
             self.oracles.settled(list(suspicion.settled)[settled:], before)
             waited = self.clock.monotonic() - began
-            assert not suspicion.suspects or waited <= SETTLED_WITHIN + self.slowness, (
+            within = SETTLED_WITHIN + self.slowness + (0 if self.plan.beats is None else SILENCE_SECONDS)
+            assert not suspicion.suspects or waited <= within, (
                 f"settled within the bound: {len(suspicion.suspects)} suspects are not, after {waited:.1f} s"
             )
         self.oracles.audited(list(suspicion.settled))
@@ -336,6 +345,17 @@ class World:
     def _connector_up(self) -> None:
         self.connector.is_down = False
         self.connector.run()
+
+    def act_mirror_down(self, seconds: float) -> None:
+        """The connector of the copy's feed does nothing for a while; the copy goes on."""
+        self.happened["a replica's connector that falls silent"] += 1
+        self.mirror.is_down, self.mirror.down_since = True, self.clock.monotonic()
+        self.was_silent = True
+        self.clock.at(self.clock.monotonic() + seconds, self._mirror_up)
+
+    def _mirror_up(self) -> None:
+        self.mirror.is_down, self.mirror.down_since = False, None
+        self.mirror.run()
 
     def act_connector_crash(self) -> None:
         """It sends again what it does not know to have been sent."""

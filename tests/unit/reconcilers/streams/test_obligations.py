@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,3 +214,15 @@ def test_changes_that_are_sent_again_are_owed_and_not_counted_a_second_time(fold
 def committed(offset: int, kind: ChangeKind, lsn: int) -> Change:
     """A change with the time of its commit."""
     return replace(change(offset, kind, "1", lsn, status="a"), committed_at=NOW)
+
+
+def test_what_was_read_before_the_clock_was_set_back_is_due_as_well() -> None:
+    """It seems to have been read in the future, and would not be looked at until that has come."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="a")))
+        number = state.obligations.number(DUTY)
+        assert number is not None
+        seen = NOW.replace(tzinfo=None)
+        minute, hour = timedelta(minutes=1), timedelta(hours=1)
+        assert not list(state.obligations.owed([number], seen - minute, seen + minute))
+        assert list(state.obligations.owed([number], seen - hour - minute, seen - hour))

@@ -340,9 +340,9 @@ def test_a_clock_that_was_put_back_makes_no_change_old() -> None:
             for i, minutes in enumerate([0, 60, 5])
         ]
         state.apply(step(state, 0, *changes[:2]))
-        assert state.clock(TOPIC) == (NOW + timedelta(minutes=60), NOW)
+        assert (state.clock(TOPIC) or ())[:2] == (NOW + timedelta(minutes=60), NOW)
         state.apply(step(state, 2, changes[2]))
-        assert state.clock(TOPIC) == (NOW + timedelta(minutes=5), NOW)
+        assert (state.clock(TOPIC) or ())[:2] == (NOW + timedelta(minutes=5), NOW)
 
 
 def read_on(state: FeedState, batches: int, keys: int) -> None:

@@ -1,0 +1,63 @@
+"""How old a version is at least, by clocks of which somebody may set one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconcilers.ports import OwnerClock
+from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _Stream
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def moment(owner_ahead: timedelta = timedelta(0)) -> Moment:
+    """The replica was read at NOW, at 1000 on the monotonic clock."""
+    return Moment(1000.0, NOW, NOW + owner_ahead)
+
+
+def version(seconds: float, *, written: float | None = None, read: float = 0.0) -> dict[str, Any]:
+    """A version that was committed so long ago, its record written and read so long ago."""
+    return {
+        "committed": (NOW - timedelta(seconds=seconds)).replace(tzinfo=None),
+        "stamp": stamp(seconds if written is None else written),
+        "seen": (NOW - timedelta(seconds=read)).replace(tzinfo=None),
+    }
+
+
+def stamp(seconds: float) -> int:
+    """When a record was written so long ago."""
+    return int((NOW - timedelta(seconds=seconds)).timestamp() * 1000)
+
+
+def stream(clock: OwnerClock | None = None, read_at: float | None = None) -> _Stream:
+    """What is known of the feed."""
+    return _Stream("orders", clock, whole=True, read_at=lambda _seen: read_at)
+
+
+def test_a_version_that_was_read_just_now_is_as_old_as_its_owner_says() -> None:
+    """The nightly job reads a feed when it looks; what was committed an hour before needs no waiting."""
+    assert _age(version(3600), moment(), stream()) == 3600 - CLOCK_GRAIN_SECONDS
+
+
+def test_an_owners_clock_that_is_set_forwards_makes_no_version_old() -> None:
+    """Its database says that an hour has passed since the commit, the record says that it was three seconds."""
+    assert _age(version(3), moment(HOUR), stream()) == 3 - CLOCK_GRAIN_SECONDS
+    later = OwnerClock(NOW + HOUR, NOW, stamp(0))
+    assert _age(version(3), Moment(1000.0, NOW, None), stream(later)) == 3 - CLOCK_GRAIN_SECONDS
+
+
+def test_a_record_without_a_time_leaves_it_to_the_owners_clock() -> None:
+    """Old formats have none."""
+    one = version(3600) | {"stamp": -1}
+    assert _age(one, moment(), stream()) == 3600 - CLOCK_GRAIN_SECONDS
+
+
+@pytest.mark.parametrize("wall_ahead", [timedelta(hours=-1), timedelta(0), HOUR])
+def test_our_own_wall_clock_does_not_count_where_we_have_read_the_version_ourselves(wall_ahead: timedelta) -> None:
+    """It was read three seconds ago by the monotonic clock, whatever the wall clock was set to since."""
+    at = Moment(1000.0, NOW + wall_ahead, None)
+    assert _age(version(5, read=3), at, stream(read_at=997.0)) == 3

@@ -89,6 +89,11 @@ class SharedFollower(Follower):
     def begin_new(self) -> None:
         """See `Follower.begin_new`; the group gives us what is ours."""
 
+    def _is_behind(self, ends: Mapping[Partition, int], check: Callable[[], None]) -> bool:
+        """See `Follower._is_behind`; of a partition that was taken from us meanwhile, there is no place to ask for."""
+        self.begin(check)
+        return super()._is_behind(ends, check)
+
     def step(self, seconds: float) -> int:
         """See `Follower.step`; what is ours may be something else afterwards."""
         try:

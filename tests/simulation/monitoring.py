@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from auditor.reports.document import finding_document
 from auditor.runs import monitor as monitoring
 from auditor.runs import monitor_loop
 from auditor.runs.monitor import Monitor
@@ -48,6 +49,16 @@ class Ledger:
     refusing: int = 0
     told: list[tuple[float, Finding]] = field(default_factory=list)
     drift: dict[str, Finding] = field(default_factory=dict)
+
+    def open_ids(self, entity: str, limit: int) -> set[str]:
+        """See `auditor.ledger.ledger.Ledger`."""
+        del entity, limit
+        return set(self.drift)
+
+    def open_findings(self, entity: str, limit: int) -> list[tuple[str, Mapping[str, Any]]]:
+        """See `auditor.ledger.ledger.Ledger`."""
+        del entity, limit
+        return [(identity, dict(finding_document(one))) for identity, one in self.drift.items()]
 
     def record(self, now: float, findings: Sequence[Finding]) -> None:
         """All of them, or none."""
@@ -94,6 +105,12 @@ class Monitoring:
                     self.world.note(f"the monitor ends: {error.message}")
                 else:
                     break
+
+    def share_out(self) -> None:
+        """Nobody shares."""
+
+    def close(self) -> None:
+        """The processes are the world's."""
 
     @contextmanager
     def _settings(self) -> Iterator[None]:

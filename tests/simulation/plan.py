@@ -37,7 +37,7 @@ FAULTS = (
     "poison without a key", "a store out", "a ledger locked", "records removed by the broker",
     "a batch decoded at once", "a process killed while it records", "a ledger that refuses", "drift mended by hand",
     "stores that become slow", "a clock set back", "a clock set forwards",
-    "a replica's connector that falls silent",
+    "a replica's connector that falls silent", "partitions shared out anew",
 )  # fmt: skip
 """What goes wrong in worlds; each is counted where it has an effect."""
 
@@ -89,6 +89,7 @@ class Plan:
         at_once: Batches are decoded at once where they can be, however small they are.
         beats: Seconds between the heartbeats of the connector of the copy's feed, 0 where it has none; None where
             nobody asks for how long it was silent.
+        shared: Two monitors share the topic's partitions as a group.
     """
 
     seed: int
@@ -107,6 +108,7 @@ class Plan:
     forgets: bool = False
     at_once: bool = False
     beats: float | None = None
+    shared: bool = False
 
     def without(self, act: Act) -> Plan:
         """The same world where one thing does not happen."""
@@ -252,6 +254,26 @@ def _silent(plan: Plan, chance: Random) -> Plan:
 SILENT_SHARE = 0.1
 
 
+def _members(plan: Plan, chance: Random) -> Plan:
+    """Some worlds that only fold are followed by two members of a group instead, to whom partitions go to and fro.
+
+    A truncate, and rows that a snapshot did not meet, are told to one of them alone: `audit reconcile` finds these.
+    """
+    if plan.audits or plan.monitored or chance.random() >= MEMBERS_SHARE:
+        return plan
+    left_out = ("read", "zombie", "kill", "truncate", "snapshot", "cut")
+    acts = [act for act in plan.acts if act.name not in left_out]
+    moments = [chance.uniform(1, RESTS_FROM) for _ in range(chance.choice((1, 2, 3, 5)))]
+    acts += [Act(moment, "rebalance", (), is_fault=True) for moment in moments]
+    return replace(
+        plan, monitored=True, shared=True, owner="witness", replicas=("copy",), partitions=chance.choice((2, 3)),
+        on_disk=False, at_once=False, acts=_in_order(acts),
+    )  # fmt: skip
+
+
+MEMBERS_SHARE = 0.03
+
+
 DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("monitored", _monitored),
     ("at once", _at_once),
@@ -259,6 +281,7 @@ DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("busy", _busy),
     ("clocks", _clocks),
     ("silent", _silent),
+    ("members", _members),
 )
 """The steps, oldest first; a new one comes last."""
 

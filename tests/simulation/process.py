@@ -111,7 +111,7 @@ class Process:
         at_once: bool = False,
     ) -> None:
         self._topic, self._wire, self._clock, self._chance, self._directory = topic, wire, clock, chance, directory
-        self._duties, self._at_once = duties, at_once
+        self.duties, self._at_once = duties, at_once
         self.happened: Counter[str] = Counter()
         self.heartbeats: Callable[[], Any] | None = None
         self._lives = 0
@@ -123,7 +123,7 @@ class Process:
         self.blow = blow
         self.state = FeedState(self._path(), memory_limit="100MB", threads=1, piece=PIECE)
         self.state.keep(self._topic.name, tuple(COLUMNS), ("id",))
-        self.state.take_on(self._duties)
+        self.state.take_on(self.duties)
         self.doomed = Doomed(self.state._db, blow)
         for part in (self.state, self.state.obligations, self.state.signs):
             setattr(part, "_db", self.doomed)  # noqa: B010 - it is no connection but for those who ask it nothing else
@@ -142,12 +142,15 @@ class Process:
 
     def _follower(self) -> Follower:
         source = SimulatedSource(self._topic, self._chance, at_once=self._at_once)
+        return Follower(self._topic.name, source, self.decoder(), self.state, self._clock)
+
+    def decoder(self) -> Decoder:
+        """A new one, which knows nothing of the records yet."""
         wire: Format | None = "confluent" if self._wire.form == "avro" else None
-        decoder = CountingDecoder(
-            DecodingOptions(wire, nulls_kept=True), self._wire.registry, {self._topic.name: HINTS}
-        )
+        options = DecodingOptions(wire, nulls_kept=True)
+        decoder = CountingDecoder(options, self._wire.registry, {self._topic.name: HINTS})
         decoder.count = self._count_at_once
-        return Follower(self._topic.name, source, decoder, self.state, self._clock)
+        return decoder
 
     def _count_at_once(self) -> None:
         self.happened["a batch decoded at once"] += 1

@@ -26,6 +26,7 @@ from tests.simulation.clocks import AuditorsClock, WallClock
 from tests.simulation.connector import Connector
 from tests.simulation.copy import Copy
 from tests.simulation.heartbeats import SimulatedHeartbeats
+from tests.simulation.members import Members
 from tests.simulation.monitoring import ROUND_SECONDS, Monitoring
 from tests.simulation.oracles import GONE_WITHIN, Oracles
 from tests.simulation.plan import BUSY_SECONDS, ENDS_BY, HISTORY_SECONDS, LAG_BOUND, RESTS_FROM, draw
@@ -38,6 +39,7 @@ from tests.simulation.wire import Registry, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from auditor.feeds.following import Following
     from contracts.contract import Contract, Reference
     from reconcilers.ports import Reader
     from reconcilers.workspace import Workspace
@@ -146,7 +148,7 @@ class World:
                 self.mirror, self.walls["replica"], self.clock.monotonic, every
             )
             self.second.open()
-        self.monitoring = Monitoring(self)
+        self.monitoring = Members(self) if plan.shared else Monitoring(self)
         self.rests_from = RESTS_FROM
         self.was_silent = False
         self.out: set[str] = set()
@@ -218,6 +220,7 @@ class World:
         finally:
             self.workspace.closing.clear()
             self.process.close()
+            self.monitoring.close()
             if self.second is not None:
                 self.second.close()
         return None
@@ -278,8 +281,10 @@ class World:
         looker.clock = self.clock.monotonic
         return looker
 
-    def reader_of(self, reference: Reference) -> Reader:
-        """Who reads a dataset."""
+    def reader_of(self, reference: Reference, following: Following | None = None) -> Reader:
+        """Who reads a dataset; a feed as somebody follows it, or as our process does."""
+        if isinstance(reference, FeedRef) and following is not None:
+            return FeedReader(reference, following, self.clock)
         if isinstance(reference, FeedRef):
             process = self.process if reference.name == "shop" else self.second
             assert process is not None
@@ -483,6 +488,10 @@ class World:
         self.happened["drift mended by hand"] += bool(self.monitoring.ledger.drift)
         self.copy.mend()
         self.rests_from = max(self.rests_from, self.clock.monotonic() + GONE_WITHIN + ROUND_SECONDS)
+
+    def act_rebalance(self) -> None:
+        """The partitions are shared out anew among those who follow the topic together."""
+        self.monitoring.share_out()
 
     def act_cut(self, keep: int) -> None:
         """The broker removes old records."""

@@ -225,7 +225,7 @@ MUTATIONS = (
         ((MonitoredEntity, "look_at_drift", lambda _: lambda _self, _known, **_how: []),),
         (110, 161),
     ),
-    Mutation("changes take a tenth of their time", ((Arrivals, "seconds", _times(0.1)),), (76, 154)),
+    Mutation("changes take a tenth of their time", ((Arrivals, "seconds", _times(0.1)),), (297, 305)),
     Mutation("changes take ten times as long", ((Arrivals, "seconds", _times(10.0)),), (76, 297)),
     Mutation(
         "a change that is sent again is counted again",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.ports import Partition, RecordDecoder, RecordSource
     from auditor.feeds.record import Record
+    from reconcilers.streams.truncate import Truncate
     from reconcilers.streams.versions import Versions
 
 POLL_SECONDS = 1.0
@@ -197,6 +198,25 @@ class Follower:
     def partitions(self) -> Sequence[Partition]:
         """What we read, ordered."""
         return sorted(self._offsets)
+
+    def hear(self, truncates: Iterable[Truncate]) -> int:
+        """Take notice of truncates that others have read; returns how many were news.
+
+        What is kept of the rows that were there before is owed then, as if the record had been read here.
+        """
+        fresh = 0
+        for one in truncates:
+            known = self.state.truncates(one.topic) if one.topic in self.state.tables else [one]
+            if one.place in {each.place for each in known}:
+                continue
+            fresh += 1
+            seq = self._seqs[one.topic]
+            intake = Intake(self.state.tables[one.topic], self.state.epochs, self.clock.now())
+            intake.hear(seq, one)
+            self.state.apply(Step((intake,), {}, seqs={one.topic: seq + 1}))
+            self._seqs[one.topic] = seq + 1
+            self.state.fold(one.topic)
+        return fresh
 
     def shared(self) -> Sequence[Partition]:
         """What is shared with others, ours and theirs, ordered; nothing where we are alone."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconcilers.ports import OwnerClock
     from reconcilers.streams.state import FeedState
     from reconcilers.streams.table import StreamTable
+    from reconcilers.streams.truncate import Truncate
     from reconcilers.workspace import Workspace
 
 
@@ -177,6 +178,15 @@ class Following:
         every = [part for name, part in self._follower_now.shared() if name == topic]
         ours = [part for name, part in self.partitions() if name == topic]
         return (ours, sorted({*every, *ours})) if every else None
+
+    def truncates(self) -> list[Truncate]:
+        """The truncates that are known of the topics."""
+        return [one for topic in self._topics for one in self._follower_now.state.truncates(topic)]
+
+    def hear(self, truncates: Sequence[Truncate]) -> None:
+        """Take notice of truncates that other members of the group have read."""
+        with self._lock:
+            self._follower_now.hear(truncates)
 
     def lag(self) -> Mapping[Partition, int]:
         """How many offsets each partition is behind its end."""

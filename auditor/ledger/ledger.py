@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from sqlalchemy import Connection, Row, Select, exists, func, select
 
-from auditor.ledger import acceptance, anchors, arrivals, leases
+from auditor.ledger import acceptance, anchors, arrivals, leases, truncates
 from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
 from auditor.ledger.lookup import LAST, RUN_COLUMNS, find_finding, find_run, require_whole, run_record
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from auditor.ledger.recording import Times
     from auditor.ledger.records import AcceptedRun, AcceptedValues, Pruned
     from auditor.reports.document import FindingDocument
+    from reconcilers.streams.truncate import Truncate
 
 _SIGNS_OF_USE = (RUNS.c.number, LEASES.c.entity)
 _CARRIED_VERDICT = "in_flight"
@@ -196,6 +197,24 @@ class Ledger:
         """
         with self._database.writing("record arrivals in") as connection:
             arrivals.put(connection, hours, member)
+
+    def share_truncates(self, feed: str, known: Collection[Truncate]) -> list[Truncate]:
+        """What other members of a feed's group have read of truncates; they are told what we have.
+
+        Args:
+            feed: Its name.
+            known: What we know.
+
+        Raises:
+            LedgerError: The ledger cannot be read or written.
+        """
+        with self._database.reading("read the truncates of a feed from") as connection:
+            told = truncates.told(connection, feed)
+        if truncates.together(told, known) != told:
+            with self._database.writing("tell the truncates of a feed in") as connection:
+                truncates.tell(connection, feed, known)
+        mine = {one.place for one in known}
+        return [one for one in told if one.place not in mine]
 
     def arrivals(self) -> list[arrivals.ArrivedHour]:
         """How changes arrived, hour by hour."""

@@ -206,9 +206,19 @@ class Monitor:
         Raises:
             LedgerError: The ledger cannot be read.
         """
+        self.share_truncates(ledger)
         for entity in self.entities:
             entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
             entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
+
+    def share_truncates(self, ledger: Ledger) -> None:
+        """Tell the other members of the groups of truncates, and hear of theirs: each is told in one partition alone.
+
+        Raises:
+            LedgerError: The ledger cannot be read or written.
+        """
+        for name, following in self.followed.items() if self.request.member else ():
+            following.hear(ledger.share_truncates(name, following.truncates()))
 
     def let_go_of_lost(self, *, asking: bool = False) -> bool:
         """Suspect nothing any more of feeds of which partitions were taken from us; returns whether there are any.

@@ -93,6 +93,7 @@ class Rounds:
         clock: Tells when.
         keep_arrivals: Writes down how changes have arrived.
         hand_over: Learns what other members of a group have found.
+        share_truncates: Tells them of truncates, and hears of theirs.
         write: Writes down what was judged, or raises a `LedgerError`; returns the findings as reports show them.
         watcher: Told what happens.
         stop: Whether somebody wants it to end.
@@ -107,6 +108,7 @@ class Rounds:
     stop: Callable[[], bool]
     check: Callable[[], None]
     hand_over: Callable[[], None] = lambda: None
+    share_truncates: Callable[[], None] = lambda: None
     _shares: dict[str, Sequence[Partition]] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
     _feed_trouble: dict[str, float] = field(default_factory=dict)
@@ -214,6 +216,7 @@ class Rounds:
         now = self.clock.monotonic()
         if now - self._looked_at_drift >= DRIFT_SECONDS:
             self._looked_at_drift = now
+            self._share_truncates()
             for entity in self.monitor.entities:
                 self._try(entity.contract.entity, lambda entity=entity: self._look_at_drift(entity))  # type: ignore[misc]
         for entity in self.monitor.entities:
@@ -251,6 +254,12 @@ class Rounds:
         self.monitor.settle(findings)
         self.monitor.begin_anew()
         return told
+
+    def _share_truncates(self) -> None:
+        try:
+            self.share_truncates()
+        except LedgerError as error:
+            self._trouble("ledger", error)
 
     def _look_at_drift(self, entity: MonitoredEntity) -> None:
         entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
@@ -348,7 +357,7 @@ def follow(
             try:
                 Rounds(
                     monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,
-                    recorder.hand_over,
+                    recorder.hand_over, recorder.share_truncates,
                 ).go(time)  # fmt: skip
             finally:
                 try:
@@ -393,6 +402,16 @@ class _Recorder:
         """
         with self.wiring.ledger() as ledger:
             self.monitor.hand_over(ledger)
+
+    def share_truncates(self) -> None:
+        """See `Monitor.share_truncates`.
+
+        Raises:
+            LedgerError: The ledger cannot be read or written.
+        """
+        if self.monitor.request.member:
+            with self.wiring.ledger() as ledger:
+                self.monitor.share_truncates(ledger)
 
     def write(self, result: RunResult) -> list[Mapping[str, object]]:
         """Write a run into the ledger; returns the findings as reports show them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from contracts.errors import FeedError
@@ -13,10 +14,10 @@ from reconcilers.streams.table import FIXED, STATES, CellState, Kind, StreamTabl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     import pyarrow as pa
 
+    from reconcilers.streams.truncate import Truncate
     from reconcilers.streams.versions import Versions
 
 _LACKS = {Lack.KEPT: CellState.KEPT, Lack.ABSENT: CellState.ABSENT, Lack.UNREADABLE: CellState.UNREADABLE}
@@ -102,6 +103,20 @@ class Intake:
         is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
         lacking = Lack.KEPT if is_partial else Lack.ABSENT
         self._cells({**change.row, **self._named(change, key)}, lacking)
+
+    def hear(self, seq: int, told: Truncate) -> None:
+        """Take a truncate that somebody else has read.
+
+        Args:
+            seq: Its arrival number here.
+            told: It.
+        """
+        epoch = self.epochs.setdefault((told.topic, told.stream), len(self.epochs) + 1)
+        at = datetime.fromisoformat(told.at) if told.at is not None else None
+        p0, p1, p2 = told.position
+        self.truncations.append(
+            Truncation(told.topic, epoch, p0, p1, p2, told.stamp, at, seq, told.part, told.off, self.seen)
+        )
 
     def _named(self, change: Change, key: Mapping[str, Cell]) -> Mapping[str, Cell]:
         """The key's columns: a bare text stands for the one that contracts name, unless the row tells that itself."""

@@ -48,6 +48,7 @@ from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
 from reconcilers.streams.table import ORDERING, Kind, StreamTable
+from reconcilers.streams.truncate import Truncate
 from reconcilers.streams.waiting import GROUP_ROWS
 from reconcilers.workspace import first_line
 
@@ -695,6 +696,18 @@ class FeedState:
             f"SELECT max(p0) FROM {self.tables[topic].versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
         ).fetchone()
         return None if row is None or row[0] is None else int(row[0])
+
+    def truncates(self, topic: str) -> list[Truncate]:
+        """The truncates of a topic that are known, as whoever reads another partition is to be told of them."""
+        rows = self._db.execute(
+            "SELECT e.stream, t.p0, t.p1, t.p2, t.stamp, t.committed, t.part, t.off FROM truncations t "
+            "JOIN epochs e ON e.topic = t.topic AND e.number = t.epoch WHERE t.topic = ? ORDER BY t.stamp",
+            [topic],
+        ).fetchall()
+        return [
+            Truncate(topic, stream, (p0, p1, p2), stamp, at and at.replace(tzinfo=UTC).isoformat(), part, off)
+            for stream, p0, p1, p2, stamp, at, part, off in rows
+        ]
 
     def partitions_of(
         self, topic: str, columns: Sequence[str], keys: Sequence[tuple[str, ...]]

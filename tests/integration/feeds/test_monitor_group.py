@@ -73,6 +73,19 @@ class Shop:
                 producer.send(self.topic, key=told[0], value=told[1], partition=key % PARTITIONS)
             producer.flush()
 
+    def truncate(self) -> None:
+        """The owner empties its table, and tells it in one partition; the copy keeps all of it."""
+        with closing(sqlite3.connect(self.directory / "orders.db", timeout=30)) as db, db:
+            db.execute("DELETE FROM orders")
+        self.lsn += 8
+        source = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders", "lsn": self.lsn,
+                  "txId": self.lsn, "ts_ms": 1_770_000_000_000, "snapshot": "false",
+                  "sequence": json.dumps([None, str(self.lsn)])}  # fmt: skip
+        value = json.dumps({"before": None, "after": None, "source": source, "op": "t"}).encode()
+        with closing(self.kafka.producer()) as producer:
+            producer.send(self.topic, key=None, value=value, partition=0)
+            producer.flush()
+
     def start(self, name: str) -> Member:
         """Start a member that goes on."""
         self.monitors.append(Member(name, self.directory))
@@ -280,3 +293,20 @@ def test_members_side_by_side_until_caught_up_see_everything_between_them(shop: 
     assert time.monotonic() - began < DEFAULT_SILENCE
     assert (code, [one["key"]["id"] for one in report["findings"]]) == (1, ["7"])
     assert report["entities"][0]["replicas"][0]["coverage"]["followed"]["keys"] >= ROWS
+
+
+def test_a_truncate_that_one_member_reads_is_heard_by_all(shop: Shop) -> None:
+    """It is told in one partition, and takes the rows of every one: what the copy keeps is found by whoever has it."""
+    contract = shop.directory / "contracts" / "order.yaml"
+    contract.write_text(contract.read_text().replace("feed:", "may_be_empty: true, feed:"))
+    first = shop.start("a")
+    until(shared(first), "the first to have everything")
+    second = shop.start("b")
+    until(shared(first, second), "both to have their share")
+    until(lambda: first.is_idle and second.is_idle, "both to be done")
+    shop.truncate()
+    every = {(str(key), "orphan") for key in range(1, ROWS + 1)}
+    until(lambda: shop.open_findings() == every, "every row that the copy has kept")
+    assert first.findings()
+    assert second.findings()
+    assert (first.stop(), second.stop()) == (0, 0)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PROGRAM = Path(sys.executable).with_name("audit")
 PARTITIONS = 6
 ROWS = 60
-_SECONDS = 60.0
+_SECONDS = 150.0
 DEFAULT_SILENCE = 45.0
 
 CONTRACT = """\
@@ -136,11 +136,11 @@ class Member:
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
         self.events: list[dict[str, Any]] = []
-        self.process = subprocess.Popen(
-            [PROGRAM, "monitor", "--format", "json", "--member", name],
-            cwd=directory, env={**os.environ, "PYTHONWARNINGS": ""}, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+        with (directory / f"{name}.err").open("a") as told:  # kept with the directory of a test that fails
+            self.process = subprocess.Popen(
+                [PROGRAM, "monitor", "--format", "json", "--member", name],
+                cwd=directory, env={**os.environ, "PYTHONWARNINGS": ""}, stdout=subprocess.PIPE, stderr=told, text=True,
+            )  # fmt: skip
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import duckdb
     import pyarrow as pa
 
@@ -51,31 +53,53 @@ def read(db: duckdb.DuckDBPyConnection, table: StreamTable) -> pa.Table | None:
     """The versions that wait, as they are stored, in the order of their numbers; None where there is none."""
     import pyarrow as pa
 
-    found = db.execute(f"SELECT seq, content FROM {table.waiting}").to_arrow_table()  # sorting would copy the values
-    if not len(found):
-        return None
-    values = found.sort_by("seq")["content"]
-    return pa.concat_tables([pa.ipc.open_stream(value.as_buffer()).read_all() for value in values])
+    values = _values(db, table)
+    return pa.concat_tables([pa.ipc.open_stream(value).read_all() for value in values]) if values else None
 
 
 def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) -> None:
     """Bring what waits among the versions, the oldest first; within a transaction.
+
+    One batch at a time is in memory outside the database.
 
     Args:
         db: The state's connection.
         table: Of the topic.
         group: As many as are a multiple of this; what is left over waits on.
     """
-    rows = read(db, table)
-    if rows is None:
+    import pyarrow as pa
+
+    waiting, values = count(db, table), _values(db, table)
+    if not values:
         return
-    size = rows.num_rows - rows.num_rows % group
     db.execute(f"DELETE FROM {table.waiting}")
-    db.register("brought_in", rows.slice(0, size))
+    rest: list[pa.RecordBatch] = []
+    batches = _batches(values, waiting - waiting % group, rest)
+    db.register("brought_in", pa.RecordBatchReader.from_batches(pa.ipc.open_stream(values[0]).schema, batches))
     db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
     db.unregister("brought_in")
-    if size < rows.num_rows:
-        lay_by(db, table, rows.slice(size))
+    if rest:
+        lay_by(db, table, pa.Table.from_batches(rest))
+
+
+def _values(db: duckdb.DuckDBPyConnection, table: StreamTable) -> list[pa.Buffer]:
+    """The batches that wait, the oldest first."""
+    found = db.execute(f"SELECT seq, content FROM {table.waiting}").to_arrow_table()  # sorting would copy the values
+    return [value.as_buffer() for value in found.sort_by("seq")["content"]]
+
+
+def _batches(values: Sequence[pa.Buffer], size: int, rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The first so many versions of some values; the others are added to the rest."""
+    import pyarrow as pa
+
+    for value in values:
+        for batch in pa.ipc.open_stream(value):
+            taken = min(size, batch.num_rows)
+            size -= taken
+            if taken:
+                yield batch.slice(0, taken)
+            if taken < batch.num_rows:
+                rest.append(batch.slice(taken))
 
 
 def _packed(rows: pa.Table) -> pa.Table:

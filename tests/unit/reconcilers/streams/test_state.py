@@ -367,7 +367,7 @@ def test_batches_wait_until_there_are_enough_of_them_and_none_is_lost_or_there_t
         read_on(state, 5, keys=7)
         table = state.tables[TOPIC]
         assert (count(state, table.versions), count(state, table.latest)) == (12, 7)
-        assert [one.num_rows for one in [waiting.read(state.cursor(), table)] if one is not None] == [3]
+        assert waiting.count(state.cursor(), table) == 3
     with FeedState(path, piece=4) as state:
         assert rows(state) == {str(n % 7): [Kind.WRITE, f"v{n}", CellState.VALUE] for n in range(8, 15)}
         assert count(state, state.tables[TOPIC].versions) == 15

@@ -292,8 +292,9 @@ def _history(
         Version(_digest(one, replica), at.monotonic - _age(one, at, stream), _change(one, stream.topic))
         for one in versions
     ]
-    # A row that a snapshot told first was something else before, and nobody knows what.
-    return History(tuple(known), complete=stream.whole and versions[0]["kind"] != Kind.BACKFILL)
+    # A row that a snapshot told first was something else before, and nobody knows what; so was one that was deleted.
+    was_there = versions[0]["kind"] in (Kind.BACKFILL, Kind.DELETE)
+    return History(tuple(known), complete=stream.whole and not was_there)
 
 
 def _number(history: History, told: int | None) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from auditor.feeds.continuity import LastRead
-from auditor.feeds.decoded import Aside, Poison
+from auditor.feeds.decoded import Aside, AsideKind, Poison
 from auditor.feeds.decoding import decoder_of
 from auditor.feeds.heartbeats import heartbeat_topics, last_heartbeat
 from auditor.feeds.opening import open_feed
@@ -258,6 +258,8 @@ def _take(found: Changed, record: Record, decoded: Decoded) -> None:
     """
     _tell(found, decoded)
     if isinstance(decoded, Aside):
+        if decoded.kind is AsideKind.TOMBSTONE and decoded.key:  # its delete may be there no more
+            found.keys[record.topic].append(dict(decoded.key))  # type: ignore[arg-type]  # a key's cells
         return
     if isinstance(decoded, Poison):
         if not decoded.key:

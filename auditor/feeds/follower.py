@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from auditor.clock import SystemClock
 from auditor.feeds.continuity import LastRead, is_same_log, record_digest
-from auditor.feeds.decoded import Aside, Poison
+from auditor.feeds.decoded import Aside, AsideKind, Poison
 from auditor.feeds.polled import by_topic
-from auditor.feeds.ports import BatchDecoder
+from auditor.feeds.ports import BatchDecoder, Identified
 from auditor.feeds.reading_times import ReadingTimes
 from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
+from reconcilers.change import Change, ChangeKind
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
 from reconcilers.streams.state import DeadLetter, FeedState, Offset, Step
@@ -41,6 +42,11 @@ POLL_SECONDS = 1.0
 MISREAD_MIN = 2
 """Records at the beginning of a topic that cannot be understood for one reason: one alone may be poison, several are a
 feed that is read wrongly."""
+
+_TOPIC_ID = "the topic itself"
+"""Among the terms on which a topic was read (`auditor.feeds.terms`): which one of its name it was."""
+
+_NOTHING = "nothing of the partition in this batch"
 
 DEAD_LETTERS_MAX = 10_000
 """Records of one topic that may be beyond understanding before following it stops: the settings must be wrong then."""
@@ -85,6 +91,8 @@ class Follower:
         """Kept by this process."""
         self._dead = {topic: state.dead_letters(topic)[0] for topic in state.tables}
         self.seen: dict[str, Seen] = {topic: Seen() for topic in state.tables}
+        self._gone: dict[Partition, str | None] = {}
+        """Of each partition that this process has read: the key, where its last record was a delete or a tombstone."""
         self.losses = 0
         """How often partitions were taken from us: what was seen of them is not ours to judge any more."""
         self.gap_ends: Mapping[Partition, int] = state.gap_ends()
@@ -103,6 +111,7 @@ class Follower:
         partitions = list(self.source.partitions())
         first, end = self.source.beginning(partitions), self.source.end(partitions)
         stored = self.state.offsets()
+        self._identify({one: stored[one] for one in partitions if one in stored})
         fresh = {one: Offset(first[one], first[one]) for one in partitions if one not in stored}
         self.state.begin(fresh)
         for partition in partitions:
@@ -111,6 +120,22 @@ class Follower:
                 partition, offset, (first[partition], end[partition]), self.source
             )
             self.source.seek(partition, self._offsets[partition].following)
+
+    def _identify(self, stored: Mapping[Partition, Offset]) -> None:
+        """Have each topic be the one that was read, and not another one of its name.
+
+        Raises:
+            RemadeTopicError: It was deleted and made anew, and may be as long by now as it was.
+        """
+        if not isinstance(self.source, Identified):
+            return
+        for topic in sorted({topic for topic, _ in self.source.partitions()}):
+            if (now := self.source.topic_id(topic)) is None:
+                continue
+            if self.state.disagreeing(topic, {_TOPIC_ID: now}):
+                partition = min(one for one in stored if one[0] == topic)
+                raise _remade(self.feed, partition, stored[partition], f"its id is {now}, another than was read")
+            self.state.agree(topic, {_TOPIC_ID: now})
 
     def _still_there(
         self, partition: Partition, offset: Offset, there: tuple[int, int], source: RecordSource
@@ -254,6 +279,7 @@ class Follower:
             self._require_understood(topic, len(several), [one for one in step.dead if one.topic == topic])
         self.state.apply(step)
         self._offsets.update({partition: moved for partition, (_, moved) in step.moves.items()})
+        self._gone.update(collected.gone)
         self.gap_ends = self._not_reached(self.gap_ends)
         self.records += len(records)
         self._seqs.update(step.seqs)
@@ -269,9 +295,16 @@ class Follower:
         if not isinstance(self.decoder, BatchDecoder):
             return False
         versions = self.decoder.versions(records, self.state.tables[topic])
-        if versions is not None:
-            collected.take_at_once(topic, records, versions)
-        return versions is not None
+        if versions is None or any(self.is_alone((topic, part), key) for part, key in versions.begins.items()):
+            return False
+        collected.take_at_once(topic, records, versions)
+        return True
+
+    def is_alone(self, partition: Partition, key: str) -> bool:
+        """Whether a tombstone that would be the next of its partition has no delete of its key before it."""
+        if partition in self._gone:
+            return self._gone[partition] != key
+        return not self.state.is_gone(partition[0], key)
 
     def _require_understood(self, topic: str, records: int, dead: Sequence[DeadLetter]) -> None:
         """Stop where the first records of a topic are all beyond understanding for one reason: so are the others, then.
@@ -330,10 +363,13 @@ class _Collected:
         self._last: dict[Partition, Record] = {}
         self._there = dict(there)
         self._dead: list[DeadLetter] = []
+        self.gone: dict[Partition, str | None] = {}
+        """See `Follower._gone`."""
 
     def take(self, record: Record, decoded: Decoded) -> None:
         """One record and what it turned out to be."""
         self._last[record.topic, record.partition] = record
+        decoded = self._followed(record, decoded)
         if isinstance(decoded, Aside):
             return
         seq, self._seqs[record.topic] = self._seqs[record.topic], self._seqs[record.topic] + 1
@@ -351,9 +387,26 @@ class _Collected:
         except FeedError as error:
             self._bury(intake, seq, record, Poison(record, error.message))
 
+    def _followed(self, record: Record, decoded: Decoded) -> Decoded:
+        """A record, seen with the one before it: a tombstone without a delete of its key is all that is left of one.
+
+        Compaction takes the delete, and leaves the tombstone for a while.
+        """
+        partition = record.topic, record.partition
+        is_tombstone = isinstance(decoded, Aside) and decoded.kind is AsideKind.TOMBSTONE and bool(decoded.key)
+        is_delete = isinstance(decoded, Change) and decoded.kind is ChangeKind.DELETE
+        key = identity(decoded.key) if is_tombstone or is_delete else None  # type: ignore[arg-type]
+        before = self.gone.get(partition, _NOTHING)
+        self.gone[partition] = key
+        if not is_tombstone or key is None:
+            return decoded
+        alone = self._follower.is_alone(partition, key) if before is _NOTHING else before != key
+        return Change(decoded.place, ChangeKind.DELETE, "", decoded.key) if alone else decoded  # type: ignore[arg-type]
+
     def take_at_once(self, topic: str, records: Sequence[Record], versions: Versions) -> None:
         """The records of a topic and what they turned out to be."""
         self._last.update({(topic, part): records[index] for part, index in versions.last.items()})
+        self.gone.update({(topic, part): key for part, key in versions.ends.items()})
         seq, self._seqs[topic] = self._seqs[topic], self._seqs[topic] + len(versions)
         self._follower.seen[topic].columns.update(versions.names)
         for (name, part), end in self._follower.gap_ends.items():

@@ -56,6 +56,15 @@ class RecordSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Identified(Protocol):
+    """A source whose topics have more than a name."""
+
+    def topic_id(self, topic: str) -> str | None:
+        """What tells a topic from another one of its name, made later; None where nobody knows."""
+        ...
+
+
 class RecordDecoder(Protocol):
     """Tells what records mean."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HASH = "(hash(id) >> 32)::UINTEGER"
 """Of a key, in SQL; see `StreamTable.latest`."""
 
-_ARRIVAL_DECIDES = f"kind IN ({int(Kind.BACKFILL)}, {int(Kind.DOUBT)})"
+_ARRIVAL_DECIDES = f"(kind IN ({int(Kind.BACKFILL)}, {int(Kind.DOUBT)}) OR kind = {int(Kind.DELETE)} AND epoch < 0)"
 _KEPT = int(CellState.KEPT)
 _DELETE = int(Kind.DELETE)
 _POSITION = "{'e': epoch, 'p': p0, 'q': p1, 'r': p2}"

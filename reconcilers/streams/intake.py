@@ -146,6 +146,12 @@ class Intake:
                 numbers[index] = self.epochs.setdefault(stream, len(self.epochs) + 1)
         return numbers
 
+    def _arrival_decides(self, change: Change) -> bool:
+        """Whether a change stands where it arrives: a delete too that does not tell its position, where others do."""
+        if change.kind is ChangeKind.DELETE:
+            return any(topic == self.table.topic for topic, _ in self.epochs)
+        return change.kind is ChangeKind.BACKFILL
+
     def doubt(self, seq: int, key: Mapping[str, object], place: tuple[int, int], stamp: int) -> None:
         """A key of which something could not be read."""
         epoch, p0, p1, p2 = _NOWHERE
@@ -190,7 +196,7 @@ class Intake:
         """Epoch and position; what a backfill tells is when the snapshot was taken, not when its row was written."""
         position = change.position
         if position is None or change.kind is ChangeKind.BACKFILL:
-            return _NOWHERE if change.kind is ChangeKind.BACKFILL else (0, 0, 0, 0)
+            return _NOWHERE if self._arrival_decides(change) else (0, 0, 0, 0)
         stream = (self.table.topic, position.stream)
         epoch = self.epochs.setdefault(stream, len(self.epochs) + 1)
         parts = (*position.row, 0, 0, 0)[:_POSITION_PARTS]

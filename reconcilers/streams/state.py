@@ -750,6 +750,19 @@ class FeedState:
         bounds = [None, *numbers[every::every], None]
         return [table.head_within(first, end) for first, end in pairwise(bounds)]
 
+    def is_gone(self, topic: str, key: str) -> bool:
+        """Whether the last that arrived of a key is a delete.
+
+        Args:
+            topic: The topic.
+            key: As `reconcilers.streams.intake.identity` writes it.
+        """
+        self.bring_in(topic)
+        row = self._db.execute(
+            f"SELECT arg_max(kind, seq) FROM {self.tables[topic].versions} WHERE id = ?", [key]
+        ).fetchone()
+        return row is not None and row[0] == Kind.DELETE
+
     def forgotten(self, topic: str) -> datetime | None:
         """Up to when versions have been let go of; None where every one is remembered."""
         row = self._db.execute("SELECT forgotten FROM topics WHERE topic = ?", [topic]).fetchone()

@@ -35,6 +35,8 @@ class Versions:
         places: Its position in the log, for people; NULL where PostgreSQL's position says it.
         cells: By column that is kept: its texts, and a `CellState` each.
         last: By partition, the number of its last record among those that were decoded; some of them may be no changes.
+        begins: Partitions of which the first record is a tombstone: its key.
+        ends: By partition: the key of its last record, where that is a delete or a tombstone.
     """
 
     names: Sequence[str]
@@ -52,6 +54,8 @@ class Versions:
     places: pa.StringArray
     cells: Mapping[str, tuple[pa.StringArray, States]]
     last: Mapping[int, int]
+    begins: Mapping[int, str]
+    ends: Mapping[int, str | None]
 
     def __len__(self) -> int:
         return len(self.offsets)

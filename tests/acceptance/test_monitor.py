@@ -128,6 +128,21 @@ def verdicts(outcome: Outcome) -> dict[tuple[str | None, str, str], tuple[str, s
     }
 
 
+def test_a_tombstone_that_is_all_that_compaction_left_of_a_delete_is_one(world: Monitored) -> None:
+    """Whoever holds the row still is found, also where the copy's own topic was compacted; whoever follows is not."""
+    assert world.monitor().code == 0
+    for key, copy, mirror in ((3, False, True), (4, True, False), (5, True, True)):
+        world.delete(key, copy=copy, mirror=mirror)
+        for feed in (world.owner, *((world.mirror,) if mirror else ())):
+            del feed.records[-2]
+    world.put(6, "paid", 60)
+    outcome = world.monitor()
+    assert (outcome.code, set(verdicts(outcome))) == (1, {("copy", "3", "orphan"), ("mirror", "4", "orphan")})
+    world.put(3, "again", 30)
+    told = {key: verdict for (_, key, _), (verdict, _) in verdicts(world.monitor()).items()}
+    assert told == {"3": "healed", "4": "persistent"}
+
+
 def test_copies_that_met_every_obligation_are_clean(world: Monitored) -> None:
     """Changes, deletes and a snapshot that all arrived: nothing is found, and everything owed was compared."""
     world.put(1, "paid", 10)

@@ -57,6 +57,11 @@ class Monitor:
             assert time.monotonic() < end, event
         raise AssertionError("the monitor has ended")
 
+    def ended(self) -> int:
+        """Wait until it has ended by itself; returns its exit code."""
+        self.process.communicate(timeout=EVENT_SECONDS)
+        return self.process.returncode
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit code."""
         self.process.send_signal(number)

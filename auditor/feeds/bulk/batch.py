@@ -148,7 +148,13 @@ class _Batch:
         marks, says_snapshot = snapshot_marks(source, count)
         kinds = self._kinds(texts(member(envelope, "op")), marks)
         may_be_null = np.zeros(count, np.bool_) if plan.nulls_kept else says_snapshot
-        cells = self._cells(key, envelope, kinds, may_be_null)
+        keys = plan.key_cells(key, len(self._is_change))
+        ids = _identities(keys)
+        gone = ~self._is_change
+        gone[self._is_change] = kinds == Kind.DELETE
+        if count < len(gone):
+            self._require_deletes(ids, gone)
+        cells = self._cells(keys, envelope, kinds, may_be_null)
         found = positions(source, plan.connector)
         is_backfill = kinds == Kind.BACKFILL
         first, second, third = (np.where(is_backfill, 0, part) for part in found.parts)
@@ -157,7 +163,7 @@ class _Batch:
             self._parts[self._is_change],
             self._offsets[self._is_change],
             kinds,
-            cells.pop(""),
+            ids if count == len(gone) else ids.take(pa.array(np.flatnonzero(self._is_change))),
             found.streams,
             np.where(is_backfill, -1, found.stream),
             (first, second, third),
@@ -167,8 +173,30 @@ class _Batch:
             transactions(envelope, source, plan.connector, count),
             found.texts if found.texts is not None else _places(found.parts[0], is_backfill),
             cells,
-            {int(part): int(np.flatnonzero(self._parts == part)[-1]) for part in np.unique(self._parts)},
+            *self._edges(ids, gone),
         )
+
+    def _edges(self, ids: pa.StringArray, gone: Flags) -> tuple[dict[int, int], dict[int, str], dict[int, str | None]]:
+        """The last record of each partition, and the keys of tombstones that begin one and of deletes that end one."""
+        rows = {int(part): np.flatnonzero(self._parts == part) for part in np.unique(self._parts)}
+        last = {part: int(some[-1]) for part, some in rows.items()}
+        begins = {part: ids[int(some[0])].as_py() for part, some in rows.items() if not self._is_change[some[0]]}
+        return last, begins, {part: ids[row].as_py() if gone[row] else None for part, row in last.items()}
+
+    def _require_deletes(self, ids: pa.StringArray, gone: Flags) -> None:
+        """See to it that each tombstone follows a delete of its key, but for those that begin a partition.
+
+        Raises:
+            IrregularError: One does not: its delete is not there any more.
+        """
+        tombs = np.flatnonzero(~self._is_change)
+        before = np.maximum(tombs - 1, 0)
+        same = flags(pc.equal(ids.take(pa.array(tombs)), ids.take(pa.array(before))))
+        follows = same & gone[before] & (self._parts[tombs] == self._parts[before]) & (tombs > 0)
+        for row in tombs[~follows].tolist():  # few: those at the edges of what was fetched
+            earlier = np.flatnonzero(self._parts[:row] == self._parts[row])
+            if len(earlier) and not (gone[earlier[-1]] and ids[int(earlier[-1])] == ids[row]):
+                raise IrregularError
 
     def _kinds(self, operations: pa.StringArray, marks: pa.StringArray) -> Any:
         codes = operations.dictionary_encode()
@@ -185,10 +213,9 @@ class _Batch:
         rows = np.flatnonzero(~flags(pc.is_in(marks, pa.array(_SAID_IN_STREAM))))
         return list(zip(rows.tolist(), marks.take(pa.array(rows)).to_pylist(), strict=True))
 
-    def _cells(self, key: Struct, envelope: Struct, kinds: Any, may_be_null: Flags) -> dict[str, Any]:
-        """The cells of all columns that are kept, and the identities of the keys under the empty name."""
+    def _cells(self, keys: dict[str, Cells], envelope: Struct, kinds: Any, may_be_null: Flags) -> dict[str, Any]:
+        """The cells of all columns that are kept."""
         wanted = self._table.columns
-        keys = self._plan.key_cells(key, len(self._is_change))
         if not self._is_change.all():
             rows = pa.array(np.flatnonzero(self._is_change))
             keys = {name: Cells(one.texts.take(rows), one.states[self._is_change]) for name, one in keys.items()}
@@ -197,7 +224,7 @@ class _Batch:
             self._read_before(envelope.members.get("before"), may_be_null)
         absent = lacking(self._count, CellState.ABSENT)
         cells = {name: keys.get(name) or row.get(name) or absent for name in wanted}
-        return {"": _identities(keys), **{name: (one.texts, one.states) for name, one in cells.items()}}
+        return {name: (one.texts, one.states) for name, one in cells.items()}
 
     def _rows(self, after: Piece, has_row: Flags, may_be_null: Flags, wanted: Sequence[str]) -> dict[str, Cells]:
         if not isinstance(after, Optional):

@@ -88,6 +88,18 @@ def test_a_place_that_is_not_stored_is_shown_all_the_same() -> None:
             assert [place for (place,) in found] == expected
 
 
+def test_a_delete_that_tells_no_position_stands_where_it_arrives() -> None:
+    """What is left of it by compaction, and deletes of flattened records, follow what came before them."""
+    with begun(FeedState(None), "status") as state:
+        gone = replace(change(1, DELETE, "1", 0), position=None)
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="new"), gone))
+        assert rows(state)["1"][0] == Kind.DELETE
+        assert state.is_gone(TOPIC, '["1"]')
+        state.apply(step(state, 2, change(2, WRITE, "1", 12, status="again")))
+        assert rows(state) == {"1": [Kind.WRITE, "again", CellState.VALUE]}
+        assert not state.is_gone(TOPIC, '["1"]')
+
+
 def test_what_a_file_holds_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
     """Offsets, versions and the epochs of positions outlive the process."""
     path = tmp_path / "feeds" / "shop.duckdb"

@@ -71,7 +71,8 @@ def audit_process() -> Callable[..., subprocess.Popen[str]]:
     def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         # As people have it: an environment that forbids Python to keep what it compiled would make every start slow.
-        environment = {**os.environ, "PYTHONWARNINGS": "", "PYTHONDONTWRITEBYTECODE": ""}
+        # Where there is a terminal, it is one that can be drawn on, whatever started the tests.
+        environment = {**os.environ, "PYTHONWARNINGS": "", "PYTHONDONTWRITEBYTECODE": "", "TERM": "xterm"}
         return subprocess.Popen([PROGRAM, *arguments], env=environment, **(streams | options))
 
     return start

@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import re
+import select
 import shutil
 import signal
 import sqlite3
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.acceptance.conftest import Outcome
+
+SHOWN_SECONDS = 120.0
+"""Until what is found is seen on a terminal, on a machine that has much else to do."""
 
 SETTINGS = """\
 version: 1
@@ -849,8 +853,10 @@ def test_the_terminal_shows_progress_below_what_was_found(
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = audit_process("monitor", stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL)
     os.close(theirs)
-    shown = b""
+    shown, end = b"", time.monotonic() + SHOWN_SECONDS
     while not (b"mirror, id 101" in shown and b"drift" in shown.partition(b"id 101")[2]):
+        ready, _, _ = select.select([ours], [], [], max(end - time.monotonic(), 0))
+        assert ready, shown
         shown += os.read(ours, 65536)
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(OSError):  # the terminal's end

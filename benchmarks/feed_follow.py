@@ -8,18 +8,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from auditor.feeds.decoding import decoder_of
-from auditor.feeds.follower import Follower
-from auditor.feeds.kafka.broker import Broker
-from auditor.feeds.kafka.source import KafkaSource
-from auditor.settings import KafkaFeed
-from benchmarks.events import COLUMNS
-from reconcilers.streams.obligations import Duty
-from reconcilers.streams.state import FeedState
+from auditor.feeds.arrow_memory import take_from_system
 
 
 def main(broker: str, registry: str, topic: str, directory: str) -> None:
     """Follow the topic to its end."""
+    take_from_system()
+    from auditor.feeds.decoding import decoder_of
+    from auditor.feeds.follower import Follower
+    from auditor.feeds.kafka.broker import Broker
+    from auditor.feeds.kafka.source import KafkaSource
+    from auditor.settings import KafkaFeed
+    from benchmarks.events import COLUMNS
+    from reconcilers.streams.obligations import Duty
+    from reconcilers.streams.state import FeedState
+
     work = Path(directory)
     feed = KafkaFeed.model_validate({
         "type": "kafka", "bootstrap_servers": broker,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from auditor.ledger.truncates import together
 from auditor.reports.document import finding_document
 from auditor.runs import monitor as monitoring
 from auditor.runs import monitor_loop
@@ -19,11 +20,12 @@ from reconcilers.finding import Verdict
 from tests.simulation.process import Blow, KilledError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from contracts.contract import Reference
     from reconcilers.finding import Finding
     from reconcilers.ports import Reader
+    from reconcilers.streams.truncate import Truncate
     from reconcilers.tally import RunResult
     from tests.simulation.process import Process
     from tests.simulation.world import World
@@ -43,12 +45,20 @@ class Ledger:
         refusing: How often it will not take what is written.
         told: Each finding with the moment at which it was recorded.
         drift: The identities of persistent findings that have not been recorded as healed.
+        truncates: What monitors have told each other.
     """
 
     is_locked: bool = False
     refusing: int = 0
     told: list[tuple[float, Finding]] = field(default_factory=list)
     drift: dict[str, Finding] = field(default_factory=dict)
+    truncates: list[Truncate] = field(default_factory=list)
+
+    def share_truncates(self, feed: str, known: Collection[Truncate]) -> list[Truncate]:
+        """See `auditor.ledger.ledger.Ledger`."""
+        del feed
+        told, self.truncates = self.truncates, together(self.truncates, known)
+        return [one for one in told if one not in known]
 
     def open_ids(self, entity: str, limit: int) -> set[str]:
         """See `auditor.ledger.ledger.Ledger`."""

@@ -136,9 +136,10 @@ def _same(table: StreamTable, batch: Sequence[Record], versions: Versions, decod
     for record, one in zip(batch, decoded, strict=True):
         if isinstance(one, Aside | Poison):
             continue
-        number = passes.number_of(one.snapshot, record.timestamp)
+        stamp = record.timestamp if one.told_at is None else one.told_at
+        number = passes.number_of(one.snapshot, stamp)
         try:
-            single.add(seq, one, stamp=record.timestamp, snapshot=number)
+            single.add(seq, one, stamp=stamp, snapshot=number)
         except FeedError as error:
             return f"what is refused was read at once: {error}"
         seq += 1

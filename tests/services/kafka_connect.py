@@ -58,7 +58,7 @@ class KafkaConnect(JavaService):
 
     name: ClassVar[str] = "kafka_connect"
     title: ClassVar[str] = "Kafka Connect with Debezium"
-    heap: ClassVar[str] = "512m"
+    heap: ClassVar[str] = "768m"
 
     kafka: Kafka
     _owns_kafka = False
@@ -154,6 +154,10 @@ class KafkaConnect(JavaService):
     def status(self, name: str) -> Any:
         """What the worker says about a connector and its tasks."""
         return ask(f"{self.url}/connectors/{name}/status")
+
+    def check(self, name: str) -> None:
+        """Make sure that a connector has not failed, also while it takes its snapshot."""
+        self._runs(name)
 
     def follow(
         self,
@@ -251,6 +255,9 @@ def _of_store(server: DatabaseServer, database: str, prefix: str, kafka: Kafka) 
         "database.ssl.mode": "disable",
         "schema.history.internal.kafka.topic": f"{prefix}.history",
         "schema.history.internal.kafka.bootstrap.servers": kafka.url,
+        # Other tests' databases are on the server, too: nothing of them is waited for.
+        "schema.history.internal.store.only.captured.databases.ddl": "true",
+        "snapshot.locking.mode": "none",
     }
 
 

@@ -241,10 +241,24 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
+def replicas_server(mariadb: MariaDB) -> Iterator[MariaDB]:
+    """A server of the replica service's own: Debezium waits for whatever other tests have left undone in another."""
+    server = type(mariadb).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
 def servers(
-    postgres: PostgreSQL, mariadb: MariaDB, kafka: Kafka, kafka_connect: KafkaConnect, schema_registry: SchemaRegistry
+    postgres: PostgreSQL,
+    replicas_server: MariaDB,
+    kafka: Kafka,
+    kafka_connect: KafkaConnect,
+    schema_registry: SchemaRegistry,
 ) -> Servers:
-    return Servers(postgres, mariadb, kafka, kafka_connect, schema_registry)
+    return Servers(postgres, replicas_server, kafka, kafka_connect, schema_registry)
 
 
 @pytest.fixture
@@ -290,9 +304,16 @@ def monitor(shop: Shop) -> Iterator[Monitor]:
 
         def told() -> bool:
             shop.service.check()
+            shop.servers.connect.check(f"{shop.name}-copy")
             return topic in admin.list_topics()
 
-        wait_until(told, seconds=WAIT_SECONDS, what=f"the topic {topic}")
+        try:
+            wait_until(told, seconds=WAIT_SECONDS, what=f"the topic {topic}")
+        except TimeoutError as error:
+            doing = shop.servers.mariadb.admin("SHOW FULL PROCESSLIST")
+            raise TimeoutError(
+                f"{error}; {len(shop.rows_of_copy())} rows in the replica, whose server does {doing}"
+            ) from error
     monitor = Monitor(shop.directory)
     monitor.start()
     yield monitor

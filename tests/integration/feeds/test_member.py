@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PARTITIONS = 6
 
+MEMBERS_SECONDS = 120.0
+"""For members to join and to read what is waited for, on a machine that has much else to do."""
+
 
 class Effects:
     """What members did: each record's value, and the next offset of each partition, in one step, as a database would.
@@ -108,7 +111,7 @@ def test_members_that_come_and_go_lose_nothing_and_double_nothing(
         return KafkaMember(Broker("shop", (kafka.url,)), [topic], group_id="sharing", stored=effects.stored)
 
     def applied(count: int) -> None:
-        wait_until(lambda: len(effects.applied) >= count, seconds=30, what=f"{count} records")
+        wait_until(lambda: len(effects.applied) >= count, seconds=MEMBERS_SECONDS, what=f"{count} records")
 
     producing(3000)
     first = Worker(member, effects)
@@ -117,7 +120,7 @@ def test_members_that_come_and_go_lose_nothing_and_double_nothing(
     producing(3000)
     wait_until(
         lambda: len(first.member.partitions()) == len(second.member.partitions()) == PARTITIONS // 2,
-        seconds=30,
+        seconds=MEMBERS_SECONDS,
         what="both members having their share",
     )
     producing(3000)
@@ -137,7 +140,7 @@ def test_a_broker_that_dies_under_a_member_costs_no_record_and_doubles_none(
     worker = Worker(
         lambda: KafkaMember(Broker("shop", (kafka.url,)), [topic], group_id="crashed", stored=effects.stored), effects
     )
-    wait_until(lambda: len(effects.applied) >= 500, seconds=30, what="the first records")
+    wait_until(lambda: len(effects.applied) >= 500, seconds=MEMBERS_SECONDS, what="the first records")
     kafka.kill()
     kafka.launch()
     producing(3000)

@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,28 +70,32 @@ class _Lifeline:
         self.asked.wait()
         wait = GRACE_SECONDS
         while not self.over.wait(wait):
-            if self._cut():
-                self._halt.add(f"{self._dataset} did not answer any more, and its connections were cut")
+            self._cut()
             wait = AGAIN_SECONDS
 
-    def _cut(self) -> int:
-        """Shut the connections down.
-
-        Returns:
-            How many there were.
-        """
-        count = 0
-        for number, identity in list(_sockets()):
-            if identity in self._before:
-                continue
-            with suppress(OSError), socket.socket(fileno=os.dup(number)) as line:  # closed meanwhile, or not connected
-                if self._leads_there(line.getpeername()):
+    def _cut(self) -> None:
+        """Shut the connections down; it is said first, since whoever waits for them goes on at once."""
+        with ExitStack() as opened:
+            lines = [opened.enter_context(line) for line in self._opened_since()]
+            if leading := [line for line in lines if self._leads_there(line)]:
+                self._halt.add(f"{self._dataset} did not answer any more, and its connections were cut")
+            for line in leading:
+                with suppress(OSError):  # closed meanwhile
                     line.shutdown(socket.SHUT_RDWR)
-                    count += 1
-        return count
 
-    def _leads_there(self, peer: object) -> bool:
-        """Whether that is the server's address; PostgreSQL's local sockets have the port in their names."""
+    def _opened_since(self) -> Iterator[socket.socket]:
+        """Another hold on each socket of now that was not there before; the caller closes it."""
+        for number, identity in list(_sockets()):
+            if identity not in self._before:
+                with suppress(OSError):  # closed meanwhile
+                    yield socket.socket(fileno=os.dup(number))
+
+    def _leads_there(self, line: socket.socket) -> bool:
+        """Whether it is connected to the server; PostgreSQL's local sockets have the port in their names."""
+        try:
+            peer = line.getpeername()
+        except OSError:  # listening, or not connected any more
+            return False
         if isinstance(peer, str):
             return peer.endswith(f".s.PGSQL.{self._port}")
         return isinstance(peer, tuple) and len(peer) > 1 and peer[1] == self._port

@@ -329,16 +329,8 @@ class _Case:
             return None
         if self._told_of(changes):
             return None
-        left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - (now.at - since)
-        if left > 0:
-            pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
-            return soon(now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
-        last = f"since {now.told}" if now.told else "yet"
-        note = (
-            f"the replica's feed has told nothing {last}, neither a change nor a heartbeat: its connector may stand "
-            "still, and what the replica holds now is not known"
-        )
-        return Judgement(Verdict.UNDECIDED, note=note, changes=tuple(changes))
+        then = "what the replica holds now is not known"
+        return self._silent(now.at - since, f"replica's feed has told nothing {_since(now.told)}", then, changes)
 
     def _ahead(self, since: float, changes: Sequence[Mapping[str, str | None]], *, is_behind: bool) -> Judgement | None:
         """What is to be said where the replica may hold what its owner's feed has not told yet.
@@ -354,15 +346,23 @@ class _Case:
         margin = MARGIN_SECONDS if self.bound else 0.0
         if (is_behind and not sign.beats) or sign.heard - held >= margin - CLOCK_SECONDS:
             return None
-        left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - self.waited
+        then = "the replica be ahead of what is known of its owner"
+        return self._silent(self.waited, f"owner's feed has told nothing {_since(sign.told)}", then, changes)
+
+    def _silent(self, waited: float, silence: str, then: str, changes: Sequence[Mapping[str, str | None]]) -> Judgement:
+        """Wait for a sign of life of a connector; undecided when that has lasted long enough.
+
+        Args:
+            waited: Seconds so far.
+            silence: Whose feed has told nothing since when.
+            then: What may be so where its connector stands still.
+            changes: The owner's changes that explain it, oldest first.
+        """
+        left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - waited
         if left > 0:
             pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
-            return soon(now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
-        last = f"since {sign.told}" if sign.told else "yet"
-        note = (
-            f"the owner's feed has told nothing {last}, neither a change nor a heartbeat: its connector may stand "
-            "still, and the replica be ahead of what is known of its owner"
-        )
+            return soon(self.now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
+        note = f"the {silence}, neither a change nor a heartbeat: its connector may stand still, and {then}"
         return Judgement(Verdict.UNDECIDED, note=note, changes=tuple(changes))
 
     def _told_of(self, changes: Sequence[Mapping[str, str | None]]) -> bool:
@@ -372,6 +372,10 @@ class _Case:
             return False
         lacking, told = (datetime.fromisoformat(text) for text in (committed, self.now.told))
         return (told - lacking).total_seconds() >= self.needed - CLOCK_SECONDS
+
+
+def _since(told: str) -> str:
+    return f"since {told}" if told else "yet"
 
 
 def judge(looks: Sequence[Look], lag_bound: float, history: History | None = None) -> Judgement:

@@ -424,9 +424,8 @@ class FeedState:
 
     def forget_partition(self, topic: str, part: int) -> None:
         """Drop what is kept of one partition of a topic: it is read again from its beginning."""
-        table = self.tables[topic]
+        table = self._whole(topic)
         with self._transaction():
-            waiting.bring_in(self._db, table)
             theirs = f"SELECT seq FROM {table.versions} WHERE part = ?"
             for name in (table.latest, table.past):
                 self._db.execute(f"DELETE FROM {name} WHERE seq IN ({theirs})", [part])
@@ -478,10 +477,11 @@ class FeedState:
             ends: Where the topic's partitions end now.
             last: The time of the last record that is known to have been before, in milliseconds, by the broker's clock.
         """
+        table = self._whole(topic)
         with self._transaction():
             self._db.execute(
                 "INSERT INTO gaps SELECT $topic, $part, $first, $last, $what, greatest(max(last_stamp), $stamp, "
-                f"(SELECT coalesce(max(stamp), 0) FROM {self.tables[topic].versions})), "
+                f"(SELECT coalesce(max(stamp), 0) FROM {table.versions})), "
                 "(SELECT next_seq FROM topics WHERE topic = $topic) FROM offsets WHERE topic = $topic",
                 {"topic": topic, "part": part, "first": lost[0], "last": lost[1], "what": what, "stamp": last},
             )
@@ -623,10 +623,9 @@ class FeedState:
 
     def take_on(self, duties: Iterable[Duty]) -> None:
         """Say what obliges whom; see `Obligations.take_on`."""
+        tables = {topic: self._whole(topic) for topic in self.tables}
         with self._transaction():
-            for table in self.tables.values():
-                waiting.bring_in(self._db, table)
-            self.obligations.take_on(duties, self.tables, self._folded, self.head_parts)
+            self.obligations.take_on(duties, tables, self._folded, self.head_parts)
 
     def settle(
         self,
@@ -674,12 +673,11 @@ class FeedState:
 
         A clock may have been put back: then what it showed before says nothing of how old a change since is.
         """
-        self.bring_in(topic)
         rows = self._db.execute(
             "SELECT max(committed) AS latest, arg_max(seen, committed), arg_max(stamp, committed), "
             "arg_max(committed, off) AS newest, arg_max(seen, off), arg_max(stamp, off), "
             "latest - newest > INTERVAL 1 SECOND "
-            f"FROM {self.tables[topic].versions} WHERE committed IS NOT NULL GROUP BY part"
+            f"FROM {self._whole(topic).versions} WHERE committed IS NOT NULL GROUP BY part"
         ).fetchall()
         if not rows:
             return None
@@ -691,9 +689,8 @@ class FeedState:
         """The furthest place in the log of a streamed change that was read between two moments."""
         streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot = 0 AND epoch > 0"
         read = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (since, until)]
-        self.bring_in(topic)
         row = self._db.execute(  # a head shows the latest of each key alone, and that may be too young
-            f"SELECT max(p0) FROM {self.tables[topic].versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
+            f"SELECT max(p0) FROM {self._whole(topic).versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
         ).fetchone()
         return None if row is None or row[0] is None else int(row[0])
 
@@ -721,7 +718,7 @@ class FeedState:
         """
         import pyarrow as pa
 
-        table = self.tables[topic]
+        table = self._whole(topic)
         named = [(f"k{i}", f"c{table.columns.index(name)}") for i, name in enumerate(columns)]
         asked = pa.table({f"k{i}": pa.array([key[i] for key in keys], pa.string()) for i in range(len(named))})
         with self._registered("asked", asked) as some:
@@ -757,9 +754,8 @@ class FeedState:
             topic: The topic.
             key: As `reconcilers.streams.intake.identity` writes it.
         """
-        self.bring_in(topic)
         row = self._db.execute(
-            f"SELECT arg_max(kind, seq) FROM {self.tables[topic].versions} WHERE id = ?", [key]
+            f"SELECT arg_max(kind, seq) FROM {self._whole(topic).versions} WHERE id = ?", [key]
         ).fetchone()
         return row is not None and row[0] == Kind.DELETE
 
@@ -777,8 +773,7 @@ class FeedState:
         partitions must have been read as far as there were records: what one of them still has may be what a snapshot
         has met.
         """
-        self.bring_in(topic)
-        self._fold(topic, swept=True)
+        self._fold(self._whole(topic), swept=True)
 
     def advance(self, topics: Iterable[str]) -> None:
         """Do one piece of the work that gathers behind batches, where there is enough of it.
@@ -801,7 +796,7 @@ class FeedState:
             return
         for topic in topics:
             if self._tail(topic) >= self._piece:
-                self._fold(topic, swept=False)
+                self._fold(self.tables[topic], swept=False)
                 return
             if self.bring_in(topic, self._piece):
                 return
@@ -824,8 +819,13 @@ class FeedState:
             waiting.bring_in(self._db, self.tables[topic], group)
         return True
 
-    def _fold(self, topic: str, *, swept: bool) -> None:
-        table, start = self.tables[topic], self._folded[topic]
+    def _whole(self, topic: str) -> StreamTable:
+        """A topic's tables, with nothing waiting beside them; not within a transaction."""
+        self.bring_in(topic)
+        return self.tables[topic]
+
+    def _fold(self, table: StreamTable, *, swept: bool) -> None:
+        topic, start = table.topic, self._folded[table.topic]
         row = self._db.execute(f"SELECT max(seq) + 1, max(seen) FROM {table.versions} WHERE seq >= {start}").fetchone()
         end, seen = row if row is not None else (None, None)
         with self._transaction():

@@ -49,12 +49,10 @@ def count(db: duckdb.DuckDBPyConnection, table: StreamTable) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def read(db: duckdb.DuckDBPyConnection, table: StreamTable) -> pa.Table | None:
-    """The versions that wait, as they are stored, in the order of their numbers; None where there is none."""
-    import pyarrow as pa
-
-    values = _values(db, table)
-    return pa.concat_tables([pa.ipc.open_stream(value).read_all() for value in values]) if values else None
+def values(db: duckdb.DuckDBPyConnection, table: StreamTable) -> list[pa.Buffer]:
+    """The batches that wait, the oldest first, each as an Arrow stream of versions as they are stored."""
+    found = db.execute(f"SELECT seq, content FROM {table.waiting}").to_arrow_table()  # sorting would copy the values
+    return [value.as_buffer() for value in found.sort_by("seq")["content"]]
 
 
 def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) -> None:
@@ -69,30 +67,24 @@ def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) 
     """
     import pyarrow as pa
 
-    waiting, values = count(db, table), _values(db, table)
-    if not values:
+    waiting, batches = count(db, table), values(db, table)
+    if not batches:
         return
     db.execute(f"DELETE FROM {table.waiting}")
     rest: list[pa.RecordBatch] = []
-    batches = _batches(values, waiting - waiting % group, rest)
-    db.register("brought_in", pa.RecordBatchReader.from_batches(pa.ipc.open_stream(values[0]).schema, batches))
+    taken = _first(batches, waiting - waiting % group, rest)
+    db.register("brought_in", pa.RecordBatchReader.from_batches(pa.ipc.open_stream(batches[0]).schema, taken))
     db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
     db.unregister("brought_in")
     if rest:
         lay_by(db, table, pa.Table.from_batches(rest))
 
 
-def _values(db: duckdb.DuckDBPyConnection, table: StreamTable) -> list[pa.Buffer]:
-    """The batches that wait, the oldest first."""
-    found = db.execute(f"SELECT seq, content FROM {table.waiting}").to_arrow_table()  # sorting would copy the values
-    return [value.as_buffer() for value in found.sort_by("seq")["content"]]
-
-
-def _batches(values: Sequence[pa.Buffer], size: int, rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _first(batches: Sequence[pa.Buffer], size: int, rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The first so many versions of some values; the others are added to the rest."""
     import pyarrow as pa
 
-    for value in values:
+    for value in batches:
         for batch in pa.ipc.open_stream(value):
             taken = min(size, batch.num_rows)
             size -= taken

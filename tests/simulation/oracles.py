@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from contracts.errors import PausedFeedError, RetentionGapError
 from reconcilers.finding import Verdict
 from reconcilers.recheck import CERTAIN_LOOKS_MIN, MARGIN_SECONDS
@@ -250,8 +252,8 @@ class Oracles:
         state, topic = process.state, self._world.topic.name
         table = state.tables[topic]
         cursor, some = state.cursor(), f"SELECT part, off FROM {table.versions}"
-        if (rows := waiting.read(cursor, table)) is not None:
-            cursor.register("rows_waiting", rows)
+        if batches := [pa.ipc.open_stream(batch).read_all() for batch in waiting.values(cursor, table)]:
+            cursor.register("rows_waiting", pa.concat_tables(batches))
             some += " UNION ALL SELECT part, off FROM rows_waiting"
         places = cursor.execute(f"SELECT part, off, count(*) FROM ({some}) GROUP BY ALL").fetchall()
         offsets = {part: offset for (_, part), offset in state.offsets().items()}

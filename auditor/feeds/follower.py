@@ -46,8 +46,6 @@ feed that is read wrongly."""
 _TOPIC_ID = "the topic itself"
 """Among the terms on which a topic was read (`auditor.feeds.terms`): which one of its name it was."""
 
-_NOTHING = "nothing of the partition in this batch"
-
 DEAD_LETTERS_MAX = 10_000
 """Records of one topic that may be beyond understanding before following it stops: the settings must be wrong then."""
 
@@ -184,12 +182,12 @@ class Follower:
         return ends
 
     def _is_behind(self, ends: Mapping[Partition, int], check: Callable[[], None]) -> bool:
-        """Whether something is still to be read before these ends."""
+        """Whether something is still to be read before these ends; where others share the topics, it takes waiting."""
         del check
         return any(self.source.position(one) < ends[one] for one in self._offsets if one in ends)
 
     def begin_new(self) -> None:
-        """Begin with the partitions that have come since, at their first records: a recording that grows has such."""
+        """Begin with partitions that have come since, at their first records: topics get more, and recordings grow."""
         fresh = [one for one in self.source.partitions() if one not in self._offsets]
         if not fresh:
             return
@@ -396,12 +394,13 @@ class _Collected:
         is_tombstone = isinstance(decoded, Aside) and decoded.kind is AsideKind.TOMBSTONE and bool(decoded.key)
         is_delete = isinstance(decoded, Change) and decoded.kind is ChangeKind.DELETE
         key = identity(decoded.key) if is_tombstone or is_delete else None  # type: ignore[arg-type]
-        before = self.gone.get(partition, _NOTHING)
+        alone = is_tombstone and key is not None and self._is_alone(partition, key)
         self.gone[partition] = key
-        if not is_tombstone or key is None:
-            return decoded
-        alone = self._follower.is_alone(partition, key) if before is _NOTHING else before != key
         return Change(decoded.place, ChangeKind.DELETE, "", decoded.key) if alone else decoded  # type: ignore[arg-type]
+
+    def _is_alone(self, partition: Partition, key: str) -> bool:
+        """See `Follower.is_alone`; what came of the partition in this batch is the nearest."""
+        return self.gone[partition] != key if partition in self.gone else self._follower.is_alone(partition, key)
 
     def take_at_once(self, topic: str, records: Sequence[Record], versions: Versions) -> None:
         """The records of a topic and what they turned out to be."""

@@ -85,8 +85,10 @@ class KafkaSource:
             RemadeTopicError: A topic is another one than it was when reading began.
         """
         for topic, before in self._ids.items():
-            if (now := self.topic_id(topic)) not in (None, before):
+            now = self.topic_id(topic)
+            if None not in (before, now) and now != before:
                 raise self._remade(topic, now)
+            self._ids[topic] = before or now  # a broker that was made newer meanwhile says it now
         known = self._consumer._cluster.partitions_for_topic  # noqa: SLF001  its own asks, and waits where a topic is gone
         there = {(topic, number) for topic in self._ids for number in known(topic) or ()}
         if fresh := sorted(there.difference(self._partitions)):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditor.masking import VALUE_BYTES_MAX
 from auditor.runs.obliged_keys import canonical_keys
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from reconcilers.ports import Reader
     from reconcilers.sight import Sight
     from reconcilers.spill import Listed
+
+_T = TypeVar("_T")
 
 _Subject = tuple[str | None, "KeyText"]
 """A replica (None: the owner alone) and a key."""
@@ -211,17 +214,15 @@ class MonitoredEntity:
             StoreError: The owner could not be read.
         """
         gone: list[Finding] = []
-        some = list(self.watched.values())
-        for start in range(0, len(some), OWED_AT_ONCE):
-            part = some[start : start + OWED_AT_ONCE]
-            keys = {one.key for one in part}
-            look = self.watch.looker.look(Suspects(keys, _unkeyed(keys)))
-            self._count(look, {one.replica for one in part if one.replica is not None}, len(keys))
-            unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
+        for part in _pieces(self.watched.values()):
+            names = {one.replica for one in part if one.replica is not None}
+            look = self._looked_at(self.watch.looker, {one.key for one in part}, names)
             odd: set[tuple[str | None, KeyText | None]] = set()
             odd |= {(name, sight.finding.key) for name, copy in look.replicas.items() for sight in copy.sights}
             odd |= {(one.replica, sight.finding.key) for sight in look.owner_sights for one in part}
-            gone += [_healed(one) for one in part if one.replica not in unread and (one.replica, one.key) not in odd]
+            gone += [
+                _healed(one) for one in part if one.replica not in self.unread and (one.replica, one.key) not in odd
+            ]
         for finding in gone:
             del self.watched[finding.identity]
         return gone
@@ -235,9 +236,7 @@ class MonitoredEntity:
             StoreError: The owner could not be read.
         """
         gone: list[Finding] = []
-        some = list(self.known.values())
-        for start in range(0, len(some), OWED_AT_ONCE):
-            part = some[start : start + OWED_AT_ONCE]
+        for part in _pieces(self.known.values()):
             gone += self.look_at_drift(part)
             for one in part:
                 if one.replica not in self.unread:
@@ -339,9 +338,7 @@ class MonitoredEntity:
                 self._note(subject, (following, one))
             elif self.resting.get(subject, now) <= now:
                 wanted.setdefault(subject, []).append((following, one))
-        subjects = list(wanted)
-        for start in range(0, len(subjects), OWED_AT_ONCE):
-            some = subjects[start : start + OWED_AT_ONCE]
+        for some in _pieces(wanted):
             self._look_at({subject: wanted[subject] for subject in some}, replica.name)
         return len(wanted)
 
@@ -406,9 +403,7 @@ class MonitoredEntity:
             again: What is still there is under suspicion again, and is told again.
         """
         gone: list[Finding] = []
-        some = list(known)
-        for start in range(0, len(some), OWED_AT_ONCE):
-            drifting = some[start : start + OWED_AT_ONCE]
+        for drifting in _pieces(known):
             names = {one.replica for one in drifting if one.replica is not None}
             same = frozenset() if again else frozenset((_subject(one), _rule(one)) for one in drifting)
             seen = self._seen(self.watch.looker, {one.key for one in drifting}, names, same)
@@ -431,10 +426,8 @@ class MonitoredEntity:
         Returns:
             What differs, and how.
         """
-        look = looker.look(Suspects(keys, _unkeyed(keys)))
+        look = self._looked_at(looker, keys, replicas)
         wall = self.clock.now()
-        self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
-        self._count(look, replicas, len(keys))
         seen: dict[_Subject, set[_Rule]] = {}
         fresh = EntityLook(
             watermark=look.watermark,
@@ -448,6 +441,13 @@ class MonitoredEntity:
         )
         self.watch.suspicion.begin(fresh, wall)
         return seen
+
+    def _looked_at(self, looker: Looker, keys: set[KeyText], replicas: set[str]) -> EntityLook:
+        """Look at some keys, and note what could not be read, and of some replicas what was compared."""
+        look = looker.look(Suspects(keys, _unkeyed(keys)))
+        self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
+        self._count(look, replicas, len(keys))
+        return look
 
     def _fresh(
         self,
@@ -626,6 +626,13 @@ def nothing_seen(contract: Contract) -> EntityLook:
     replicas = {replica.name: ReplicaLook(counts=Counts(0, 0, 0, 0)) for replica in contract.replicas}
     remark = "only keys were compared that the change streams told of, or that were known to differ"
     return EntityLook(replicas=replicas, remarks=[remark])
+
+
+def _pieces(some: Iterable[_T]) -> Iterator[list[_T]]:
+    """As many as are looked at with one query, again and again; of what is there now."""
+    following = iter(list(some))
+    while piece := list(islice(following, OWED_AT_ONCE)):
+        yield piece
 
 
 def _subject(one: Drifting) -> _Subject:

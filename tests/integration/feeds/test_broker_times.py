@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditor.cli import run
+from tests.worlds.audited import reconciled
 from tests.worlds.change_feed import ChangeFeed
 
 if TYPE_CHECKING:
@@ -65,14 +65,6 @@ def settle(directory: Path, topic: str, settings: str, status: dict[int, str]) -
         connection.executemany("INSERT INTO orders VALUES (?, ?)", rows)
 
 
-def reconcile(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
-    capsys.readouterr()
-    code = run(("reconcile", "--max-wait", "0s", "--format", "json"))
-    out, err = capsys.readouterr()
-    assert out, err
-    return code, json.loads(out)
-
-
 def test_a_topic_with_the_brokers_times_is_understood_by_the_connectors(
     kafka: Kafka, feed: ChangeFeed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,7 +80,7 @@ def test_a_topic_with_the_brokers_times_is_understood_by_the_connectors(
             sent = producer.send(topic, value, key=key, partition=one["partition"], timestamp_ms=one["timestamp"])
             assert sent.get(30).timestamp > one["timestamp"] + 0.9 * HOUR * 1000  # the broker's own
     settle(tmp_path, topic, f"{{type: kafka, bootstrap_servers: ['{kafka.url}']}}", {7: "paid"})
-    code, report = reconcile(capsys)
+    code, report = reconciled(capsys, "--max-wait", "0s")
     assert report["entities"][0]["owner"]["rows"] == 10
     (finding,) = report["findings"]
     assert (code, finding["key"], finding["verdict"], finding["cause"]) == (1, {"id": "3"}, "persistent", "stale")
@@ -110,7 +102,7 @@ def test_a_young_change_is_in_flight_however_old_the_brokers_time_is(
     feed.records = [*began, *others]
     feed.save(tmp_path / "records.jsonl")
     settle(tmp_path, feed.topic, "{type: recorded, path: records.jsonl}", {})
-    code, report = reconcile(capsys)
+    code, report = reconciled(capsys, "--max-wait", "0s")
     (finding,) = report["findings"]
     assert (code, finding["key"], finding["verdict"]) == (0, {"id": "3"}, "in_flight")
     assert report["entities"][0]["owner"]["rows"] == 10

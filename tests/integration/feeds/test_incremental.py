@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka import TopicPartition
 
-from auditor.cli import run
+from tests.worlds.audited import reconciled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,11 +71,7 @@ class World:
             producer.flush()
 
     def reconcile(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        code = run(("reconcile", "--recheck-after", "0s", "--format", "json", *arguments))
-        out, err = capsys.readouterr()
-        assert out, err
-        return code, json.loads(out)
+        return reconciled(capsys, "--recheck-after", "0s", *arguments)
 
 
 def coverage(report: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:

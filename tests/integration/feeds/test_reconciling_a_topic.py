@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from auditor.cli import run
+from tests.worlds.audited import reconciled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,11 +65,7 @@ class World:
             admin.delete_records({TopicPartition(self.topic, 0): -1})
 
     def reconcile(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        code = run(("reconcile", "--max-wait", "0s", "--format", "json", *arguments))
-        out, err = capsys.readouterr()
-        assert out, err
-        return code, json.loads(out)
+        return reconciled(capsys, "--max-wait", "0s", *arguments)
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from auditor.cli import run
+from tests.worlds.audited import reconciled
 from tests.worlds.change_feed import ChangeFeed, heartbeat
 from tests.worlds.mirror import CONTRACT, send
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
     from tests.services import Kafka
 
 HOUR = 3600.0
-
-
-def reconcile(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
-    capsys.readouterr()
-    code = run(("reconcile", "--max-wait", "0s", "--format", "json"))
-    out, err = capsys.readouterr()
-    assert out, err
-    return code, json.loads(out)
 
 
 def test_what_a_standing_connector_does_not_tell_is_undecided_until_it_lives_again(
@@ -55,11 +46,11 @@ def test_what_a_standing_connector_does_not_tell_is_undecided_until_it_lives_aga
     owner.started = began + 2 * HOUR
     owner.put(id=3, status="paid")  # its own clock goes on: the change of 2 is an hour old by it
     send(kafka, [*owner.records, *mirror.records, heartbeat(mirror.connector, began + 10)])
-    code, report = reconcile(capsys)
+    code, report = reconciled(capsys, "--max-wait", "0s")
     found = {one["key"]["id"]: one["verdict"] for one in report["findings"]}
     assert (code, found["2"]) == (2, "undecided")
     assert "persistent" not in found.values()
     send(kafka, [heartbeat(mirror.connector, time.time())])
-    code, report = reconcile(capsys)
+    code, report = reconciled(capsys, "--max-wait", "0s")
     found = {one["key"]["id"]: one["verdict"] for one in report["findings"]}
     assert (code, found["2"]) == (1, "persistent")

@@ -10,7 +10,8 @@ A partition brings the changes of one key in the order of their commits, except 
 - A truncate has no key and so no partition of its own: it removes what has an earlier position.
 
 What a change did not write (an unchanged large value) is taken from the version before it, back to the row's birth.
-A key that was changed is a row of its own; its birth takes such values from the old key's last version.
+A key that was changed is a row of its own; its birth takes such values from the old key's last version.  The two are in
+different partitions, and whichever is read last brings them together.
 
 A version is written once and stays where it is.  The fold notes which one is the latest of its key, and which ones are
 not any more; only where a version does not stand as it came is it written anew.
@@ -156,65 +157,111 @@ def rewritten_sql(table: StreamTable, arrived: str, folded: str, tail: int) -> s
     )
 
 
-def images_sql(table: StreamTable, arrived: str) -> str:
-    """INSERT of the last images of rows whose key was changed: their new key may be read much later."""
-    names = ", ".join(table.names)
-    moved = f"kind = {_DELETE} AND other IS NOT NULL AND fresh"
-    return f"INSERT INTO {table.images} SELECT {names} FROM {arrived} WHERE {moved}"
+def moves_sql(table: StreamTable, arrived: str, filled: str) -> str:
+    """INSERT of both ends of changes of key: the old row's last image, and the new row's birth.
+
+    They are in two partitions, of which either may be read much later than the other.  A delete is a last image, all
+    else is a birth.
+
+    Args:
+        table: Of the topic.
+        arrived: Versions, as `arrived_sql` has them: each says only what it said itself.
+        filled: The same, as `filled_sql` has them.
+    """
+    names = ", ".join(f"f.{name}" for name in table.names)
+    moved = f"SELECT seq FROM {arrived} WHERE fresh AND other IS NOT NULL"
+    return f"INSERT INTO {table.images} SELECT {names} FROM {filled} f SEMI JOIN ({moved}) m ON f.seq = m.seq"
+
+
+def born_sql(table: StreamTable) -> str:
+    """UPDATE of the births that lack what the old key's last image has; returns the key of each.
+
+    Both have one position.  Where one of them tells none, a birth takes the last image that has arrived.
+    """
+    together = f"b.epoch <= 0 OR d.place = '' OR {_stands('d', 4)} = {_stands('b', 4)}"
+    pairs = (
+        f"SELECT b.id AS to_id, b.seq AS to_seq, d.* FROM {table.images} b JOIN {table.images} d "
+        f"ON d.kind = {_DELETE} AND d.id = b.other AND d.other = b.id AND ({together}) "
+        f"WHERE b.kind <> {_DELETE} AND ({_lacks(table, 'b')})"
+    )
+    return _gain_sql(table, table.images, pairs)
 
 
 def pass_on_sql(table: StreamTable) -> str:
-    """UPDATE of the last images that lack what the image before them has: of rows whose key was changed again.
+    """UPDATE of the last images that lack what their row's birth has: it got its key by a change, too.
 
-    Returns a row for each that was changed; none: they have all that there is.
+    Returns:
+        A row for each that was changed; none: they have all that there is.
     """
-    order = "row({0}.epoch, {0}.p0, {0}.p1, {0}.p2)"
-    before = f"(d.epoch <= 0 AND d.seq < i.seq OR {order.format('d')} < {order.format('i')})"
-    lacks = " OR ".join(f"i.{state} = {_KEPT}" for state in table.states)
-    pairs = (
-        f"SELECT i.id AS to_id, i.seq AS to_seq, d.* FROM {table.images} i JOIN {table.images} d "
-        f"ON d.other = i.id AND {before} WHERE {lacks} "
-        f"QUALIFY rank() OVER (PARTITION BY i.id, i.seq ORDER BY {order.format('d')} DESC) = 1"
+    return _gain_sql(table, table.images, _of_births(table, table.images, f"i.kind = {_DELETE}"))
+
+
+def inherit_sql(table: StreamTable, folded: str) -> str:
+    """UPDATE of the rows that were born by a change of key, and lack what their birth has."""
+    born = f"i.kind <> {_DELETE} AND i.other = d.other"
+    return _gain_sql(table, folded, _of_births(table, folded, born))
+
+
+def born_heads_sql(table: StreamTable, folded: str, gained: str) -> str:
+    """INSERT of the latest version of each of some keys, where the tail had none of it.
+
+    Args:
+        table: Of the topic.
+        folded: Where they go: the latest versions of the tail's keys.
+        gained: Keys of which a birth has just got something.
+    """
+    names = ", ".join(f"v.{name}" for name in table.names)
+    keys = f"SELECT DISTINCT {HASH} AS h, id FROM {gained}"
+    found = (
+        f"SELECT l.seq FROM {table.latest} l JOIN ({keys}) g ON l.h = g.h AND l.id = g.id "
+        f"ANTI JOIN {folded} f ON l.id = f.id WHERE l.kind <> {_DELETE}"
     )
+    return f"INSERT INTO {folded} SELECT {names} FROM {table.versions} v SEMI JOIN ({found}) l ON v.seq = l.seq"
+
+
+def _stands(row: str, parts: int = 5) -> str:
+    """Where a version stands; where none tells its position, as it arrived."""
+    names = (*(f"{row}.{name}" for name in ("epoch", "p0", "p1", "p2")), f"if({row}.epoch > 0, 0, {row}.seq)")
+    return f"row({', '.join(names[:parts])})"
+
+
+def _lacks(table: StreamTable, row: str) -> str:
+    return " OR ".join(f"{row}.{state} = {_KEPT}" for state in table.states)
+
+
+def _of_births(table: StreamTable, rows: str, condition: str) -> str:
+    """SELECT of the birth of each row that lacks something: the last of its key before it."""
+    return (
+        f"SELECT i.id AS to_id, i.seq AS to_seq, d.* FROM {rows} i JOIN {table.images} d "
+        f"ON d.id = i.id AND d.kind <> {_DELETE} AND {_stands('d')} <= {_stands('i')} "
+        f"WHERE {condition} AND ({_lacks(table, 'i')}) "
+        f"QUALIFY rank() OVER (PARTITION BY i.id, i.seq ORDER BY {_stands('d')} DESC) = 1"
+    )
+
+
+def _gain_sql(table: StreamTable, into: str, pairs: str) -> str:
+    """UPDATE of rows that lack what others have; returns the key of each that was changed.
+
+    Args:
+        table: Of the topic.
+        into: Where the rows are.
+        pairs: SELECT of those others, each beside `to_id` and `to_seq` of the row that may gain from it.
+    """
     known = [
         f"arg_max({{'c': {cell}, 's': {state}}}, seq) FILTER ({state} <> {_KEPT}) AS w{i}"
         for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True))
     ]
     found = f"SELECT to_id, to_seq, {', '.join(known)} FROM ({pairs}) GROUP BY ALL"
-    gains = [f"({_gain(table.images, i, state)})" for i, state in enumerate(table.states)]
-    return (
-        f"UPDATE {table.images} SET {_gained(table, table.images)} FROM ({found}) found "
-        f"WHERE {table.images}.id = found.to_id AND {table.images}.seq = found.to_seq AND ({' OR '.join(gains)}) "
-        "RETURNING 1"
-    )
-
-
-def _gain(into: str, number: int, state: str) -> str:
-    """Whether a row lacks a value that was found."""
-    return f"{into}.{state} = {_KEPT} AND found.w{number} IS NOT NULL"
-
-
-def _gained(table: StreamTable, into: str) -> str:
-    """Assignments of the values that a row lacks and that were found, with what they are."""
-    sets = []
+    gains, sets = [], []
     for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True)):
-        gain = _gain(into, i, state)
+        gain = f"{into}.{state} = {_KEPT} AND found.w{i} IS NOT NULL"
+        gains.append(f"({gain})")
         sets.append(f"{cell} = CASE WHEN {gain} THEN found.w{i}.c ELSE {into}.{cell} END")
         sets.append(f"{state} = CASE WHEN {gain} THEN found.w{i}.s ELSE {into}.{state} END")
-    return ", ".join(sets)
-
-
-def inherit_sql(table: StreamTable, folded: str) -> str:
-    """UPDATE of the rows that were born by a change of key: what they did not write is in the old key's last image."""
-    images = [
-        f"arg_max({{'c': d.{cell}, 's': d.{state}}}, d.seq) FILTER (d.{state} <> {_KEPT}) AS w{i}"
-        for i, (cell, state) in enumerate(zip(table.cells, table.states, strict=True))
-    ]
-    found = (
-        f"SELECT f.id, {', '.join(images)} FROM {folded} f JOIN {table.images} d "
-        f"ON d.id = f.other AND d.other = f.id WHERE f.kind <> {_DELETE} GROUP BY f.id"
+    return (
+        f"UPDATE {into} SET {', '.join(sets)} FROM ({found}) found "
+        f"WHERE {into}.id = found.to_id AND {into}.seq = found.to_seq AND ({' OR '.join(gains)}) RETURNING {into}.id"
     )
-    return f"UPDATE {folded} SET {_gained(table, folded)} FROM ({found}) found WHERE {folded}.id = found.id"
 
 
 def truncated_sql(table: StreamTable, topic: str) -> str:

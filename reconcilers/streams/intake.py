@@ -55,7 +55,7 @@ class Intake:
         seen: When the records were read, by the auditor's clock.
         columns: The collected values.
         truncations: Truncates among the changes.
-        kept: Whether some value is left to an earlier version.
+        kept: Whether some value is left to an earlier version, or a row's key was changed: its birth may leave some.
         events: The ids of outbox events.
         at_once: Versions that came as columns.
     """
@@ -92,6 +92,7 @@ class Intake:
             return
         key = change.key or self._key_of_row(change)
         other = identity(change.other_key) if change.other_key else None
+        self.kept = self.kept or other is not None
         text = None if _says_place(change, p0) else change.position.text if change.position else ""
         self._fixed(
             (seq, change.place.partition, change.place.offset, int(_KINDS[change.kind]), identity(key), other,

@@ -31,12 +31,14 @@ from reconcilers.streams import waiting
 from reconcilers.streams.fold import (
     HASH,
     arrived_sql,
+    born_heads_sql,
+    born_sql,
     filled_sql,
-    images_sql,
     inherit_sql,
     involved_sql,
     is_plain_sql,
     latest_sql,
+    moves_sql,
     pass_on_sql,
     repeated_sql,
     rewritten_sql,
@@ -226,7 +228,7 @@ class FeedState:
         self._written_epochs = set(self.epochs)
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
-        """Of each topic: before which number versions may leave values to earlier ones; after opening: who knows."""
+        """Of each topic: before which number versions may leave values to others, or have theirs; at first: who knows."""
         self._outlived: dict[str, datetime] = {}
         """Of topics that have versions to be let go of: those that were not the latest any more at this moment."""
         self._hash_anew()
@@ -904,7 +906,7 @@ class FeedState:
         self._db.execute("DROP TABLE involved")
 
     def _may_keep(self, topic: str, start: int) -> bool:
-        """Whether a tail may leave values to earlier versions."""
+        """Whether a tail may leave values to other versions, or have some that others of another key have left."""
         return self._kept.get(topic, start) > start
 
     def _note_latest(self, table: StreamTable, versions: str, best: str, seen: datetime) -> None:
@@ -925,10 +927,8 @@ class FeedState:
         source = "filled" if kept else "arrived"
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE folded AS {latest_sql(table, source)}")
         if kept:
-            self._db.execute(images_sql(table, source))
-            while self._db.execute(pass_on_sql(table)).fetchall():
-                pass  # a row whose key was changed several times has its values from the first of them
-            self._db.execute(inherit_sql(table, "folded"))
+            self._db.execute(moves_sql(table, "arrived", "filled"))
+            self._inherit(table)
         self._db.execute(rewritten_sql(table, source, "folded", start))
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE placed AS SELECT {', '.join(f's.{name}' for name in ORDERING)}, s.fresh, "
@@ -936,6 +936,18 @@ class FeedState:
         )
         self._note_latest(table, "placed", "best", seen)
         self._db.execute("DROP TABLE IF EXISTS filled; DROP TABLE arrived; DROP TABLE folded; DROP TABLE placed")
+
+    def _inherit(self, table: StreamTable) -> None:
+        """Give the rows that were born by a change of key what they did not write, as far as it has been read."""
+        import pyarrow as pa
+
+        born = [self._db.execute(born_sql(table)).to_arrow_table()]
+        while self._db.execute(pass_on_sql(table)).fetchall():
+            born.append(self._db.execute(born_sql(table)).to_arrow_table())  # a key that was changed several times
+        with self._registered("gained", pa.concat_tables(born)) as some:
+            if some:
+                self._db.execute(born_heads_sql(table, "folded", "gained"))
+        self._db.execute(inherit_sql(table, "folded"))
 
     def _note_repeats(self, table: StreamTable, start: int) -> None:
         """What was told before is a sign, and no change that arrives a second time."""

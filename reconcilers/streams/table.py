@@ -85,7 +85,7 @@ class StreamTable:
 
     @property
     def images(self) -> str:
-        """The table of the last images of rows whose key was changed."""
+        """The table of the last images of rows whose key was changed, and of the births of what they became."""
         return f"images_{self.number}"
 
     @property

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -21,7 +22,7 @@ from reconcilers.streams.state import SCHEMA_VERSION, DeadLetter, FeedState, Off
 from reconcilers.streams.table import CellState, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 TOPIC = "shop.orders"
@@ -174,6 +175,64 @@ def test_a_row_moved_to_a_key_that_a_truncate_freed_has_its_own_large_value_not_
         ]
         state.apply(step(state, 0, *changes))
         assert rows(state)["5"] == [Kind.WRITE, "moved", CellState.VALUE]
+
+
+def moved(key: str, to: str, lsn: int, **before: Cell) -> tuple[Change, Change]:
+    """A change of key: the old row's end, and the new row's birth, which leaves its large value out."""
+    gone = replace(change(0, DELETE, key, lsn, **before), other_key={"id": to})
+    return gone, replace(change(0, WRITE, to, lsn, large=Lack.KEPT), other_key={"id": key})
+
+
+def folded_apart(*batches: Sequence[Change]) -> dict[str, list[object]]:
+    """What every key holds where each of these batches was folded before the next one was read."""
+    with begun(FeedState(None), "large") as state:
+        for number, changes in enumerate(batches):
+            before = 10 * number
+            state.apply(replace(step(state, before, *changes), moves={}))
+            found = rows(state)
+        return found
+
+
+def test_a_row_has_its_large_value_whichever_of_its_keys_is_read_first() -> None:
+    """The old key and the new one are in two partitions, and a fold may have the end of one without the other's."""
+    first, (gone, born) = change(0, WRITE, "1", 10, large="moved"), moved("1", "2", 20)
+    again = change(0, WRITE, "2", 30, large=Lack.KEPT)
+    for batches in (
+        [[first, gone], [born]],
+        [[born], [first, gone]],
+        [[born], [first], [gone]],
+        [[born, again], [first, gone]],
+        [[born], [again], [first, gone]],
+        [[first, gone], [born, again]],
+    ):
+        assert folded_apart(*batches)["2"] == [Kind.WRITE, "moved", CellState.VALUE]
+
+
+def test_a_row_whose_key_was_changed_twice_has_its_large_value_whichever_key_is_read_first() -> None:
+    """What the first key held goes through the second one's last image to the third."""
+    (one, born), (two, born_again) = moved("1", "2", 20), moved("2", "3", 30)
+    partitions = [[change(0, WRITE, "1", 10, large="moved"), one], [born, two], [born_again]]
+    for batches in permutations(partitions):
+        assert folded_apart(*batches)["3"] == [Kind.WRITE, "moved", CellState.VALUE]
+
+
+def test_a_row_does_not_have_the_large_value_of_an_earlier_one_that_got_the_same_key_from_the_same() -> None:
+    """What a change of key takes along is what was there at its own position, though that is read later."""
+    (one, born), (two, born_again) = moved("1", "2", 20), moved("1", "2", 50)
+    earlier = [change(0, WRITE, "1", 10, large="first"), one]
+    later = [change(0, WRITE, "1", 40, large="second"), two]
+    new_key = [born, change(0, DELETE, "2", 30), born_again]
+    assert folded_apart(earlier, new_key)["2"] == [Kind.WRITE, None, CellState.KEPT]
+    for batches in permutations([[*earlier, *later], new_key]):
+        assert folded_apart(*batches)["2"] == [Kind.WRITE, "second", CellState.VALUE]
+    assert folded_apart(earlier, new_key, later)["2"] == [Kind.WRITE, "second", CellState.VALUE]
+
+
+def test_a_row_has_its_large_value_from_an_end_that_tells_the_whole_row() -> None:
+    """A batch that leaves out nothing may have what another one lacks."""
+    gone, born = moved("1", "2", 20, large="whole")
+    for batches in permutations([[gone], [born]]):
+        assert folded_apart(*batches)["2"] == [Kind.WRITE, "whole", CellState.VALUE]
 
 
 def test_a_key_whose_record_could_not_be_read_is_in_doubt_until_it_is_told_again() -> None:

@@ -228,7 +228,7 @@ class FeedState:
         self._written_epochs = set(self.epochs)
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
-        """Of each topic: before which number versions may leave values to others, or have theirs; at first: who knows."""
+        """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
         self._outlived: dict[str, datetime] = {}
         """Of topics that have versions to be let go of: those that were not the latest any more at this moment."""
         self._hash_anew()

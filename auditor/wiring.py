@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -169,6 +169,10 @@ class Wiring:
 
         committed = committed_offsets(Broker.of(group.feed, settings), group.group_id)
         return {part: offset for (topic, part), offset in committed.items() if topic == feed.topic}
+
+    def unreadable(self, references: Collection[FeedRef]) -> Mapping[FeedRef, str]:
+        """Of some change streams that nobody has read, those that cannot be read now, each with the reason."""
+        return self.feeds.unreadable(references) if references else {}
 
     def monitor(self, contracts: Iterable[Contract], scope: Iterable[Contract], member: str = "") -> MonitoredFeeds:
         """Have the feeds of some contracts followed by a monitor from now on; returns them.

@@ -196,6 +196,12 @@ class Contract:
         """The key's fields in contract key order."""
         return tuple(self.fields[name] for name in self.key)
 
+    def streams_beside(self) -> tuple[FeedRef, ...]:
+        """The feeds beside datasets: without them, every row can still be read."""
+        owner = self.owner.feed if self.owner.reference is not self.owner.feed else None
+        copies = (replica.feed for replica in self.replicas if replica.dataset is not None)
+        return tuple(feed for feed in (owner, *copies) if feed is not None)
+
     def references(self) -> Mapping[str, str]:
         """Referring field name to the entity it refers to."""
         return MappingProxyType({f.name: f.references for f in self.fields.values() if f.references})

@@ -107,6 +107,21 @@ class Feeds:
             self._followed[name] = Following(name, topics, make, self._tell, heartbeats, retention=self.retention)
         return self._followed[name]
 
+    def unreadable(self, references: Iterable[FeedRef]) -> dict[FeedRef, str]:
+        """Of some topics that nobody has read, those that cannot be read now, each with the reason."""
+        from auditor.feeds.unreadable import unreadable
+
+        asked: dict[str, dict[str, FeedRef]] = {}
+        for one in references:
+            if one.name not in self._followed or not self._followed[one.name].is_open:
+                asked.setdefault(one.name, {})[one.topic] = one
+        found: dict[FeedRef, str] = {}
+        for name, topics in asked.items():
+            wanted = self.wanted_of(name)
+            hints = {topic: wanted[topic].columns if topic in wanted else {} for topic in topics}
+            found |= {topics[topic]: why for topic, why in unreadable(self._settings, name, hints).items()}
+        return found
+
     @property
     def retention(self) -> timedelta | None:
         """For how long versions are remembered that are not the latest of their key; None: somebody else sees to it."""

@@ -156,6 +156,11 @@ class Following:
         return self._follower_now.state
 
     @property
+    def is_open(self) -> bool:
+        """Whether this process has opened the feed."""
+        return self._follower is not None
+
+    @property
     def records(self) -> int:
         """How many records this process has kept."""
         return self._follower.records if self._follower is not None else 0

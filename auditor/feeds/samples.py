@@ -56,7 +56,12 @@ class Sample:
 
 
 def samples(
-    settings: Settings, feed: str, topics: Mapping[str, Mapping[str, ColumnHint]], seconds: float = SAMPLE_SECONDS
+    settings: Settings,
+    feed: str,
+    topics: Mapping[str, Mapping[str, ColumnHint]],
+    seconds: float = SAMPLE_SECONDS,
+    *,
+    each: int = SAMPLE_RECORDS,
 ) -> dict[str, Sample]:
     """The latest records of some topics, understood as a run would.
 
@@ -65,6 +70,7 @@ def samples(
         feed: The feed's name.
         topics: What contracts say of the columns of each.
         seconds: When reading ends, with whatever came.
+        each: Records of each partition, at most.
 
     Raises:
         FeedError: They cannot be read, or a schema cannot be had.
@@ -76,7 +82,7 @@ def samples(
     with closing(open_feed(settings, feed, topics)) as source:
         partitions = source.partitions()
         first, ends = source.beginning(partitions), source.end(partitions)
-        starts = _starts(partitions, first, ends)
+        starts = _starts(partitions, first, ends, each)
         for records in records_between(source, starts, ends, until=until):
             for record, told in zip(records, decoder.decode(records), strict=True):
                 _add(found[record.topic], told)
@@ -89,13 +95,13 @@ def samples(
 
 
 def _starts(
-    partitions: Sequence[Partition], first: Mapping[Partition, int], ends: Mapping[Partition, int]
+    partitions: Sequence[Partition], first: Mapping[Partition, int], ends: Mapping[Partition, int], each: int
 ) -> dict[Partition, int]:
     """Where to begin in each partition, so that a topic has no more than it may."""
     count: dict[str, int] = {}
     for topic, _ in partitions:
         count[topic] = count.get(topic, 0) + 1
-    most = {topic: max(min(SAMPLE_RECORDS, SAMPLE_RECORDS_MAX // many), 1) for topic, many in count.items()}
+    most = {topic: max(min(each, SAMPLE_RECORDS_MAX // many), 1) for topic, many in count.items()}
     return {one: max(first[one], ends[one] - most[one[0]]) for one in partitions}
 
 

@@ -9,7 +9,8 @@ with an apostrophe, so that reading back is certain: drop one leading apostrophe
 as they are: they are no formulas, and amounts must stay amounts.
 
 What the run did not compare has lines of its own, after the findings: without a `finding_id`, with the verdict
-`not_compared`, the entity, the replica (empty: its owner, or all of it), and why in `note`.
+`not_compared`, the entity, the replica (empty: its owner, or all of it), and why in `note`.  What else is to be known of
+how it was looked at stands in lines with the verdict `remark`.
 
 Control characters, which act on a terminal that shows the file, are written as escapes (`\x1b`), and each backslash of
 such a cell twice; the line's `note` then says `escaped`.  Tabs and line ends stay: quotes hold them.
@@ -57,6 +58,9 @@ ESCAPED = "escaped"
 NOT_COMPARED = "not_compared"
 """The verdict in lines about what was not compared: no finding has it."""
 
+REMARK = "remark"
+"""The verdict in lines about how an entity was looked at: nothing is missing for it."""
+
 _PLAIN = re.compile(r"\w(?:[\w .:-]*\w)?")  # most cells: neither a formula nor in need of quotes
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _FORMULA = re.compile(r"['\t\r\n]|\s*[=+\-@＝＋－＠]")  # spreadsheets take the full-width forms too
@@ -76,7 +80,7 @@ def write(run: RunDocument, findings: Iterable[FindingDocument], file: TextIO, *
             file.writelines(lines)
             lines.clear()
     file.writelines(lines)
-    file.writelines(_uncompared(run))
+    file.writelines(_beside(run))
 
 
 def render(document: ReportDocument, *, limit: int | None = None) -> str:
@@ -86,11 +90,13 @@ def render(document: ReportDocument, *, limit: int | None = None) -> str:
     return file.getvalue()
 
 
-def _uncompared(run: RunDocument) -> list[str]:
-    """What the run says nothing of: else an empty file would look like copies that agree."""
+def _beside(run: RunDocument) -> list[str]:
+    """What the run says nothing of, and how it looked: else an empty file would look like copies that agree."""
     lines = []
-    for entity, replica, why in words.uncompared(run):
-        told = {"run_id": run["run_id"], "entity": entity, "replica": replica, "verdict": NOT_COMPARED, "note": why}
+    said = [(NOT_COMPARED, *one) for one in words.uncompared(run)]
+    said += [(REMARK, *one) for one in words.remarks(run)]
+    for verdict, entity, replica, why in said:
+        told = {"run_id": run["run_id"], "entity": entity, "replica": replica, "verdict": verdict, "note": why}
         lines.append(f"{_cells([told.get(column) for column in COLUMNS])}\r\n")
     return lines
 

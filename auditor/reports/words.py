@@ -363,6 +363,15 @@ def uncompared(run: RunDocument) -> list[tuple[str, str | None, str]]:
     return told
 
 
+def remarks(run: RunDocument) -> list[tuple[str, None, str]]:
+    """What is to be known of how entities were looked at: the entity, nothing, and a sentence."""
+    return [
+        (entity["entity"], None, remark)
+        for entity in run["entities"]
+        for remark in entity["owner"].get("coverage", {}).get("remarks", ())
+    ]
+
+
 def scope(covered: CoverageDocument) -> str:
     """What was looked at, where that is not everything: a clause, or an empty string."""
     if "incremental" in covered:

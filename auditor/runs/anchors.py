@@ -155,7 +155,7 @@ class Anchors:
         places: Places = {}
         topics = _topics(contract)
         for feed, names in topics.items():
-            beside = [one for one in _beside_datasets(contract) if one.name == feed]
+            beside = [one for one in contract.streams_beside() if one.name == feed]
             try:
                 places[feed] = stands(self._settings, feed, names)
             except AuditorError as error:  # nothing that was asked of this run depends on it
@@ -266,13 +266,6 @@ def _references(contract: Contract) -> Iterable[tuple[FeedRef, str | None]]:
     if contract.owner.feed is not None:
         yield contract.owner.feed, None
     yield from ((one.feed, one.name) for one in contract.replicas if one.feed is not None)
-
-
-def _beside_datasets(contract: Contract) -> Iterable[FeedRef]:
-    """The feeds without which every row can still be read."""
-    if contract.owner.feed is not None and contract.owner.reference != contract.owner.feed:
-        yield contract.owner.feed
-    yield from (one.feed for one in contract.replicas if one.feed is not None and one.dataset is not None)
 
 
 def _topics(contract: Contract) -> dict[str, list[str]]:

@@ -222,6 +222,7 @@ def _surroundings(
         held_too_long=wiring.held_too_long,
         windows=wiring.windows,
         segments=wiring.segments,
+        unreadable=wiring.unreadable,
     )
     shown = listener.progress
     if shown is None:

@@ -106,6 +106,7 @@ class Surroundings:
         segments: How much is read at a time of an entity whose datasets these connections have.
         together: Suspects that are looked at again in one look.
         anchors: Where clean runs stood; None: nothing is gone on from, and nothing noted.
+        unreadable: Of change streams that nothing in the run has needed, those that cannot be read, with the reason.
     """
 
     contracts: Mapping[str, Contract]
@@ -124,6 +125,7 @@ class Surroundings:
     segments: Callable[[Collection[str]], SegmentLimits] = lambda _connections: SegmentLimits()
     together: int = SUSPECTS_A_LOOK
     anchors: Anchors | None = None
+    unreadable: Callable[[Collection[FeedRef]], Mapping[FeedRef, str]] = lambda _feeds: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ def reconcile(request: ReconcileRequest, around: Surroundings, run_id: str) -> R
         else:
             for watch in _watches(runs):
                 watch.suspicion.leave()
+        if around.clock.monotonic() < time.ends:
+            _ask_unread(runs, around)
     return run_result(runs, request, around, run_id, started)
 
 
@@ -493,6 +497,21 @@ def _tell(watches: Sequence[Watch], wait: float, told: int | None, around: Surro
     return count
 
 
+def _ask_unread(runs: Sequence[EntityRun], around: Surroundings) -> None:
+    """Learn which change streams beside datasets cannot be read, though nothing differed that they would explain.
+
+    Else a broker that has been down for weeks is told on the day that its versions are needed.
+    """
+    beside = {run.contract.entity: set(run.contract.streams_beside()) for run in runs if run.watch is not None}
+    known = {feed for watch in _watches(runs) for feed in watch.looker.untold}
+    asked = sorted(set().union(*beside.values()) - known, key=str)
+    unreadable = around.unreadable(asked)
+    for run in runs:
+        if run.watch is not None:
+            told = {feed: why for feed, why in unreadable.items() if feed in beside[run.contract.entity]}
+            run.watch.looker.untold.update(told)
+
+
 def tell_late(runs: Sequence[EntityRun], around: Surroundings) -> None:
     """Tell a replica that has fallen behind as a whole from rows that are wrong."""
     for run in runs:
@@ -673,7 +692,8 @@ def _untold(run: EntityRun) -> list[str]:
     """Which change streams were not read that would have told causes."""
     untold = run.watch.looker.untold if run.watch is not None else {}
     return [
-        f"the change stream {feed.name}/{feed.topic} could not be read ({why}): causes are told without it"
+        f"the change stream {feed.name}/{feed.topic} could not be read ({why}): its versions and positions are not known, and "
+        "causes are told without it"
         for feed, why in untold.items()
     ]
 

@@ -202,7 +202,7 @@ def test_a_feed_that_cannot_be_read_is_named_and_stops_nothing(world: World, how
         said = reason(report)
         assert f"the change stream replay/{topic} could not be read (" in said
         assert why in said
-        assert "): causes are told without it" in said
+        assert "and causes are told without it" in said
         assert report["exit_code"] == code
     entity = world.audit("entity", "order", "250", "--format", "json")
     (remark,) = entity.json["remarks"]

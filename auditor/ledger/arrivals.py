@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, Integer, delete, func, insert, select
+from sqlalchemy import Case, Column, Connection, Integer, case, delete, func, insert, select
 
 from auditor.ledger.tables import ARRIVALS
 
@@ -13,17 +13,20 @@ if TYPE_CHECKING:
 
 
 class ArrivedHour(NamedTuple):
-    """The changes that an owner committed in one hour, and how many of them arrived within 1 s, 10 s, 1 m, 5 m, 1 h."""
+    """The changes that an owner committed in one hour, and how many of them arrived within 1 s, 10 s, 1 m, 5 m, 1 h.
+
+    None where that is not known: looks do not see so finely.
+    """
 
     entity: str
     replica: str
     hour: str
     changes: int
-    within_1s: int
-    within_10s: int
-    within_1m: int
-    within_5m: int
-    within_1h: int
+    within_1s: int | None
+    within_10s: int | None
+    within_1m: int | None
+    within_5m: int | None
+    within_1h: int | None
 
 
 def put(connection: Connection, hours: Iterable[ArrivedHour], member: str = "") -> None:
@@ -46,9 +49,14 @@ def put(connection: Connection, hours: Iterable[ArrivedHour], member: str = "") 
 def known(connection: Connection) -> list[ArrivedHour]:
     """Every hour, all members together, ordered by entity, replica and time."""
     place = ARRIVALS.c.entity, ARRIVALS.c.replica, ARRIVALS.c.hour
-    counts = [func.sum(ARRIVALS.c[name]).cast(Integer) for name in ArrivedHour._fields[len(place) :]]
+    counts = [_together(ARRIVALS.c[name]).label(name) for name in ArrivedHour._fields[len(place) :]]
     rows = connection.execute(select(*place, *counts).group_by(*place).order_by(*place))
     return [ArrivedHour(*row) for row in rows]
+
+
+def _together(count: Column[int]) -> Case[int | None]:
+    """The sum over members: not known where one of them does not know."""
+    return case((func.count(count) == func.count(), func.sum(count).cast(Integer)))
 
 
 def prune(connection: Connection, before: str) -> int:

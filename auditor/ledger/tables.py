@@ -138,11 +138,11 @@ ARRIVALS = Table(
     Column("hour", TIME, primary_key=True),  # in which the owner committed
     Column("member", String(64), primary_key=True),  # of a group of monitors, who counted; '' without a group
     Column("changes", Integer, nullable=False),
-    Column("within_1s", Integer, nullable=False),  # of these, how many had arrived by then
-    Column("within_10s", Integer, nullable=False),
-    Column("within_1m", Integer, nullable=False),
-    Column("within_5m", Integer, nullable=False),
-    Column("within_1h", Integer, nullable=False),
+    Column("within_1s", Integer),  # of these, how many had arrived by then; NULL: not known
+    Column("within_10s", Integer),
+    Column("within_1m", Integer),
+    Column("within_5m", Integer),
+    Column("within_1h", Integer),
     **_OPTIONS,
 )
 

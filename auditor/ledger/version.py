@@ -1,6 +1,6 @@
 """The version of the ledger's tables, and the names by which a ledger is recognised."""
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration; a test holds it to the files."""
 
 VERSION_TABLE = "ledger_version"

@@ -9,8 +9,8 @@ with an apostrophe, so that reading back is certain: drop one leading apostrophe
 as they are: they are no formulas, and amounts must stay amounts.
 
 What the run did not compare has lines of its own, after the findings: without a `finding_id`, with the verdict
-`not_compared`, the entity, the replica (empty: its owner, or all of it), and why in `note`.  What else is to be known of
-how it was looked at stands in lines with the verdict `remark`.
+`not_compared`, the entity, the replica (empty: its owner, or all of it), and why in `note`.  What else is to be known
+of how it was looked at stands in lines with the verdict `remark`.
 
 Control characters, which act on a terminal that shows the file, are written as escapes (`\x1b`), and each backslash of
 such a cell twice; the line's `note` then says `escaped`.  Tabs and line ends stay: quotes hold them.

@@ -128,12 +128,14 @@ def _finding_line(members: Mapping[str, Any]) -> str:
 
 
 def consistency_lines(told: Iterable[dict[str, Any]], window: str = "24h") -> list[str]:
-    """The same for people, one line a replica: those of which something is known."""
+    """The same for people, one line a replica: those of which there were changes."""
     lines = []
     for one in told:
         seen = one["windows"][window]
         shares = [f"{_percent(share)} in {name}" for name, share in seen["within"].items() if share is not None]
-        if shares:
+        unknown = [name for name, share in seen["within"].items() if share is None]
+        shares += [f"not known in {', '.join(unknown)}"] if unknown else []
+        if seen["changes"]:
             what = f"{one['entity']} at {one['replica']}: of {seen['changes']} changes within {window}"
             lines.append(f"{what}, {', '.join(shares)}")
     return lines

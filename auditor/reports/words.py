@@ -369,6 +369,7 @@ def remarks(run: RunDocument) -> list[tuple[str, None, str]]:
         (entity["entity"], None, remark)
         for entity in run["entities"]
         for remark in entity["owner"].get("coverage", {}).get("remarks", ())
+        if remark != FOLLOWED_ONLY  # what was in scope is told beside, with its numbers: see `uncompared`
     ]
 
 
@@ -442,6 +443,10 @@ def headline(run: RunDocument) -> str:
 
 IDLE = "nothing new was owed, and nothing was compared."
 """What is said of a monitor that had nothing to look at."""
+
+
+FOLLOWED_ONLY = "only keys were compared that the change streams told of, or that were known to differ"
+"""What a monitor remarks of every entity."""
 
 
 def beside(run: RunDocument) -> str:

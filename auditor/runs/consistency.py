@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.ledger.arrivals import ArrivedHour
 from auditor.reports.document import instant_text
-from reconcilers.streams.obligations import ARRIVAL_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,18 +23,38 @@ HOURS_KEPT = timedelta(days=31)
 """In a monitor's own state; the ledger keeps them until it is pruned."""
 
 
+UNKNOWN_MAX = 0.05
+"""Of the changes: where more may have arrived by a time, or not, the share that had by then is not known.
+
+A look comes when the lag bound has passed, and sees what is there, not since when: of times that are shorter nothing is
+known, for any change.  Longer ones are known but for changes that were looked at late; a few of them are left out.
+"""
+
+
 def arrived_hours(hours: Iterable[Hour]) -> list[ArrivedHour]:
-    """Hours as the ledger keeps them."""
+    """Hours as the ledger keeps them; what is not known is None."""
     return [
-        ArrivedHour(one.entity, one.replica, instant_text(one.hour.replace(tzinfo=UTC)), one.changes, *one.within)
+        ArrivedHour(one.entity, one.replica, instant_text(one.hour.replace(tzinfo=UTC)), one.changes, *_counts(one))
         for one in hours
     ]
+
+
+def _counts(hour: Hour) -> list[int | None]:
+    return [
+        count if _is_known(hour.changes, unknown) else None
+        for count, unknown in zip(hour.within, hour.unknown, strict=True)
+    ]
+
+
+def _is_known(changes: int, unknown: int) -> bool:
+    return changes > 0 and unknown <= UNKNOWN_MAX * changes
 
 
 def consistency(entities: Sequence[MonitoredEntity], now: datetime) -> list[dict[str, Any]]:
     """For each replica and window: how many of the owner's changes were settled, and which share had arrived by when.
 
-    What nobody can tell is null: a replica without a feed of its own is not looked at before its lag bound is over.
+    What nobody can tell is null: a replica without a feed of its own is not looked at before its lag bound is over, and
+    a look does not tell since when it sees what is there.
     """
     return [told for entity in entities for told in _of_entity(entity, now)]
 
@@ -46,8 +65,7 @@ def _of_entity(entity: MonitoredEntity, now: datetime) -> list[dict[str, Any]]:
     for replica in entity.contract.replicas:
         mine = [hour for hour in hours if hour.replica == replica.name]
         by_feed = replica.name in entity.measures
-        least = 0.0 if by_feed else replica.lag_bound.total_seconds()
-        windows = {name: _window(mine, now - length, least) for name, length in WINDOWS.items()}
+        windows = {name: _window(mine, now - length) for name, length in WINDOWS.items()}
         told.append(
             {
                 "entity": entity.contract.entity,
@@ -59,12 +77,13 @@ def _of_entity(entity: MonitoredEntity, now: datetime) -> list[dict[str, Any]]:
     return told
 
 
-def _window(hours: Sequence[Hour], begin: datetime, least: float) -> dict[str, Any]:
+def _window(hours: Sequence[Hour], begin: datetime) -> dict[str, Any]:
     first = begin.astimezone(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
     some = [hour for hour in hours if hour.hour >= first]
     changes = sum(hour.changes for hour in some)
     within: dict[str, float | None] = {}
-    for i, (name, limit) in enumerate(zip(STEP_NAMES, ARRIVAL_STEPS, strict=True)):
-        known = changes > 0 and limit >= least
-        within[name] = sum(hour.within[i] for hour in some) / changes if known else None
+    for i, name in enumerate(STEP_NAMES):
+        unknown = sum(hour.unknown[i] for hour in some)
+        arrived = sum(hour.within[i] for hour in some)
+        within[name] = arrived / (changes - unknown) if _is_known(changes, unknown) else None
     return {"changes": changes, "within": within}

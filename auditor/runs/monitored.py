@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditor.masking import VALUE_BYTES_MAX
+from auditor.reports.words import FOLLOWED_ONLY
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
@@ -624,8 +625,7 @@ def _naive(moment: datetime) -> datetime:
 def nothing_seen(contract: Contract) -> EntityLook:
     """What was seen before the first look: of a feed in which nothing happened, nothing is owed."""
     replicas = {replica.name: ReplicaLook(counts=Counts(0, 0, 0, 0)) for replica in contract.replicas}
-    remark = "only keys were compared that the change streams told of, or that were known to differ"
-    return EntityLook(replicas=replicas, remarks=[remark])
+    return EntityLook(replicas=replicas, remarks=[FOLLOWED_ONLY])
 
 
 def _pieces(some: Iterable[_T]) -> Iterator[list[_T]]:

@@ -692,8 +692,8 @@ def _untold(run: EntityRun) -> list[str]:
     """Which change streams were not read that would have told causes."""
     untold = run.watch.looker.untold if run.watch is not None else {}
     return [
-        f"the change stream {feed.name}/{feed.topic} could not be read ({why}): its versions and positions are not known, and "
-        "causes are told without it"
+        f"the change stream {feed.name}/{feed.topic} could not be read ({why}): its versions and positions "
+        "are not known, and causes are told without it"
         for feed, why in untold.items()
     ]
 

@@ -41,6 +41,7 @@ ALTER TABLE drifting ADD COLUMN IF NOT EXISTS applied BIGINT DEFAULT 0;
 ALTER TABLE drifting ADD COLUMN IF NOT EXISTS part INTEGER;
 CREATE TABLE IF NOT EXISTS arrivals (
     entity VARCHAR, replica VARCHAR, hour TIMESTAMP, step UTINYINT, changes BIGINT);
+ALTER TABLE arrivals ADD COLUMN IF NOT EXISTS looked BOOLEAN DEFAULT false;
 """
 
 ARRIVAL_STEPS = (1.0, 10.0, 60.0, 300.0, 3600.0)
@@ -100,7 +101,8 @@ class Hour:
     Attributes:
         hour: Its beginning, in UTC without a zone.
         changes: How many were settled: seen to have arrived, or found not to have.
-        within: How many of them had arrived within each of ARRIVAL_STEPS.
+        within: How many of them had surely arrived within each of ARRIVAL_STEPS.
+        unknown: How many of them may have, or not: a look saw them there later than that, and none had looked before.
     """
 
     entity: str
@@ -108,6 +110,7 @@ class Hour:
     hour: datetime
     changes: int
     within: tuple[int, ...]
+    unknown: tuple[int, ...] = (0,) * len(ARRIVAL_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ class Took:
 
     Attributes:
         seconds: By the arrival number of the owner's version; what is not there is not known, and not counted.
-        looked: In its place where nobody tells: the moment of the look that saw it there, in UTC without a zone.
+        looked: In its place where nobody tells: the moment of the look that saw it there, in UTC without a zone.  When
+            it arrived before that is not known.
         longest: Seconds that a look may come after the commit: one that comes later does not tell when it arrived.
         late: What is not known has not arrived: it is drift.
     """
@@ -422,8 +426,10 @@ class Obligations:
             moment = took.looked.isoformat()
             age = f"greatest(epoch(TIMESTAMP '{moment}') - epoch(o.committed), 0)"
         known = f"took <= {took.longest}" if took.looked is not None else "took IS NOT NULL"
+        looked = "true" if took.looked is not None else "false"
         self._db.execute(
-            f"INSERT INTO arrivals SELECT entity, replica, hour, CASE {steps} ELSE {len(ARRIVAL_STEPS)} END, count(*) "
+            f"INSERT INTO arrivals (entity, replica, hour, step, changes, looked) SELECT entity, replica, hour, "
+            f"CASE {steps} ELSE {len(ARRIVAL_STEPS)} END, count(*), {looked} "
             f"FROM (SELECT s.entity, s.replica, date_trunc('hour', o.committed) AS hour, {age} AS took "
             "FROM obligations o JOIN met ON o.number = met.number JOIN subjects s ON s.number = o.subject "
             "LEFT JOIN lags l ON l.seq = o.seq "
@@ -438,23 +444,29 @@ class Obligations:
             entity: The entity.
             since: Only hours from this one on, in UTC without a zone.
         """
-        within = ", ".join(f"coalesce(sum(changes) FILTER (step <= {i}), 0)::BIGINT" for i in range(len(ARRIVAL_STEPS)))
+        steps = range(len(ARRIVAL_STEPS))
+        each = [f"step <= {i}" for i in steps] + [f"looked AND step > {i}" for i in steps]
+        counts = ", ".join(f"coalesce(sum(changes) FILTER ({which}), 0)::BIGINT" for which in each)
         rows = self._db.execute(
-            f"SELECT replica, hour, sum(changes)::BIGINT, {within} FROM arrivals "
+            f"SELECT replica, hour, sum(changes)::BIGINT, {counts} FROM arrivals "
             "WHERE entity = ? AND (? IS NULL OR hour >= ?) GROUP BY replica, hour ORDER BY replica, hour",
             [entity, since, since],
         ).fetchall()
-        return [Hour(entity, replica, hour, changes, tuple(each)) for replica, hour, changes, *each in rows]
+        cut = len(ARRIVAL_STEPS)
+        return [
+            Hour(entity, replica, hour, changes, tuple(counts[:cut]), tuple(counts[cut:]))
+            for replica, hour, changes, *counts in rows
+        ]
 
     def compact(self, before: datetime) -> None:
         """Bring the counts together, and forget those of hours before a moment; within a transaction."""
         self._db.execute(
-            "CREATE OR REPLACE TEMP TABLE counted AS SELECT entity, replica, hour, step, "
+            "CREATE OR REPLACE TEMP TABLE counted AS SELECT entity, replica, hour, step, looked, "
             "sum(changes)::BIGINT AS changes FROM arrivals WHERE hour >= ? GROUP BY ALL",
             [before],
         )
         self._db.execute("DELETE FROM arrivals")
-        self._db.execute("INSERT INTO arrivals SELECT * FROM counted")
+        self._db.execute("INSERT INTO arrivals BY NAME SELECT * FROM counted")
         self._db.execute("DROP TABLE counted")
 
 

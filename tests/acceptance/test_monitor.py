@@ -652,6 +652,22 @@ def test_how_soon_changes_arrive_is_told_in_shares_and_kept_in_the_ledger(world:
     assert "0% in 1s, 0% in 10s, 90.909% in 1m, 90.909% in 5m" in " ".join(map(str.strip, said))
 
 
+def test_what_looks_cannot_see_so_finely_is_not_known_and_never_none_at_all(world: Monitored) -> None:
+    """The copy is right: the first look at it comes when its lag bound of a second is over, and sees it so."""
+    world.owner.started = time.time() - 10
+    for key in range(30, 40):
+        world.put(key, "new", key, mirror=False)
+    outcome = world.monitor()
+    (told,) = (one["windows"]["24h"] for one in outcome.json["consistency"] if one["replica"] == "copy")
+    assert (told["changes"], told["within"]["1s"], told["within"]["1m"], told["within"]["1h"]) == (10, None, 1.0, 1.0)
+    assert "100% in 1m, 100% in 5m, 100% in 1h, not known in 1s" in " ".join(outcome.err.split())
+    with sqlite3.connect(world.directory / "auditor.db") as db:
+        rows = db.execute("SELECT within_1s, within_1m FROM arrivals WHERE replica = 'copy'").fetchall()
+    db.close()
+    assert {one for one, _ in rows} == {None}
+    assert sum(one for _, one in rows) == 10
+
+
 def test_loops_that_hide_wrong_data_are_named_with_their_counts(world: Monitored) -> None:
     """Equal content written again, to and fro, a connector that went back, and what nobody can read."""
     for status in ("paid", "new", "paid", "new"):

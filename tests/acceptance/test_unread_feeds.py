@@ -86,8 +86,7 @@ def test_a_registry_that_is_down_is_named_where_records_need_it(world: World, ka
     topic = kafka.fresh_topic("orders")
     _send(kafka, topic, b"\x00\x00\x00\x00\x07\x02")
     feed = (
-        f"  gone: {{type: kafka, bootstrap_servers: ['{kafka.url}'], "
-        "schema_registry: {url: 'http://127.0.0.1:1'}}\n"
+        f"  gone: {{type: kafka, bootstrap_servers: ['{kafka.url}'], schema_registry: {{url: 'http://127.0.0.1:1'}}}}\n"
     )
     world.settle(owner_feed=f", feed: {{name: gone, topic: {topic}}}", settings=feed)
     (remark,) = remarks(world.reconcile())

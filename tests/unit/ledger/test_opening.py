@@ -105,7 +105,7 @@ def test_a_newer_ledger_is_refused_unchanged(url: str, tmp_path: Path) -> None:
     connection.close()
     before = digest(tmp_path / "auditor.db")
     for read_only in (False, True):
-        assert "has schema 9999, made by a newer auditor; this one knows schemas up to 0005" in refusal(
+        assert "has schema 9999, made by a newer auditor; this one knows schemas up to 0006" in refusal(
             url, read_only=read_only
         )
     assert digest(tmp_path / "auditor.db") == before
@@ -208,7 +208,7 @@ def test_reading_only_makes_nothing(url: str, tmp_path: Path) -> None:
     assert "a first `audit reconcile` makes it" in told
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "auditor.db").touch()
-    assert "is empty; expected schema 0005" in refusal(url, read_only=True)
+    assert "is empty; expected schema 0006" in refusal(url, read_only=True)
     assert (tmp_path / "auditor.db").stat().st_size == 0
 
 

@@ -261,5 +261,5 @@ def test_the_status_counts(ledger: Ledger) -> None:
     ledger.record(report("b", 1), findings(1))
     status = ledger.status()
     assert (status.runs, status.findings, status.open_findings, status.observations) == (2, 3, 1, 4)
-    assert (status.oldest_run, status.newest_run, status.schema_version) == ("a", "b", "0005")
+    assert (status.oldest_run, status.newest_run, status.schema_version) == ("a", "b", "0006")
     assert status.size_bytes

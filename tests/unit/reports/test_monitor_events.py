@@ -13,4 +13,4 @@ from auditor.reports.monitor_events import consistency_lines
 def test_only_all_changes_are_a_hundred_percent(share: float, told: str) -> None:
     seen = {"24h": {"changes": 11, "within": {"1m": share, "5m": None}}}
     (line,) = consistency_lines([{"entity": "order", "replica": "search", "windows": seen}])
-    assert line == f"order at search: of 11 changes within 24h, {told} in 1m"
+    assert line == f"order at search: of 11 changes within 24h, {told} in 1m, not known in 5m"

@@ -178,6 +178,21 @@ def test_changes_are_counted_by_how_long_they_took_and_rows_of_snapshots_are_not
         assert state.obligations.arrivals("order") == [hour]
 
 
+def test_what_a_look_saw_is_known_to_have_arrived_by_then_and_not_since_when() -> None:
+    """Within less than that it may have arrived, or not; drift has not, whichever time is asked for."""
+    with obliged(FeedState(None)) as state:
+        state.apply(step(state, 0, *(change(i, WRITE, str(i), 10 + i) for i in range(3))))
+        state.cursor().execute("UPDATE obligations SET committed = TIMESTAMP '2026-01-31 11:59:00'")
+        by_key = {one.key[0]: one for one in all_owed(state)}
+        looked = NOW.replace(hour=11, minute=59, second=30, microsecond=0)
+        state.settle([by_key["0"], by_key["1"]], (), (), NOW, Took(looked=looked, longest=60))
+        state.settle([by_key["2"]], (), (), NOW, Took(late=True))
+        (hour,) = state.obligations.arrivals("order")
+        assert (hour.changes, hour.within, hour.unknown) == (3, (0, 0, 2, 2, 2), (2, 2, 0, 0, 0))
+        state.compact_arrivals(NOW.replace(year=2025))
+        assert state.obligations.arrivals("order") == [hour]
+
+
 def counted(state: FeedState) -> int:
     """How many changes were counted, where all that is owed has arrived within a second."""
     state.cursor().execute("UPDATE obligations SET committed = TIMESTAMP '2026-01-31 11:59:00' WHERE committed NOTNULL")

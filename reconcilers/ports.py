@@ -281,6 +281,10 @@ class Remembering(Protocol):
         """The arrival number from which on no version of any key is lacking; what came before may have holes."""
         ...
 
+    def is_shared(self) -> bool:
+        """Whether others read some of the topic: a truncate that they have read may not be known here yet."""
+        ...
+
     def owner_clock(self) -> OwnerClock | None:
         """The latest time that the owner's clock was told to show; None before any."""
         ...

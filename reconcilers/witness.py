@@ -21,7 +21,7 @@ from contracts.errors import FeedError
 from reconcilers.fetch import FETCH_KEYS_MAX, fetch_side, spellings
 from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
 from reconcilers.projection import compared_fields, compile_side, condition_sql, gone_sql, live_filter
-from reconcilers.recheck import ABSENT, History, Passed, Version
+from reconcilers.recheck import ABSENT, GONE, MARGIN_SECONDS, History, Passed, Version
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import Fetched, row_stage, same_sql
 from reconcilers.streams.table import Kind
@@ -64,6 +64,7 @@ class _Stream:
     clock: OwnerClock | None
     whole: bool
     read_at: Callable[[datetime], float | None]
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,11 @@ class Witness:
             mark = copy.opened.snapshot.watermark
             at = Moment(mark.monotonic, mark.read_at, _owner_time(self.owner.opened.snapshot.watermark, mark))
             told = self.feed.snapshot
-            stream = _Stream(told.topic, told.owner_clock(), told.whole_history(), told.read_at)
+            stream = _Stream(told.topic, told.owner_clock(), told.whole_history(), told.read_at, told.is_shared())
+            needed = replica.lag_bound.total_seconds() + MARGIN_SECONDS
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, stream)
-                if history is not None:
+                if history is not None and not _may_be_emptied(history, suspects[key][2], at, stream, needed):
                     found[key] = replace(
                         history,
                         passed=_passed(history, self.applied),
@@ -295,6 +297,15 @@ def _history(
     # A row that a snapshot told first was something else before, and nobody knows what; so was one that was deleted.
     was_there = versions[0]["kind"] in (Kind.BACKFILL, Kind.DELETE)
     return History(tuple(known), complete=stream.whole and not was_there)
+
+
+def _may_be_emptied(history: History, replica: str, at: Moment, stream: _Stream, needed: float) -> bool:
+    """Whether a row may be lacking lawfully, since its table was emptied before the latest version came.
+
+    A truncate is told in one partition, and members of a group hear of it later than they look.  Once the latest
+    version is due, it does not matter any more.
+    """
+    return stream.shared and replica in GONE and at.monotonic - history.versions[-1].since < needed
 
 
 def _number(history: History, told: int | None) -> int:

@@ -184,6 +184,11 @@ class Following:
         ours = [part for name, part in self.partitions() if name == topic]
         return (ours, sorted({*every, *ours})) if every else None
 
+    def is_shared(self, topic: str) -> bool:
+        """Whether some partitions of a topic are another's."""
+        ours, every = self.share(topic) or ((), ())
+        return len(ours) < len(every)
+
     def truncates(self) -> list[Truncate]:
         """The truncates that are known of the topics."""
         return [one for topic in self._topics for one in self._follower_now.state.truncates(topic)]

@@ -198,6 +198,10 @@ class FeedSnapshot(StreamingSnapshot):
         """See `reconcilers.ports.Remembering`."""
         return self._following.known_from(self._table.topic)
 
+    def is_shared(self) -> bool:
+        """See `reconcilers.ports.Remembering`."""
+        return self._following.is_shared(self._table.topic)
+
     def owner_clock(self) -> OwnerClock | None:
         """See `reconcilers.ports.Remembering`."""
         return self._following.owner_clock(self._table.topic)

@@ -26,7 +26,7 @@ class Group:
     Attributes:
         topic: What is shared.
         chance: Draws who gets what.
-        names: Of the members.
+        names: Of the members that it knows, dead ones that it has not missed yet among them.
         generation: How often it was shared out.
         shares: The partitions of each member, now.
         noted: How far the group says to have read.
@@ -34,7 +34,7 @@ class Group:
 
     topic: Topic
     chance: Random
-    names: Sequence[str]
+    names: list[str]
     generation: int = 0
     shares: dict[str, set[int]] = field(default_factory=dict)
     noted: dict[Partition, int] = field(default_factory=dict)
@@ -46,8 +46,18 @@ class Group:
         """Give each partition to some member."""
         self.generation += 1
         self.shares = {name: set() for name in self.names}
-        for part in range(self.topic.partitions):
+        for part in range(self.topic.partitions if self.names else 0):
             self.shares[self.chance.choice(self.names)].add(part)
+
+    def join(self, name: str) -> None:
+        """A member comes back."""
+        self.names = [*(one for one in self.names if one != name), name]
+        self.share_out()
+
+    def miss(self, name: str) -> None:
+        """A member has not been heard of for too long: the others get what it had."""
+        self.names = [one for one in self.names if one != name]
+        self.share_out()
 
 
 class SharedSimulatedSource(SimulatedSource):

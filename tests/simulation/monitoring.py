@@ -46,6 +46,7 @@ class Ledger:
         told: Each finding with the moment at which it was recorded.
         drift: The identities of persistent findings that have not been recorded as healed.
         truncates: What monitors have told each other.
+        heard: How many of these somebody had not read.
     """
 
     is_locked: bool = False
@@ -53,12 +54,15 @@ class Ledger:
     told: list[tuple[float, Finding]] = field(default_factory=list)
     drift: dict[str, Finding] = field(default_factory=dict)
     truncates: list[Truncate] = field(default_factory=list)
+    heard: int = 0
 
     def share_truncates(self, feed: str, known: Collection[Truncate]) -> list[Truncate]:
         """See `auditor.ledger.ledger.Ledger`."""
         del feed
         told, self.truncates = self.truncates, together(self.truncates, known)
-        return [one for one in told if one not in known]
+        news = [one for one in told if one not in known]
+        self.heard += len(news)
+        return news
 
     def open_ids(self, entity: str, limit: int) -> set[str]:
         """See `auditor.ledger.ledger.Ledger`."""
@@ -118,6 +122,9 @@ class Monitoring:
 
     def share_out(self) -> None:
         """Nobody shares."""
+
+    def kill(self, name: str, after: int, back_after: float | None) -> None:
+        """Nobody has a name."""
 
     def close(self) -> None:
         """The processes are the world's."""
@@ -188,7 +195,7 @@ class Monitoring:
         self._ask_ledger()
 
     def _ask_ledger(self) -> None:
-        self.world.process.blow.strike()
+        self._strike()
         if self.ledger.is_locked:
             raise LedgerError("the simulated ledger is locked", hint="wait")
 
@@ -203,8 +210,11 @@ class Monitoring:
         self.world.oracles.recorded(findings)
         self.ledger.record(now, findings)
         self._may_be_fatal("after")
-        self.world.process.blow.strike()
+        self._strike()
         return [{"key": str(one.key), "verdict": str(one.verdict)} for one in findings]
+
+    def _strike(self) -> None:
+        self.world.process.blow.strike()
 
     def _may_be_fatal(self, when: str) -> None:
         if self.fatal == when:

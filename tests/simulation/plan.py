@@ -38,6 +38,7 @@ FAULTS = (
     "a batch decoded at once", "a process killed while it records", "a ledger that refuses", "drift mended by hand",
     "stores that become slow", "a clock set back", "a clock set forwards",
     "a replica's connector that falls silent", "partitions shared out anew",
+    "a member of a group killed", "a truncate heard from another member",
 )  # fmt: skip
 """What goes wrong in worlds; each is counted where it has an effect."""
 
@@ -257,7 +258,7 @@ SILENT_SHARE = 0.1
 def _members(plan: Plan, chance: Random) -> Plan:
     """Some worlds that only fold are followed by two members of a group instead, to whom partitions go to and fro.
 
-    A truncate, and rows that a snapshot did not meet, are told to one of them alone: `audit reconcile` finds these.
+    Rows that a snapshot did not meet are told to one of them alone: `audit reconcile` finds these.
     """
     if plan.audits or plan.monitored or chance.random() >= MEMBERS_SHARE:
         return plan
@@ -274,6 +275,26 @@ def _members(plan: Plan, chance: Random) -> Plan:
 MEMBERS_SHARE = 0.03
 
 
+def _mortal(plan: Plan, chance: Random) -> Plan:
+    """The same group where members are killed, in most, and where the owner's table is emptied, in some."""
+    if not plan.shared:
+        return plan
+    acts, on_disk = list(plan.acts), False
+    # What another process read is dated by the wall clock alone; see `_clocks`.
+    if chance.random() < KILLED_SHARE and not any(act.name == "clock_set" for act in plan.acts):
+        on_disk = True
+        gone = chance.choice((None, None, 0, 1))  # who is not killed again once it was; None: everybody comes back
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            moment, who, after = chance.uniform(1, RESTS_FROM), chance.randrange(2), chance.randrange(200)
+            back_after = chance.uniform(0.5, 20)
+            acts.append(Act(moment, "member_kill", (who, after, None if who == gone else back_after), is_fault=True))
+    acts += [Act(chance.uniform(1, BUSY_SECONDS), "truncate") for _ in range(chance.choice((0, 0, 1, 1, 2)))]
+    return replace(plan, on_disk=on_disk, acts=_in_order(acts))
+
+
+KILLED_SHARE = 0.7
+
+
 DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("monitored", _monitored),
     ("at once", _at_once),
@@ -282,6 +303,7 @@ DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("clocks", _clocks),
     ("silent", _silent),
     ("members", _members),
+    ("mortal", _mortal),
 )
 """The steps, oldest first; a new one comes last."""
 

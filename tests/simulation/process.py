@@ -73,6 +73,14 @@ class Doomed:
         return getattr(self._connection, name)
 
 
+def doom(state: FeedState, blow: Blow) -> Doomed:
+    """Have a blow kill a state's connection."""
+    doomed = Doomed(state._db, blow)
+    for part in (state, state.obligations, state.signs):
+        setattr(part, "_db", doomed)  # noqa: B010 - it is no connection but for those who ask it nothing else
+    return doomed
+
+
 class CountingDecoder(Decoder):
     """The decoder, and how often it decodes a batch at once."""
 
@@ -124,9 +132,7 @@ class Process:
         self.state = FeedState(self._path(), memory_limit="100MB", threads=1, piece=PIECE)
         self.state.keep(self._topic.name, tuple(COLUMNS), ("id",))
         self.state.take_on(self.duties)
-        self.doomed = Doomed(self.state._db, blow)
-        for part in (self.state, self.state.obligations, self.state.signs):
-            setattr(part, "_db", self.doomed)  # noqa: B010 - it is no connection but for those who ask it nothing else
+        self.doomed = doom(self.state, blow)
         self.open()
 
     def open(self) -> None:

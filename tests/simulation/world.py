@@ -26,7 +26,7 @@ from tests.simulation.clocks import AuditorsClock, WallClock
 from tests.simulation.connector import Connector
 from tests.simulation.copy import Copy
 from tests.simulation.heartbeats import SimulatedHeartbeats
-from tests.simulation.members import Members
+from tests.simulation.members import NAMES, Members
 from tests.simulation.monitoring import ROUND_SECONDS, Monitoring
 from tests.simulation.oracles import GONE_WITHIN, Oracles
 from tests.simulation.plan import BUSY_SECONDS, ENDS_BY, HISTORY_SECONDS, LAG_BOUND, RESTS_FROM, draw
@@ -492,6 +492,10 @@ class World:
     def act_rebalance(self) -> None:
         """The partitions are shared out anew among those who follow the topic together."""
         self.monitoring.share_out()
+
+    def act_member_kill(self, who: int, after: int, back_after: float | None) -> None:
+        """A member of the group is killed, at any statement."""
+        self.monitoring.kill(NAMES[who], after, back_after)
 
     def act_cut(self, keep: int) -> None:
         """The broker removes old records."""

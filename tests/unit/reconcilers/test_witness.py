@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from reconcilers.ports import OwnerClock
-from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _Stream
+from reconcilers.recheck import ABSENT, History, Version
+from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _may_be_emptied, _Stream
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -61,3 +63,19 @@ def test_our_own_wall_clock_does_not_count_where_we_have_read_the_version_oursel
     """It was read three seconds ago by the monotonic clock, whatever the wall clock was set to since."""
     at = Moment(1000.0, NOW + wall_ahead, None)
     assert _age(version(5, read=3), at, stream(read_at=997.0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("age", "shared", "replica", "expected"),
+    [(5, True, ABSENT, True), (20, True, ABSENT, False), (5, False, ABSENT, False), (5, True, "version 1", False)],
+)
+def test_a_row_that_is_not_there_may_have_gone_with_a_truncate_that_another_member_has_read(
+    age: float,
+    shared: bool,  # noqa: FBT001 - of a row of data
+    replica: str,
+    expected: bool,  # noqa: FBT001 - of a row of data
+) -> None:
+    """Until the owner's latest version is due, its own history does not say why a replica lacks the row."""
+    at = moment()
+    history = History((Version(ABSENT, float("-inf")), Version("version 1", at.monotonic - age)), complete=True)
+    assert _may_be_emptied(history, replica, at, replace(stream(), shared=shared), needed=11) is expected

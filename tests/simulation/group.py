@@ -34,7 +34,7 @@ class Group:
 
     topic: Topic
     chance: Random
-    names: list[str]
+    names: Sequence[str]
     generation: int = 0
     shares: dict[str, set[int]] = field(default_factory=dict)
     noted: dict[Partition, int] = field(default_factory=dict)

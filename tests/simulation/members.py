@@ -112,7 +112,7 @@ class Members(Monitoring):
         self._until = until
         world = self.world
         self._chance = Random(world.plan.seed + 2)
-        self.group = Group(world.topic, self._chance, list(NAMES))
+        self.group = Group(world.topic, self._chance, NAMES)
         with self._settings():
             self.members = [self._member(name, self.group, self._path(name)) for name in NAMES]
             while world.clock.monotonic() < until and not self._all_done():

@@ -192,12 +192,22 @@ MUTATIONS = (
         (0, 1),
     ),
     Mutation(
+        "a row lacks what its old key is read to have held later",
+        ((state, "born_heads_sql", lambda _: lambda _table, _folded, _gained: "SELECT 1"),),
+        (686,),
+    ),
+    Mutation(
         "a batch that is decoded at once ends with its first record",
         ((BatchPlan, "versions", _first_record_alone),),
         (3, 22),
     ),
     Mutation(
         "a version is as old as the one before it", ((witness, "_history", _age_of_the_version_before),), (10, 18)
+    ),
+    Mutation(
+        "a truncate that another member was told of is no reason for a row to be away",
+        ((witness, "_may_be_emptied", lambda _: lambda *_: False),),
+        (216,),
     ),
     Mutation(
         "the owner is read before its replica, and taken for read after it",

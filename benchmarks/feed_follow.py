@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from auditor.feeds.arrow_memory import take_from_system
+from auditor.feeds.process_memory import take_little
 
 
 def main(broker: str, registry: str, topic: str, directory: str) -> None:
     """Follow the topic to its end."""
-    take_from_system()
+    take_little()
     from auditor.feeds.decoding import decoder_of
     from auditor.feeds.follower import Follower
     from auditor.feeds.kafka.broker import Broker

@@ -15,7 +15,7 @@ import typer
 
 from auditor.commands.invocation import JSON, TERMINAL, Invocation, standard_output
 from auditor.commands.option_values import duration
-from auditor.feeds.arrow_memory import take_from_system
+from auditor.feeds.process_memory import take_little
 from contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def monitor(
 
     Exit codes: 0 everything that was owed is met, or it was stopped; 1 there is drift; 2 trouble.
     """
-    take_from_system()
+    take_little()
     from auditor.clock import SystemClock
     from auditor.commands.reconcile import opened, write_job
     from auditor.reports.formats import NAMES

@@ -202,16 +202,20 @@ class Follower:
             PausedFeedError: They cannot be understood now; the next step takes the same ones again.
             FeedError: The feed cannot be read or understood.
         """
+        count, topics = self._take(seconds)
+        self.state.advance(topics)  # the records are let go of by now: both need not be in memory at once
+        return count
+
+    def _take(self, seconds: float) -> tuple[int, Iterable[str]]:
+        """Keep what the records tell that come within the time: how many there were, and of which topics."""
         records = self.source.poll(seconds)
         if not records:
-            self.state.advance(())
-        else:
-            try:
-                self.apply(records)
-            except PausedFeedError:
-                self.rewind()
-                raise
-        return len(records)
+            return 0, ()
+        try:
+            return len(records), self.apply(records)
+        except PausedFeedError:
+            self.rewind()
+            raise
 
     def rewind(self) -> None:
         """Go back to where the last whole batch ended: what was read since could not be kept."""
@@ -264,8 +268,8 @@ class Follower:
             self.state.apply(Step((), moves))
             self._offsets.update({partition: moved for partition, (_, moved) in moves.items()})
 
-    def apply(self, records: Sequence[Record]) -> None:
-        """Understand a batch and keep it with its offsets, all or nothing."""
+    def apply(self, records: Sequence[Record]) -> Sequence[str]:
+        """Understand a batch and keep it with its offsets, all or nothing; returns its topics."""
         topics = by_topic(records)
         collected = _Collected(self, topics, _there(records, self.gap_ends) if self.gap_ends else {})
         rest = {topic for topic, several in topics.items() if not self._take_at_once(collected, topic, several)}
@@ -283,7 +287,7 @@ class Follower:
         self._seqs.update(step.seqs)
         for letter in step.dead:
             self._count_dead(letter)
-        self.state.advance(intake.table.topic for intake in step.intakes)
+        return list(topics)
 
     def _not_reached(self, ends: Mapping[Partition, int]) -> Mapping[Partition, int]:
         return {one: end for one, end in ends.items() if one in self._offsets and self._offsets[one].following < end}

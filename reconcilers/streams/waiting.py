@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import duckdb
     import pyarrow as pa
@@ -49,10 +49,14 @@ def count(db: duckdb.DuckDBPyConnection, table: StreamTable) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def values(db: duckdb.DuckDBPyConnection, table: StreamTable) -> list[pa.Buffer]:
-    """The batches that wait, the oldest first, each as an Arrow stream of versions as they are stored."""
-    found = db.execute(f"SELECT seq, content FROM {table.waiting}").to_arrow_table()  # sorting would copy the values
-    return [value.as_buffer() for value in found.sort_by("seq")["content"]]
+def batches(db: duckdb.DuckDBPyConnection, table: StreamTable) -> Iterator[pa.RecordBatch]:
+    """The versions that wait as they are stored, the oldest first, a batch at a time."""
+    import pyarrow as pa
+
+    firsts = db.execute(f"SELECT seq FROM {table.waiting} ORDER BY seq").fetchall()
+    for (first,) in firsts:
+        for (content,) in db.execute(f"SELECT content FROM {table.waiting} WHERE seq = {first}").fetchall():
+            yield from pa.ipc.open_stream(content)
 
 
 def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) -> None:
@@ -67,31 +71,21 @@ def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) 
     """
     import pyarrow as pa
 
-    waiting, batches = count(db, table), values(db, table)
-    if not batches:
-        return
-    db.execute(f"DELETE FROM {table.waiting}")
+    waiting = count(db, table)
+    left = waiting - waiting % group
     rest: list[pa.RecordBatch] = []
-    taken = _first(batches, waiting - waiting % group, rest)
-    db.register("brought_in", pa.RecordBatchReader.from_batches(pa.ipc.open_stream(batches[0]).schema, taken))
-    db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
-    db.unregister("brought_in")
+    for batch in batches(db, table):
+        taken = min(left, batch.num_rows)
+        left -= taken
+        if taken:
+            db.register("brought_in", batch.slice(0, taken))
+            db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
+            db.unregister("brought_in")
+        if taken < batch.num_rows:
+            rest.append(batch.slice(taken))
+    db.execute(f"DELETE FROM {table.waiting}")
     if rest:
         lay_by(db, table, pa.Table.from_batches(rest))
-
-
-def _first(batches: Sequence[pa.Buffer], size: int, rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The first so many versions of some values; the others are added to the rest."""
-    import pyarrow as pa
-
-    for value in batches:
-        for batch in pa.ipc.open_stream(value):
-            taken = min(size, batch.num_rows)
-            size -= taken
-            if taken:
-                yield batch.slice(0, taken)
-            if taken < batch.num_rows:
-                rest.append(batch.slice(taken))
 
 
 def _packed(rows: pa.Table) -> pa.Table:

@@ -252,8 +252,8 @@ class Oracles:
         state, topic = process.state, self._world.topic.name
         table = state.tables[topic]
         cursor, some = state.cursor(), f"SELECT part, off FROM {table.versions}"
-        if batches := [pa.ipc.open_stream(batch).read_all() for batch in waiting.values(cursor, table)]:
-            cursor.register("rows_waiting", pa.concat_tables(batches))
+        if batches := list(waiting.batches(cursor, table)):
+            cursor.register("rows_waiting", pa.Table.from_batches(batches))
             some += " UNION ALL SELECT part, off FROM rows_waiting"
         places = cursor.execute(f"SELECT part, off, count(*) FROM ({some}) GROUP BY ALL").fetchall()
         offsets = {part: offset for (_, part), offset in state.offsets().items()}

@@ -94,7 +94,8 @@ def untold_remarks(who: str, side: Opened) -> list[str]:
     for path, untold in side.snapshot.untold(side.wanted).items():
         rows = "any row" if untold.rows == untold.among else f"{untold.rows:,} of {untold.among:,} rows"
         why = untold.why or "no change that is remembered has told it"
-        told.append(f"{who}: its feed does not tell {path} of {rows} ({why}): differences in it are undecided")
+        until = "" if untold.why else f", until they are written again or a new snapshot of the connector tells {path}"
+        told.append(f"{who}: its feed does not tell {path} of {rows} ({why}): differences in it are undecided{until}")
     return told
 
 

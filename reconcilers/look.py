@@ -221,6 +221,35 @@ class Looker:
             self._open([owner, *copies.values()])
             return self._divided(owner, copies, limits)
 
+    def untold_columns(self) -> tuple[list[str], dict[str, StoreError]]:
+        """Which columns are not told of all rows, of sides that are known by their feeds alone.
+
+        Returns:
+            A sentence each; and by replica, why its feed cannot be read.
+
+        Raises:
+            StoreError: The owner's cannot.
+        """
+        unread: dict[str, StoreError] = {}
+        told: list[str] = []
+        contract = self._contract
+        with ExitStack() as stack:
+            if contract.owner.reference is contract.owner.feed:
+                owner = self._open_owner(self._readers.owner, None)
+                stack.callback(owner.close)
+                told += untold_remarks("the owner", owner)
+            for replica in self._replicas(self._readers.replicas):
+                reader = self._readers.replicas[replica.name]
+                if replica.reference is not replica.feed or isinstance(reader, AuditorError):
+                    continue
+                try:
+                    copy = self._open_replica(reader, replica)
+                    stack.callback(copy.close)
+                    told += untold_remarks(replica.name, copy)
+                except StoreError as error:
+                    unread[replica.name] = error
+        return told, unread
+
     def give_up(self, replica: str, error: AuditorError) -> None:
         """Read a replica no more."""
         kept = {**self._readers.replicas, replica: error}

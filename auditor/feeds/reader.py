@@ -80,6 +80,8 @@ class FeedSnapshot(StreamingSnapshot):
     def __init__(self, reader: FeedReader, workspace: Workspace, table: StreamTable) -> None:
         super().__init__(workspace, reader.dataset)
         self._following = reader.following
+        self._told: set[int] = set()
+        """The places of columns that some row is known to have."""
         self._table = table
         reached = self._following.reached(table.topic)
         now, monotonic = reader.clock.now(), reader.clock.monotonic()
@@ -136,17 +138,27 @@ class FeedSnapshot(StreamingSnapshot):
         except ValueError:
             place = -1
         seen = self._following.columns(self._table.topic)
-        if place < 0 or (seen and path not in seen and self._never_told(place)):
+        if place < 0 or (path not in seen and self._never_told(place)):
+            meant = did_you_mean(path, seen)
+            hint = "correct the name in the contract, or, where its table has the column, have the connector tell it"
             raise FeedError(
                 f"reading {self.dataset}: no record has a column {path!r}",
-                hint=did_you_mean(path, seen) or "correct the name in the contract",
+                hint=f"{meant}{' ' if meant.endswith('?') else '; ' if meant else ''}{hint}",
             )
         return place
 
     def _never_told(self, place: int) -> bool:
-        told = f"WHERE s{place} <> {int(CellState.ABSENT)} LIMIT 1"
+        """Whether there are rows, of which none has the column: whichever process has read them."""
+        if place in self._told:
+            return False
+        if self._any_head("true") and not self._any_head(f"s{place} <> {int(CellState.ABSENT)}"):
+            return True
+        self._told.add(place)
+        return False
+
+    def _any_head(self, where: str) -> bool:
         cursor = self._following.cursor()
-        return all(cursor.execute(f"{part} {told}").fetchone() is None for part in self._head())
+        return any(cursor.execute(f"{part} WHERE {where} LIMIT 1").fetchone() is not None for part in self._head())
 
     def lookup(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Snapshot.lookup`."""

@@ -122,7 +122,7 @@ def _lines(run_id: str, finding: FindingDocument) -> list[str]:
         finding.get("status"),
     )
     before, after = _cells(head), _cells(tail)
-    about = finding["evidence"].get("note", "")
+    about = words.own_note(finding)
     if not finding["fields"]:
         return [f"{before},,,,{after},{_cells([about or None])}\r\n"]
     return [f"{before},{_field_cells(field, after, about)}\r\n" for field in finding["fields"]]

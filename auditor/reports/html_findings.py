@@ -100,7 +100,7 @@ def finding_data(finding: FindingDocument, span: words.Span, meanings: Meanings)
         "k": key_text(finding["key"]) or "the whole replica",
         "m": _about(finding, span),
         "s": f"{words.divergence_meaning(finding['divergence'], finding['rule']).capitalize()}.",
-        "n": visible(finding["evidence"].get("note", "")),
+        "n": visible(words.own_note(finding)),
         "f": _fields(finding, meanings),
         "x": _facts(finding),
         "t": _tables(finding),

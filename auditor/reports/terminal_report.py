@@ -415,7 +415,7 @@ class FindingList:
         if accepted := finding.get("accepted"):
             told = f"accepted until {words.when(accepted['until'])}: {visible(accepted['why'])}"
             lines.append(Hanging(Text("      "), Text(told, style="dim")))
-        note = finding["evidence"].get("note", "")
+        note = words.own_note(finding)
         if note:
             lines.append(Hanging(Text("      "), Text(visible(note), style="dim")))
         return lines

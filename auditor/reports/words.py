@@ -103,9 +103,9 @@ EXIT_REASONS = {
 
 NEXT_STEPS = {
     "suspects": "run again without --no-recheck to tell drift from replication under way",
-    "undecided": "run again when the owner is quieter: rows that change at every look cannot be judged",
+    "undecided": "see why beside each; where a row changes at every look, run again when its owner is quieter",
     "incomplete": "see what was not compared, and why; put that right, then run again",
-    "unreadable": "mend the connection named above, then run again",
+    "unreadable": "mend what is named above, then run again",
     "not_recorded": "check `ledger.url` in the settings file, then run again",
     "empty_owner": "check the owner's dataset; where it may be empty, its contract says so with may_be_empty: true",
 }
@@ -361,6 +361,12 @@ def uncompared(run: RunDocument) -> list[tuple[str, str | None, str]]:
         if one["entity"] not in there
     ]
     return told
+
+
+def own_note(finding: FindingDocument) -> str:
+    """What a finding's evidence says that no note of its fields has said already; empty where there is nothing."""
+    note = finding["evidence"].get("note", "")
+    return "" if any(field.get("note") == note for field in finding["fields"]) else note
 
 
 def remarks(run: RunDocument) -> list[tuple[str, None, str]]:

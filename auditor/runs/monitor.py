@@ -176,6 +176,7 @@ class Monitor:
                 self._open_stores(entity)
                 found = entity.look_at_drift(entity.drifting())
                 entity.look()
+                entity.note_untold()
                 found += [*entity.gone, *entity.look_at_known(), *entity.look_at_watched()]
                 entity.gone = []
                 gone += {one.identity: one for one in found}.values()  # what changed meanwhile is seen twice

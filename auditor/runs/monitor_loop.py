@@ -265,6 +265,8 @@ class Rounds:
         entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
         entity.watch.suspicion.settled += entity.look_at_known()
         entity.watch.suspicion.settled += entity.look_at_watched()
+        for remark in entity.note_untold():
+            self.monitor.around.say(f"{entity.contract.entity}: {remark}")
 
     def _forget(self) -> None:
         now = self.clock.monotonic()

@@ -84,6 +84,7 @@ class MonitoredEntity:
         watched: Of those, by identity: what no partition of ours tells of; see `look_at_watched`.
         parts: By key of findings that were taken over: the partition that tells of it, where others have some.
         unopened: By replica (None: the owner), the readers of stores that were not opened yet.
+        remarked: Which columns the feeds do not tell has been looked at.
         unread: Replicas of which the latest look shows nothing that could be relied on.
     """
 
@@ -105,6 +106,7 @@ class MonitoredEntity:
     watched: dict[str, Drifting] = field(default_factory=dict)
     parts: dict[KeyText, int] = field(default_factory=dict)
     unopened: dict[str | None, Reader] = field(default_factory=dict)
+    remarked: bool = False
     _met: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -130,6 +132,23 @@ class MonitoredEntity:
         """
         self.unopened[name].shape()
         del self.unopened[name]
+
+    def note_untold(self) -> list[str]:
+        """Remark, once, which columns the feeds do not tell of all rows; returns what was not remarked before.
+
+        Raises:
+            StoreError: The owner's feed cannot be read.
+        """
+        first = self.run.first
+        if first is None or self.remarked:
+            return []
+        self.remarked = True
+        remarks, unread = self.watch.looker.untold_columns()
+        fresh = [one for one in remarks if one not in first.remarks]
+        for name, error in unread.items():
+            first.replicas[name].error = first.replicas[name].error or str(error)
+        first.remarks += fresh
+        return fresh
 
     def take_over(self, found: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Look by key, with the next look at drift, at what somebody else has found: the nightly job, as it may be.

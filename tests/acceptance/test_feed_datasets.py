@@ -205,7 +205,9 @@ def test_a_column_that_no_record_has_is_told_before_anything_is_compared(world: 
     outcome = world.reconcile()
     assert outcome.code == 2
     assert "no record has a column 'blance'" in outcome.err
-    assert "there are 'bal', 'id'" in outcome.err
+    assert (
+        "there are 'bal', 'id'; correct the name in the contract, or, where its table has the column, " in outcome.err
+    )
 
 
 def test_a_copy_that_holds_an_older_version_is_stale_and_the_change_that_it_lacks_is_named(world: World) -> None:

@@ -668,6 +668,48 @@ def test_what_looks_cannot_see_so_finely_is_not_known_and_never_none_at_all(worl
     assert sum(one for _, one in rows) == 10
 
 
+def test_a_column_that_a_feed_does_not_tell_of_all_rows_is_named_once_with_what_helps(world: Monitored) -> None:
+    """By the monitor as by the nightly job; what is undecided for it says so once, and not twice."""
+    for one in (world.mirror, world.owner):
+        one.put(id=1, status="new", total=10, note="n")
+    world.save()
+    with sqlite3.connect(world.directory / "orders.db") as db:
+        db.execute("ALTER TABLE orders ADD COLUMN note TEXT")
+        db.execute("UPDATE orders SET note = CASE id WHEN 1 THEN 'n' END")
+    db.close()
+    contract = CONTRACT.replace("  total: {type: int}\n", "  total: {type: int}\n  note: {type: text}\n")
+    contract = contract.replace("orders, lag_bound", "orders, fields: [status, total], lag_bound")
+    (world.directory / "contracts" / "order.yaml").write_text(contract)
+    said = (
+        "mirror: its feed does not tell note of 19 of 20 rows (no change that is remembered has told it): differences "
+        "in it are undecided, until they are written again or a new snapshot of the connector tells note"
+    )
+    for command in (("reconcile",), ("monitor", "--until-caught-up")):
+        outcome = world.audit(*command, "--format", "json")
+        assert outcome.json["entities"][0]["owner"]["coverage"]["remarks"].count(said) == 1, command
+        for form, count in (("terminal", 1), ("csv", 19)):
+            shown = " ".join(world.audit("report", "--format", form, "--limit-findings", "1").out.split())
+            assert shown.count("the feed does not tell what one side holds") == count
+
+
+def test_a_column_that_no_record_has_is_an_error_whichever_process_has_read_them(world: Monitored) -> None:
+    """Another monitor finds the rows in what is kept: they lack the column as much as before, and all say so."""
+    contract = CONTRACT.replace("  total: {type: int}\n", "  total: {type: int}\n  totl: {type: int}\n")
+    contract = contract.replace("orders, lag_bound", "orders, fields: [status, total], lag_bound")
+    contract = contract.replace("mirror.orders}, lag", "mirror.orders}, fields: {totl: totl}, lag")
+    (world.directory / "contracts" / "order.yaml").write_text(contract)
+    world.save()
+    with sqlite3.connect(world.directory / "orders.db") as db:
+        db.execute("ALTER TABLE orders ADD COLUMN totl INTEGER")
+    db.close()
+    for hint in ("did you mean 'total'? correct the name in the contract", "correct the name in the contract"):
+        outcome = world.audit("monitor", "--until-caught-up", "--format", "json")
+        assert (outcome.code, outcome.json["exit_reasons"], outcome.json["findings"]) == (2, ["unreadable"], [])
+        (error,) = outcome.json["errors"]
+        assert "no record has a column 'totl'" in error
+        assert hint in error
+
+
 def test_loops_that_hide_wrong_data_are_named_with_their_counts(world: Monitored) -> None:
     """Equal content written again, to and fro, a connector that went back, and what nobody can read."""
     for status in ("paid", "new", "paid", "new"):

@@ -341,7 +341,7 @@ class Following:
         if gaps := state.gaps(topic):
             return gaps[0]
         if state.dead_letters(topic)[1]:
-            first = state.first_dead_letter(topic, KEYLESS)
+            first = state.dead_reasons(topic, KEYLESS)
             return f"a record of {topic} could not be understood, not even its key; the first such is {first}"
         if any(one.begun and one.ended is not None for one in state.passes(topic)):
             return ""  # one whose beginning was not read may have lost rows with it
@@ -381,7 +381,7 @@ class Following:
         if keyless:
             return (
                 f"{keyless} of {dead} records that could not be understood do not tell which row they are about; "
-                f"the first of these is {state.first_dead_letter(topic, KEYLESS)}"
+                f"the first of these is {state.dead_reasons(topic, KEYLESS)}"
             )
         return ""
 

@@ -239,7 +239,7 @@ class FeedSnapshot(StreamingSnapshot):
     def doubt(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""
         doubted = f"id IN (SELECT id FROM {self._table.latest} WHERE kind = {int(Kind.DOUBT)})"
-        return self._following.state.first_dead_letter(self._table.topic, doubted)
+        return str(self._following.state.dead_reasons(self._table.topic, doubted))
 
     def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
         """See `reconcilers.ports.PartlyKnown`."""

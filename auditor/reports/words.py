@@ -557,7 +557,10 @@ def sign_line(sign: Mapping[str, Any]) -> str:
         counts += f", {counted(sign['keys'], 'key')}"
     name = sign["sign"]
     line = f"sign of trouble in {sign['feed']}/{sign['topic']}: {name} ({counts}): {SIGN_MEANINGS.get(name, '')}"
-    return f"{line}; the first is {visible(sign['first'])}" if sign.get("first") else line
+    line = f"{line}; the first is {visible(sign['first'])}" if sign.get("first") else line
+    reasons = [f"{visible(one['reason'])} ({counted(one['records'], 'record')})" for one in sign.get("reasons", ())]
+    reasons += [f"and {counted(sign['more_reasons'], 'more reason')}"] if sign.get("more_reasons") else []
+    return f"{line}; by reason: {'; '.join(reasons)}" if len(reasons) > 1 else line
 
 
 def signs(run: RunDocument) -> list[str]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reconcilers.ports import Reader
     from reconcilers.sight import Sight
     from reconcilers.spill import Listed
+    from reconcilers.streams.state import DeadReasons
 
 _T = TypeVar("_T")
 
@@ -611,7 +612,7 @@ class MonitoredEntity:
                 told[following.feed, sign.topic, sign.name] = {
                     "sign": sign.name, "entity": duty.entity, "replica": whose, "feed": following.feed,
                     "topic": sign.topic, "records": sign.records, "keys": sign.keys,
-                    **({"first": state.first_dead_letter(sign.topic)} if sign.name == DEAD_LETTERS else {}),
+                    **(_dead(state.dead_reasons(sign.topic)) if sign.name == DEAD_LETTERS else {}),
                 }  # fmt: skip
         return list(told.values())
 
@@ -629,6 +630,12 @@ class MonitoredEntity:
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""
         return self.duties[0][0].state.obligations.drifting(self.contract.entity) if self.duties else []
+
+
+def _dead(why: DeadReasons) -> dict[str, Any]:
+    """What a sign of records that could not be understood tells of them."""
+    reasons = [{"reason": reason, "records": count} for reason, count in why.reasons]
+    return {"first": why.first, "reasons": reasons, "more_reasons": why.more}
 
 
 def _told_in(said: Mapping[str, Any], topic: str) -> int | None:

@@ -175,6 +175,33 @@ class Step:
     there: Mapping[str, int] = ()  # type: ignore[assignment]
 
 
+DEAD_REASONS_MAX = 5
+"""Reasons for which records could not be understood that are told one by one, the most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadReasons:
+    """Why some records could not be understood.
+
+    Attributes:
+        first: The place of the first one, and why; empty where there is none.
+        reasons: Each with how many records it holds of, the most frequent first, DEAD_REASONS_MAX of them.
+        more: How many further reasons there are.
+    """
+
+    first: str
+    reasons: tuple[tuple[str, int], ...] = ()
+    more: int = 0
+
+    def __str__(self) -> str:
+        """The first one, and beside it the reasons, where there are several; no value of a record is among them."""
+        if len(self.reasons) <= 1:
+            return self.first
+        told = [f"{reason} ({count} record{'s' * (count > 1)})" for reason, count in self.reasons]
+        told += [f"and {self.more} more reason{'s' * (self.more > 1)}"] if self.more else []
+        return f"{self.first}; by reason: {'; '.join(told)}"
+
+
 class FeedState:
     """The file; see the module's docstring.
 
@@ -314,6 +341,26 @@ class FeedState:
             "SELECT count(*), count(*) FILTER (id IS NULL) FROM dead_letters WHERE topic = ?", [topic]
         ).fetchone()
         return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+    def dead_reasons(self, topic: str, which: str = "true") -> DeadReasons:
+        """Why records of a topic could not be understood: what differs in numbers alone is one reason.
+
+        Args:
+            topic: The topic.
+            which: A condition in SQL on those that count.
+        """
+        rows = (
+            self.cursor()
+            .execute(
+                "SELECT arg_min(error, seq), count(*), count(*) OVER () FROM dead_letters "
+                f"WHERE topic = ? AND {which} GROUP BY regexp_replace(error, '[0-9]+', '', 'g') "
+                f"ORDER BY count(*) DESC, min(seq) LIMIT {DEAD_REASONS_MAX}",
+                [topic],
+            )
+            .fetchall()
+        )
+        reasons = tuple((str(error), int(count)) for error, count, _ in rows)
+        return DeadReasons(self.first_dead_letter(topic, which), reasons, rows[0][2] - len(rows) if rows else 0)
 
     def first_dead_letter(self, topic: str, which: str = "true") -> str:
         """The place of the first record of a topic that could not be understood, and why; empty where there is none.

@@ -415,6 +415,25 @@ def test_a_record_that_does_not_even_tell_its_key_is_named_with_its_place_and_wh
     assert any(NO_JSON in note for note in mirror["coverage"]["notes"])
 
 
+def test_of_several_reasons_each_is_told_with_its_count_and_no_value(world: Monitored) -> None:
+    """What is to be done about one of them mends nothing of the others; by the nightly job as by the monitor."""
+    for value in (b"{", b'{ "s3cret', b"\xff", b"[s3cret", b"{"):
+        world.mirror.poison(value, id=7)
+        world.mirror.records[-1]["key"] = world.mirror.records[-1]["value"]
+    outcome = world.monitor()
+    (sign,) = (one for one in outcome.json["signs"] if one["sign"] == "dead_letters")
+    assert sign["first"] == f"mirror.orders/0@20: {NO_JSON}"
+    assert sum(one["records"] for one in sign["reasons"]) == sign["records"] == 5
+    assert len({one["reason"] for one in sign["reasons"]}) == len(sign["reasons"]) >= 3
+    assert (sign["reasons"][0], sign["more_reasons"]) == ({"reason": NO_JSON, "records": 2}, 0)
+    nightly = world.audit("reconcile", "--format", "json", "--no-recheck")
+    for one in (outcome, nightly):
+        told = " ".join(note for note in one.json["entities"][0]["replicas"][1]["coverage"]["notes"])
+        assert f"the first of these is mirror.orders/0@20: {NO_JSON}; by reason: {NO_JSON} (2 records); " in told
+        assert all(each["reason"] in told for each in sign["reasons"])
+        assert "s3cret" not in one.out + one.err
+
+
 NO_JSON = "no JSON: expecting property name enclosed in double quotes at character 1"
 
 

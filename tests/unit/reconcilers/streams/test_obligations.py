@@ -193,6 +193,23 @@ def test_what_a_look_saw_is_known_to_have_arrived_by_then_and_not_since_when() -
         assert state.obligations.arrivals("order") == [hour]
 
 
+def test_of_many_reasons_for_records_that_nobody_understands_five_are_told_and_the_others_counted() -> None:
+    """The most frequent first; what differs in numbers alone, such as where it stands, is one reason."""
+    errors = ["bad at 1", "bad at 22", *(f"odd {letter}" for letter in "abcdef")]
+    with obliged(FeedState(None)) as state:
+        for seq, error in enumerate(errors):
+            state.cursor().execute(
+                "INSERT INTO dead_letters (topic, part, off, error, seq) VALUES (?, 0, ?, ?, ?)",
+                [TOPIC, seq, error, seq],
+            )
+        why = state.dead_reasons(TOPIC)
+        assert why.reasons == (("bad at 1", 2), *((f"odd {letter}", 1) for letter in "abcd"))
+        assert str(why).startswith(f"{TOPIC}/0@0: bad at 1; by reason: bad at 1 (2 records); odd a (1 record); ")
+        assert str(why).endswith("odd d (1 record); and 2 more reasons")
+        assert str(state.dead_reasons(TOPIC, "off = 3")) == f"{TOPIC}/0@3: odd b"
+        assert str(state.dead_reasons("another")) == ""
+
+
 def counted(state: FeedState) -> int:
     """How many changes were counted, where all that is owed has arrived within a second."""
     state.cursor().execute("UPDATE obligations SET committed = TIMESTAMP '2026-01-31 11:59:00' WHERE committed NOTNULL")

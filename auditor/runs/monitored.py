@@ -617,15 +617,20 @@ class MonitoredEntity:
         return list(told.values())
 
     def _applied(self, coming: Iterable[Finding]) -> dict[_Subject, int]:
-        """How often replicas have written keys that are drift."""
+        """How often replicas have written keys that are drift, with what is about to be settled: not that any more."""
         applied: dict[_Subject, int] = {}
         for one in self.drifting():
             applied[one.replica, one.key] = max(one.applied, applied.get((one.replica, one.key), 0))
+        healed: set[_Subject] = set()
+        wrong: set[_Subject] = set()
         for finding in coming:
-            if finding.key is not None and finding.verdict is Verdict.PERSISTENT:
-                subject = (finding.replica, finding.key)
+            subject = (finding.replica, finding.key or ())
+            if finding.verdict is Verdict.HEALED:
+                healed.add(subject)
+            elif finding.key is not None and finding.verdict is Verdict.PERSISTENT:
+                wrong.add(subject)
                 applied[subject] = applied.get(subject, 0) + self._written(self.pending.get(subject, ()))
-        return applied
+        return {subject: count for subject, count in applied.items() if subject not in healed - wrong}
 
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""

@@ -415,6 +415,19 @@ def test_a_record_that_does_not_even_tell_its_key_is_named_with_its_place_and_wh
     assert any(NO_JSON in note for note in mirror["coverage"]["notes"])
 
 
+def test_a_key_that_was_put_right_is_not_called_wrong_for_having_been_written_often(world: Monitored) -> None:
+    """The sign speaks of keys that are wrong now: with the finding, it is gone."""
+    world.put(1, "paid", 10, mirror=False)
+    for status in ("sent", "new", "sent", "new"):
+        world.mirror.put(id=1, status=status, total=10)
+    first = world.monitor().json
+    assert "reapplied" in {one["sign"] for one in first["signs"]}
+    world.mirror.put(id=1, status="paid", total=10)
+    second = world.monitor().json
+    assert [(one["key"]["id"], one["verdict"]) for one in second["findings"]] == [("1", "healed")]
+    assert "reapplied" not in {one["sign"] for one in second["signs"]}
+
+
 def test_of_several_reasons_each_is_told_with_its_count_and_no_value(world: Monitored) -> None:
     """What is to be done about one of them mends nothing of the others; by the nightly job as by the monitor."""
     for value in (b"{", b'{ "s3cret', b"\xff", b"[s3cret", b"{"):

@@ -129,10 +129,10 @@ def _feeds(wiring: Wiring) -> Iterator[Examined]:
     from auditor.feeds.examination import examine_feeds
 
     try:
-        contracts = tuple(wiring.catalog().contracts.values())
+        contracts, complete = tuple(wiring.catalog().contracts.values()), True
     except ContractError:
-        contracts = ()  # told already
-    yield from examine_feeds(wiring.settings, contracts)
+        contracts, complete = (), False  # told already
+    yield from examine_feeds(wiring.settings, contracts, complete=complete)
 
 
 def _ledger(wiring: Wiring) -> Examined:

@@ -25,8 +25,14 @@ _BESIDE_ROWS = (".transaction", ".message", ".history")
 """Topics that hold no rows, by how they begin or end; a connector's own topic is its prefix alone."""
 
 
-def examine_feeds(settings: Settings, contracts: Sequence[Contract]) -> Iterator[Examined]:
-    """Look at every feed of the settings."""
+def examine_feeds(settings: Settings, contracts: Sequence[Contract], *, complete: bool = True) -> Iterator[Examined]:
+    """Look at every feed of the settings.
+
+    Args:
+        settings: The settings.
+        contracts: Every one.
+        complete: All could be read; else nobody knows which feeds they use.
+    """
     for name in sorted({*(feed for feed, _, _ in _named(contracts)), *settings.feeds}):
         subject = f"feed {name}"
         topics = sorted({topic for feed, topic, _ in _named(contracts) if feed == name})
@@ -35,12 +41,28 @@ def examine_feeds(settings: Settings, contracts: Sequence[Contract]) -> Iterator
             message = f"contracts name it, but {settings.path} does not configure it; it has {known}"
             yield Examined(subject, ERROR, message)
             continue
-        try:
-            yield from _feed(settings, name, topics)
-        except AuditorError as error:
-            yield Examined(subject, ERROR, str(error))
-        yield from _registry(settings, name)
-        yield from _appliers(settings, name, contracts)
+        found = [*_tried(settings, name, topics), *_registry(settings, name), *_appliers(settings, name, contracts)]
+        used = topics or any(
+            one.applied_by is not None and one.applied_by.feed == name
+            for contract in contracts
+            for one in contract.replicas
+        )
+        yield from found if used or not complete else map(_unused, found)
+
+
+def _tried(settings: Settings, name: str, topics: Sequence[str]) -> list[Examined]:
+    try:
+        return list(_feed(settings, name, topics))
+    except AuditorError as error:
+        return [Examined(f"feed {name}", ERROR, str(error))]
+
+
+def _unused(found: Examined) -> Examined:
+    """What is wrong with a feed that no contract names stops nothing."""
+    if found.status != ERROR:
+        return found
+    first, *rest = found.message.splitlines()
+    return Examined(found.subject, WARNING, "\n".join([f"{first}; no contract uses this feed", *rest]))
 
 
 def topic_problems(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from auditor.feeds.gap import partition_text, retention_gap
 from auditor.feeds.record_text import read_record
 from auditor.readers.suggestion import did_you_mean
+from auditor.reports.words import counted
 from contracts.errors import FeedError
 
 if TYPE_CHECKING:
@@ -247,6 +248,15 @@ class RecordedSource:
         )
 
     def _require_topics(self, topics: frozenset[str], seen: set[str]) -> None:
+        """A topic of which nothing was recorded is an error: it is not told from one whose name is mistyped."""
+        if topics and not seen:
+            size = os.fstat(self._file.fileno()).st_size
+            raise FeedError(
+                f"reading the recorded feed {self._name}: {self._path} holds no record ({counted(size, 'byte')}, "
+                f"{counted(self._lines_known, 'line')}); expected records of {', '.join(sorted(topics))}, one JSON "
+                "object a line",
+                hint=f"record them with `audit feed record`, or set `path` of the feed {self._name} to their file",
+            )
         for topic in sorted(topics - seen):
             close = did_you_mean(topic, seen)
             raise FeedError(

@@ -584,10 +584,11 @@ def next_steps(run: RunDocument, findings: Iterable[FindingDocument], *, html: b
         findings: The findings that the report shows; the first one that can be looked at by key is proposed.
         html: Whether to propose the HTML report.
     """
-    steps = []
+    steps: list[Step] = []
+    findings = list(findings)
     if {"drift", "suspects"} & set(run["exit_reasons"]):
         command = next((text for finding in findings if (text := entity_command(finding, run))), "")
-        steps += [Step("one of them everywhere, now", command)] if command else []
+        steps += [Step("one of them everywhere, now", command)] if command else _hidden_key(findings, run)
         page = f"audit report {shlex.quote(run['run_id'])} --format html --out report.html"
         steps += [Step("all of them on a page, to filter and to share", page)] if html else []
     if "drift" in run["exit_reasons"]:
@@ -595,6 +596,16 @@ def next_steps(run: RunDocument, findings: Iterable[FindingDocument], *, html: b
         steps.append(Step("what would put the copies right, for review", plan))
     steps += [Step(NEXT_STEPS[reason]) for reason in run["exit_reasons"] if reason in NEXT_STEPS]
     return steps
+
+
+def _hidden_key(findings: Iterable[FindingDocument], run: RunDocument) -> list[Step]:
+    """Why no command names a row, where that is because keys are sensitive."""
+    fields = field_documents(run)
+    for finding in findings:
+        if any(fields.get(finding["entity"], {}).get(name, {}).get("sensitive") for name in finding["key"] or ()):
+            text = f"`audit entity {shlex.quote(finding['entity'])} KEY`; which key is not shown: it is sensitive"
+            return [Step(f"one of them everywhere, now, by {text}")]
+    return []
 
 
 def entity_command(finding: FindingDocument, run: RunDocument) -> str:

@@ -176,7 +176,9 @@ class MonitoredEntity:
         self.known, self.watched = self._ours(some)
         if left and self.run.first is not None:
             finding = "1 open finding" if left == 1 else f"{left:,} open findings"
-            self.run.first.remarks.append(f"{finding} of earlier runs can be looked at by `audit reconcile` alone")
+            hidden = any(self.contract.fields[name].sensitive for name in self.contract.key)
+            why = ": the key is sensitive, and the ledger holds its hash" if hidden else ""
+            self.run.first.remarks.append(f"{finding} of earlier runs can be looked at by `audit reconcile` alone{why}")
 
     def _ours(self, some: dict[str, Drifting]) -> tuple[dict[str, Drifting], dict[str, Drifting]]:
         """Of findings: those on keys that are ours to judge, and those that no partition is known to tell of.

@@ -489,9 +489,9 @@ def _earliest(watches: Sequence[Watch], when: Callable[[Suspicion, float], float
 
 
 def _tell(watches: Sequence[Watch], wait: float, told: int | None, around: Surroundings) -> int:
-    """Say how many suspects are waited for, once for each number; returns it."""
+    """Say how many suspects are waited for, once for each number; returns it.  A wait of 0 s is none."""
     count = sum(len(watch.suspicion.suspects) for watch in watches)
-    if wait > 0 and count != told:
+    if round(wait) > 0 and count != told:
         noun = "suspect" if count == 1 else "suspects"
         around.say(f"{count} {noun}: looking again for up to {wait:.0f} s, until the lag bound has passed")
     return count

@@ -210,6 +210,15 @@ def test_a_column_that_no_record_has_is_told_before_anything_is_compared(world: 
     )
 
 
+def test_a_recording_without_a_record_says_what_was_found_and_what_is_expected(world: World) -> None:
+    """A topic of which nothing was recorded is not told from one whose name is mistyped."""
+    world.copy(world.settle("pg-crash-dups-json", "app.dup", records=[]))
+    outcome = world.reconcile()
+    assert outcome.code == 2
+    assert "records.jsonl holds no record (0 bytes, 0 lines); expected records of " in outcome.err
+    assert "record them with `audit feed record`" in outcome.err
+
+
 def test_a_copy_that_holds_an_older_version_is_stale_and_the_change_that_it_lacks_is_named(world: World) -> None:
     """The owner's versions are the witnesses: nothing has to be waited for, and the evidence names both changes."""
     header, *rows = world.settle("pg-crash-dups-json", "app.dup")

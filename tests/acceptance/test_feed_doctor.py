@@ -143,6 +143,20 @@ def test_a_registry_that_is_not_there_is_an_error(kafka: Kafka, audit: Callable[
     assert any("could not be asked for a schema" in one for one in found["error"])
 
 
+def test_what_is_wrong_with_a_feed_that_no_contract_uses_stops_nothing(audit: Callable[..., Outcome]) -> None:
+    """It is told all the same; where the contracts cannot be read, nobody knows that it is not used."""
+    records = [Record("orders", 0, 0, 0, b"{}", b"{}"), Record("copies", 0, 0, 0, b"{}", b"{}")]
+    Path("records.jsonl").write_text("".join(map(record_line, records)))
+    write("{type: recorded, path: records.jsonl}, old: {type: recorded, path: gone.jsonl}", "orders", "copies")
+    code, found = told(audit)
+    assert (code, found["error"]) == (0, [])
+    assert any("gone.jsonl" in one and "; no contract uses this feed" in one for one in found["warning"])
+    Path("contracts/order.yaml").write_text("entity: [")
+    code, found = told(audit)
+    assert code == 2
+    assert any("gone.jsonl" in one and "no contract uses" not in one for one in found["error"])
+
+
 def test_a_recording_is_read_to_its_end(audit: Callable[..., Outcome]) -> None:
     records = [Record("orders", 0, 7, 0, b"{}", b"{}"), Record("copies", 0, 0, 0, b"{}", b"{}")]
     Path("records.jsonl").write_text("".join(map(record_line, records)))

@@ -74,6 +74,8 @@ def is_same_log(
     if not source.beginning([partition])[partition] <= last.offset < source.end([partition])[partition]:
         return None
     positions = {other: source.position(other) for other in source.partitions() if other != partition}
+    for other, end in source.end(list(positions)).items():
+        source.seek(other, end)  # nothing of it is wanted, and where it stands may be gone already
     source.seek(partition, last.offset)
     found = _recall(source, partition, last, time.monotonic() + seconds)
     for other, offset in positions.items():

@@ -217,6 +217,9 @@ MUTATIONS = (
     Mutation("a suspect's clock begins anew when its owner changes", ((Suspect, "see", _clock_begun_anew),), (31, 191)),
     Mutation("what is in flight is drift", ((recheck._Case, "due", lambda _: lambda _case, _since: True),), (5, 10)),
     Mutation(
+        "a history with a hole is whole", ((FeedState, "known_from", lambda _: lambda _self, _topic: 0),), (3762,)
+    ),
+    Mutation(
         "an obligation is met by whatever the replica holds",
         ((MonitoredEntity, "_seen", _met_by_anything),),
         (110, 158),

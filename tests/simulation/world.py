@@ -245,6 +245,10 @@ class World:
             self.note(f"the audit ends: {error.message}")
             self.clock.advance(1.0)
             return False
+        if "topic" in first.replicas and "registry does not answer" in first.replicas["topic"].error:
+            self.note("the audit ends: its replica, which is its owner's feed, cannot be read")
+            self.clock.advance(1.0)
+            return False
         self.oracles.first_look(began, first)
         suspicion.begin(first, self.clock.now())
         self.slowness = self.clock.monotonic() - began

@@ -266,13 +266,6 @@ def test_out_may_be_a_device_or_a_link(shop: Shop, audit: Callable[..., Outcome]
     assert real.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_wait_of_no_time_is_not_announced(shop: Shop, audit: Callable[..., Outcome]) -> None:
-    """What is looked at again at once is; a lag bound of a second is waited for, and that is said."""
-    shop.search("UPDATE order_search SET state = 'new' WHERE order_id = 3")
-    assert "looking again" not in audit("reconcile", "--recheck-after", "0s").err
-    assert "1 suspect: looking again for up to 2 s" in audit("reconcile").err
-
-
 def test_a_row_that_no_command_may_name_says_so(shop: Shop, audit: Callable[..., Outcome]) -> None:
     """The key is sensitive: the next step is there, without it."""
     shop.search("UPDATE order_search SET state = 'new' WHERE order_id = 3")

@@ -126,6 +126,17 @@ def test_a_difference_that_lasts_past_the_lag_bound_is_drift(time: Time) -> None
     assert (result.exit_code, result.exit_reasons) == (1, ("drift",))
 
 
+def test_a_wait_of_no_time_is_not_announced(workspace: Workspace) -> None:
+    """When the first of two is judged, the other one has a third of a second left: that is no wait to speak of."""
+    other = "\n  - {service: other, dataset: other/things, lag_bound: 59700ms}"
+    rows = {"own/things": lines("new"), "copy/things": lines("old"), "other/things": lines("old")}
+    time, said = Time(workspace, SmallWorld([THING.format(replica="") + other.lstrip("\n")], rows)), list[str]()
+    around = Surroundings(time.world.contracts, time.reader, workspace, time.clock, said.append)
+    result = reconcile(ReconcileRequest(), around, "run")
+    assert [verdict for verdict, _ in verdicts(result)] == [Verdict.PERSISTENT, Verdict.PERSISTENT]
+    assert said == ["2 suspects: looking again for up to 61 s, until the lag bound has passed"]
+
+
 def test_a_replica_that_catches_up_in_time_is_healed(time: Time) -> None:
     """It was replication under way: counted, and no reason to fail."""
     at(time, 30, lambda: time.world.rows["copy/things"][0].update(name="new"))

@@ -272,6 +272,7 @@ class Monitor:
     def result(self, run_id: str, started: datetime) -> RunResult:
         """Everything that was found."""
         for entity in self.entities:
+            entity.count_keys()
             first, share = entity.run.first, entity.share()
             if share and first is not None and share not in first.remarks:
                 first.remarks.append(share)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditor.masking import VALUE_BYTES_MAX
 from auditor.reports.words import FOLLOWED_ONLY
+from auditor.runs.looked_keys import LookedKeys
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
 from reconcilers.rows import Counts
@@ -109,6 +110,7 @@ class MonitoredEntity:
     unopened: dict[str | None, Reader] = field(default_factory=dict)
     remarked: bool = False
     _met: dict[str, list[int]] = field(default_factory=dict)
+    _keys: LookedKeys | None = None
 
     @property
     def contract(self) -> Contract:
@@ -469,7 +471,8 @@ class MonitoredEntity:
         """Look at some keys, and note what could not be read, and of some replicas what was compared."""
         look = looker.look(Suspects(keys, _unkeyed(keys)))
         self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
-        self._count(look, replicas, len(keys))
+        self._count(look, replicas)
+        self._looked_keys.add([name for name in replicas if not look.replicas[name].error], keys)
         return look
 
     def _fresh(
@@ -489,7 +492,18 @@ class MonitoredEntity:
             self.pending.setdefault((name, sight.finding.key or ()), [])
         return fresh
 
-    def _count(self, look: EntityLook, replicas: set[str], keys: int) -> None:
+    @property
+    def _looked_keys(self) -> LookedKeys:
+        if self._keys is None:
+            self._keys = LookedKeys(self.cursor)
+        return self._keys
+
+    def count_keys(self) -> None:
+        """Have the run know how many keys were looked at."""
+        if self.run.followed is not None:
+            self.run.followed.update(self._looked_keys.counts())
+
+    def _count(self, look: EntityLook, replicas: set[str]) -> None:
         """Add what a look shows of some replicas to what the report says was compared."""
         total = self.run.first
         if total is None:
@@ -499,8 +513,6 @@ class MonitoredEntity:
         total.notes += [note for note in look.notes if note not in total.notes]
         for name in replicas:
             known, copy = total.replicas[name], look.replicas[name]
-            if self.run.followed is not None and not copy.error:
-                self.run.followed[name] += keys
             known.counts = _sum(known.counts, copy.counts)
             known.watermark = copy.watermark or known.watermark
             known.error = known.error or copy.error
@@ -542,6 +554,7 @@ class MonitoredEntity:
         """Count what is compared from nothing on."""
         self.run.first = nothing_seen(self.contract)
         self.run.followed = dict.fromkeys(self.run.first.replicas, 0)
+        self._looked_keys.forget()
         now = self.clock.monotonic()
         self.resting = {subject: until for subject, until in self.resting.items() if until > now}
 

@@ -742,6 +742,15 @@ def test_a_column_that_no_record_has_is_an_error_whichever_process_has_read_them
         assert hint in error
 
 
+def test_a_key_that_was_looked_at_several_times_is_one_key(world: Monitored) -> None:
+    """What the nightly job has found is looked at because it is known, and because its change is owed."""
+    world.put(1, "paid", 10, copy=False)
+    world.save()
+    assert world.audit("reconcile").code == 1
+    (copy, mirror) = world.monitor().json["entities"][0]["replicas"]
+    assert (copy["coverage"]["followed"], mirror["coverage"]["followed"]) == ({"keys": 20}, {"keys": 20})
+
+
 def test_loops_that_hide_wrong_data_are_named_with_their_counts(world: Monitored) -> None:
     """Equal content written again, to and fro, a connector that went back, and what nobody can read."""
     for status in ("paid", "new", "paid", "new"):

@@ -134,3 +134,8 @@ class Change:
     event_type: str = ""
     partial: bool = False
     told_at: int | None = None
+
+    @property
+    def was_there(self) -> bool:
+        """Whether the record says that its row was there before; where it does not tell what it is, it says nothing."""
+        return self.operation in ("u", "d")

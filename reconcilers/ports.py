@@ -319,9 +319,11 @@ class Logged(Protocol):
         ...
 
 
-VERSION_COLUMNS = ("seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off", "stamp")
-"""Of each version: its order of arrival, what it is, its position, when it was committed and read, where it is, and
-when its record was written, in milliseconds."""
+VERSION_COLUMNS = (
+    "seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off", "stamp", "snapshot",
+)  # fmt: skip
+"""Of each version: its order of arrival, what it is, its position, when it was committed and read, where it is, when
+its record was written, in milliseconds, and the snapshot that read it; see `reconcilers.streams.table.WAS_THERE`."""
 
 
 class OwnerClock(NamedTuple):

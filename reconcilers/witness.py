@@ -24,7 +24,7 @@ from reconcilers.projection import compared_fields, compile_side, condition_sql,
 from reconcilers.recheck import ABSENT, GONE, MARGIN_SECONDS, History, Passed, Version
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import Fetched, row_stage, same_sql
-from reconcilers.streams.table import Kind
+from reconcilers.streams.table import WAS_THERE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -289,14 +289,17 @@ def _history(
         return History((Version(ABSENT, float("-inf")),), complete=True) if stream.whole else None
     if not versions[-1]["current"] or any(one["kind"] == _DOUBT or _is_unknown(one) for one in versions):
         return None
-    known = [Version(ABSENT, float("-inf"))] if stream.whole else []
+    first = versions[0]
+    # A row whose first record is an update was there before, and nobody knows as what: that it was not is no version.
+    was_there = first["snapshot"] == WAS_THERE
+    known = [Version(ABSENT, float("-inf"))] if stream.whole and not was_there else []
     known += [
         Version(_digest(one, replica), at.monotonic - _age(one, at, stream), _change(one, stream.topic))
         for one in versions
     ]
-    # A row that a snapshot told first was something else before, and nobody knows what; so was one that was deleted.
-    was_there = versions[0]["kind"] in (Kind.BACKFILL, Kind.DELETE)
-    return History(tuple(known), complete=stream.whole and not was_there)
+    # So was one that a snapshot told first, or a delete.
+    is_birth = not was_there and first["kind"] not in (Kind.BACKFILL, Kind.DELETE)
+    return History(tuple(known), complete=stream.whole and is_birth)
 
 
 def _may_be_emptied(history: History, replica: str, at: Moment, stream: _Stream, needed: float) -> bool:

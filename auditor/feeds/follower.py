@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -265,7 +266,8 @@ class Follower:
                 moved = replace(offset, following=position)
                 moves[partition] = (offset.following, moved)
         if moves:
-            self.state.apply(Step((), moves))
+            unseen = moves.keys() & self.state.latecomers.unbroken
+            self.state.apply(Step((), moves, holes={one: moves[one][0] for one in unseen}))
             self._offsets.update({partition: moved for partition, (_, moved) in moves.items()})
 
     def apply(self, records: Sequence[Record]) -> Sequence[str]:
@@ -355,14 +357,16 @@ class Follower:
 class _Collected:
     """What one batch of records does."""
 
-    def __init__(self, follower: Follower, topics: Iterable[str], there: Mapping[str, int]) -> None:
+    def __init__(self, follower: Follower, topics: Mapping[str, Sequence[Record]], there: Mapping[str, int]) -> None:
         self._follower = follower
         tables, epochs = follower.state.tables, follower.state.epochs
         seen = follower.clock.now()
         follower.times.note(seen, follower.clock.monotonic())
         self._intakes = {topic: Intake(tables[topic], epochs, seen) for topic in topics}
         self._seqs = {topic: follower.seq(topic) for topic in topics}
+        self._topics = topics
         self._last: dict[Partition, Record] = {}
+        self._counts: Counter[Partition] = Counter()
         self._there = dict(there)
         self._dead: list[DeadLetter] = []
         self.gone: dict[Partition, str | None] = {}
@@ -371,6 +375,7 @@ class _Collected:
     def take(self, record: Record, decoded: Decoded) -> None:
         """One record and what it turned out to be."""
         self._last[record.topic, record.partition] = record
+        self._counts[record.topic, record.partition] += 1
         decoded = self._followed(record, decoded)
         if isinstance(decoded, Aside):
             return
@@ -409,6 +414,7 @@ class _Collected:
     def take_at_once(self, topic: str, records: Sequence[Record], versions: Versions) -> None:
         """The records of a topic and what they turned out to be."""
         self._last.update({(topic, part): records[index] for part, index in versions.last.items()})
+        self._counts.update({(topic, part): count for part, count in versions.counts.items()})
         self.gone.update({(topic, part): key for part, key in versions.ends.items()})
         seq, self._seqs[topic] = self._seqs[topic], self._seqs[topic] + len(versions)
         self._follower.seen[topic].columns.update(versions.names)
@@ -445,7 +451,17 @@ class _Collected:
         passes = [one for topic in self._intakes for one in self._follower.passes(topic).changed.values()]
         for topic in self._intakes:
             self._follower.passes(topic).changed.clear()
-        return Step(tuple(self._intakes.values()), moves, self._dead, passes, self._seqs, self._there)
+        told = tuple(self._intakes.values())
+        return Step(told, moves, self._dead, passes, self._seqs, self._there, self._holes(moves))
+
+    def _holes(self, moves: Mapping[Partition, tuple[int, Offset]]) -> dict[Partition, int]:
+        """The first offset that is lacking in partitions in which none was before."""
+        return {
+            (topic, part): _first_lacking(self._topics[topic], part, start)
+            for (topic, part), (start, moved) in moves.items()
+            if moved.following - start > self._counts[topic, part]
+            and (topic, part) in self._follower.state.latecomers.unbroken
+        }
 
 
 def _there(records: Sequence[Record], ends: Mapping[Partition, int]) -> dict[str, int]:
@@ -455,6 +471,17 @@ def _there(records: Sequence[Record], ends: Mapping[Partition, int]) -> dict[str
         if record.offset < ends.get((record.topic, record.partition), 0):
             found[record.topic] = max(found.get(record.topic, 0), record.timestamp)
     return found
+
+
+def _first_lacking(records: Sequence[Record], part: int, start: int) -> int:
+    """The first offset from a start on that no record of a partition has."""
+    following = start
+    for record in records:
+        if record.partition == part:
+            if record.offset != following:
+                break
+            following += 1
+    return following
 
 
 def _before(versions: Versions, part: int, end: int) -> Flags:

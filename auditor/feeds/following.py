@@ -348,6 +348,13 @@ class Following:
         late = [part for (name, part), offset in state.offsets().items() if name == topic and offset.first > 0]
         if late:
             return f"{topic} was read from its middle on (partition {late[0]}), and no snapshot in it was read whole"
+        if (latecomer := state.latecomers.first(topic)) is not None:
+            place, is_delete = latecomer
+            what = "a delete" if is_delete else "an update"
+            return (
+                f"{place}, the first record of its row, is {what}: {topic} does not tell every row that was there when "
+                "it began, and no snapshot in it was read whole"
+            )
         return ""
 
     def whole_history(self, topic: str) -> bool:

@@ -317,7 +317,7 @@ def _missed_sql(told: str, topic: str) -> str:
     order = "row(v.epoch, v.p0, v.p1, v.p2, v.seq)"
     return (
         f"SELECT v.* REPLACE ({_DELETE} AS kind, NULL AS other, NULL AS committed, '' AS tx, '' AS place, "
-        f"s.seen AS seen) FROM ({told}) v JOIN ({ended}) s ON v.stamp < s.began "
+        f"0 AS snapshot, s.seen AS seen) FROM ({told}) v JOIN ({ended}) s ON v.stamp < s.began "
         f"WHERE NOT EXISTS (SELECT 1 FROM ({told}) m "
         "WHERE m.id = v.id AND m.snapshot > 0 AND m.stamp BETWEEN s.began AND s.ended) "
         f"QUALIFY row_number() OVER (PARTITION BY v.id, s.number ORDER BY {order} DESC) = 1"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +45,8 @@ from reconcilers.streams.fold import (
     swept_sql,
     truncated_sql,
 )
+from reconcilers.streams.latecomers import DDL as LATECOMERS_DDL
+from reconcilers.streams.latecomers import Latecomers
 from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
@@ -165,6 +167,7 @@ class Step:
         passes: Snapshots that began or ended.
         seqs: The next arrival number of each topic.
         there: Of topics that lost records: the latest time of a record that was there when that was noted.
+        holes: The first offset that is lacking in partitions in which none was before.
     """
 
     intakes: Sequence[Intake]
@@ -173,6 +176,7 @@ class Step:
     passes: Sequence[Pass] = ()
     seqs: Mapping[str, int] = ()  # type: ignore[assignment]
     there: Mapping[str, int] = ()  # type: ignore[assignment]
+    holes: Mapping[Partition, int] = field(default_factory=dict)
 
 
 DEAD_REASONS_MAX = 5
@@ -243,11 +247,13 @@ class FeedState:
             self._db.execute(OBLIGATIONS_DDL)
             self._db.execute(SIGNS_DDL)
             self._db.execute(_TERMS_DDL)
+            self._db.execute(LATECOMERS_DDL)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         self.tables: dict[str, StreamTable] = self._read_tables()
         self.obligations = Obligations(self._db)
         self.signs = Signs(self._db)
+        self.latecomers = Latecomers(self._db)
         self.epochs: dict[tuple[str, str], int] = {
             (topic, stream): number
             for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
@@ -481,6 +487,7 @@ class FeedState:
             for name in (table.stored, table.images):
                 self._db.execute(f"DELETE FROM {name} WHERE part = ?", [part])
             self.obligations.forget_partition(topic, part)
+            self.latecomers.forget(topic, part)
             for name in ("offsets", "truncations", "dead_letters", "gaps"):
                 self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
 
@@ -488,6 +495,7 @@ class FeedState:
         self._db.execute(table.drop)
         self.obligations.forget(table.topic)
         self.signs.forget(table.topic)
+        self.latecomers.forget(table.topic)
         for name in (
             "topics",
             "offsets",
@@ -512,6 +520,8 @@ class FeedState:
                     "INSERT INTO offsets VALUES (?, ?, ?, ?, NULL, NULL, NULL, '')",
                     [topic, part, offset.first, offset.following],
                 )
+            self.latecomers.begin(starts)
+        self.latecomers.unbroken |= starts.keys()
 
     def lose(
         self, topic: str, part: int, lost: tuple[int, int], what: str, ends: Mapping[Partition, int], last: int = 0
@@ -558,6 +568,8 @@ class FeedState:
             self._pass(step.passes)
             self._number(step.seqs)
             self._pass_by(step)
+            self.latecomers.lack(step.holes)
+        self.latecomers.unbroken -= step.holes.keys()
 
     @contextmanager
     def _room(self, what: str) -> Iterator[None]:
@@ -736,7 +748,7 @@ class FeedState:
 
     def furthest(self, topic: str, since: datetime, until: datetime) -> int | None:
         """The furthest place in the log of a streamed change that was read between two moments."""
-        streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot = 0 AND epoch > 0"
+        streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot <= 0 AND epoch > 0"
         read = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (since, until)]
         row = self._db.execute(  # a head shows the latest of each key alone, and that may be too young
             f"SELECT max(p0) FROM {self._whole(topic).versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
@@ -884,6 +896,7 @@ class FeedState:
             self._take_away(table, truncated_sql(table, quoted(topic)))
             if swept:
                 self._take_away(table, swept_sql(table, quoted(topic)))
+                self.latecomers.settle(table)
         self._folded[topic] = start if end is None else end
 
     def _shorten_log(self) -> bool:
@@ -945,6 +958,7 @@ class FeedState:
 
     def _fold_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
+        self.latecomers.look(table, "involved", start)
         plain = self._db.execute(is_plain_sql("involved")).fetchone()
         if not self._may_keep(table.topic, start) and plain is not None and plain[0]:
             self._note_latest(table, "involved", "place = 1", seen)

@@ -144,6 +144,11 @@ class StreamTable:
         return f"SELECT {', '.join([*fixed, *self.cells, *states])} FROM {self.stored}"
 
 
+WAS_THERE = -1
+"""In place of a snapshot's number: the record said that its row was there before, as an update's and a delete's does.
+
+0 says nothing of that: a create, or a record that does not tell which it is."""
+
 STATES = "states"
 """The stored column with a digit for each column, a `CellState`; NULL where each is a value."""
 
@@ -161,7 +166,7 @@ FIXED = {
     "p0": "BIGINT",
     "p1": "BIGINT",
     "p2": "BIGINT",
-    "snapshot": "INTEGER",  # the snapshot that a backfill belongs to; 0: none
+    "snapshot": "INTEGER",  # the snapshot that a backfill belongs to; 0: none; see `WAS_THERE`
     "stamp": "BIGINT",  # when the connector told it, else the record's own time, in milliseconds
     "committed": "TIMESTAMP",  # committed at, by the owner's clock
     "tx": "VARCHAR",

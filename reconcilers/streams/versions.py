@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     Integers = np.ndarray[Any, np.dtype[np.int64]]
     States = np.ndarray[Any, np.dtype[np.uint8]]
+    Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Versions:
         parts: Of each change: its partition.
         offsets: Its offset there.
         kinds: What it does, a `Kind`.
+        was_there: Whether it says that its row was there before; see `reconcilers.change.Change.was_there`.
         ids: Its key, as `reconcilers.streams.intake.identity` writes it.
         streams: What positions are comparable within.
         stream: Which of them the change belongs to; -1 for a backfill, whose position is not its own.
@@ -35,6 +37,7 @@ class Versions:
         places: Its position in the log, for people; NULL where PostgreSQL's position says it.
         cells: By column that is kept: its texts, and a `CellState` each.
         last: By partition, the number of its last record among those that were decoded; some of them may be no changes.
+        counts: By partition, how many of its records were decoded.
         begins: Partitions of which the first record is a tombstone: its key.
         ends: By partition: the key of its last record, where that is a delete or a tombstone.
     """
@@ -43,6 +46,7 @@ class Versions:
     parts: Integers
     offsets: Integers
     kinds: States
+    was_there: Flags
     ids: pa.StringArray
     streams: Sequence[str]
     stream: Integers
@@ -54,6 +58,7 @@ class Versions:
     places: pa.StringArray
     cells: Mapping[str, tuple[pa.StringArray, States]]
     last: Mapping[int, int]
+    counts: Mapping[int, int]
     begins: Mapping[int, str]
     ends: Mapping[int, str | None]
 

@@ -6,7 +6,7 @@ last byte, as its records do; what is poison record by record must make it refus
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -146,6 +146,6 @@ def _same(table: StreamTable, batch: Sequence[Record], versions: Versions, decod
     if single.truncations or together.kept != single.kept or together.epochs != single.epochs:
         return "something beside the versions differs"
     last = {record.partition: number for number, record in enumerate(batch)}
-    if dict(versions.last) != last:
-        return "the last records differ"
+    if dict(versions.last) != last or versions.counts != Counter(record.partition for record in batch):
+        return "the last records differ, or how many there are"
     return "" if together.arrow().combine_chunks().equals(single.arrow().combine_chunks()) else "the versions differ"

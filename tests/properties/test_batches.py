@@ -332,7 +332,7 @@ def _followed(case: Case, state: _Steps, *, at_once: bool) -> tuple[Any, ...]:
     told = [
         (
             [(one.arrow().combine_chunks(), one.kept, one.truncations) for one in step.intakes],
-            dict(step.moves), list(step.dead), list(step.passes), dict(step.seqs),
+            dict(step.moves), list(step.dead), list(step.passes), dict(step.seqs), dict(step.holes),
         )
         for step in state.steps
     ]  # fmt: skip
@@ -352,7 +352,7 @@ def test_a_damaged_batch_says_what_its_records_say(state: _Steps, case: Case) ->
     """No damage is taken for a value: what is poison record by record is poison in a batch, with the same error."""
     found = _followed(case, state, at_once=True)
     assert found == _followed(case, state, at_once=False)
-    event(f"dead letters: {sum(len(dead) for _, _, dead, _, _ in found[0])}")
+    event(f"dead letters: {sum(len(dead) for _, _, dead, *_ in found[0])}")
 
 
 def common_batch(connector: str, operations: str, keys: Sequence[int]) -> tuple[Decoder, list[Record]]:
@@ -391,6 +391,7 @@ def test_common_batches_are_read_at_once(connector: str) -> None:
     assert versions is not None
     assert versions.ids.to_pylist() == ['["0"]', '["1"]', '["2"]', '["4"]']
     assert (versions.kinds.tolist(), versions.snapshots) == ([0, 0, 1, 2], [(3, "last")])
+    assert versions.was_there.tolist() == [False, True, True, False]
 
 
 def test_what_a_batch_begins_and_ends_with_is_told_and_a_tombstone_alone_is_read_by_itself() -> None:

@@ -55,6 +55,10 @@ class ChangeFeed:
             self.rows[self._key(row)] = row
             self._write("r", None, row, "last" if last else "first" if number == 0 else "true")
 
+    def begin_without(self, rows: list[Row]) -> None:
+        """Rows that are there before the connector begins, and that it does not read."""
+        self.rows |= {self._key(row): row for row in rows}
+
     def put(self, **row: Any) -> None:
         """An INSERT or an UPDATE."""
         before = self.rows.get(self._key(row))
@@ -81,6 +85,11 @@ class ChangeFeed:
         """The connector was killed before it had written down how far it was, and sends the last records again."""
         for record in self.records[-records:]:
             self.records.append({**record, "offset": self._next(record["partition"])})
+
+    def compact(self) -> None:
+        """Leave the last record of each key; the others keep their offsets."""
+        last = {record["key"]: record["offset"] for record in self.records}
+        self.records = [record for record in self.records if last[record["key"]] == record["offset"]]
 
     def save(self, path: Path, *others: ChangeFeed) -> None:
         """Write it, and others, as one recorded feed."""

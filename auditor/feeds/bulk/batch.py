@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reconcilers.streams.table import StreamTable
 
 _KINDS = {"c": Kind.WRITE, "u": Kind.WRITE, "d": Kind.DELETE, "r": Kind.BACKFILL}
+_OF_ROWS_THAT_WERE_THERE = frozenset({"u", "d"})
 _SAID_IN_STREAM = ("", "incremental")
 _ESCAPED = np.zeros(256, np.bool_)
 """Which octets JSON writes otherwise."""
@@ -146,7 +147,7 @@ class _Batch:
         if not isinstance(source, Struct):
             raise IrregularError
         marks, says_snapshot = snapshot_marks(source, count)
-        kinds = self._kinds(texts(member(envelope, "op")), marks)
+        kinds, was_there = self._kinds(texts(member(envelope, "op")), marks)
         may_be_null = np.zeros(count, np.bool_) if plan.nulls_kept else says_snapshot
         keys = plan.key_cells(key, len(self._is_change))
         ids = _identities(keys)
@@ -163,6 +164,7 @@ class _Batch:
             self._parts[self._is_change],
             self._offsets[self._is_change],
             kinds,
+            was_there,
             ids if count == len(gone) else ids.take(pa.array(np.flatnonzero(self._is_change))),
             found.streams,
             np.where(is_backfill, -1, found.stream),
@@ -176,12 +178,15 @@ class _Batch:
             *self._edges(ids, gone),
         )
 
-    def _edges(self, ids: pa.StringArray, gone: Flags) -> tuple[dict[int, int], dict[int, str], dict[int, str | None]]:
-        """The last record of each partition, and the keys of tombstones that begin one and of deletes that end one."""
+    def _edges(
+        self, ids: pa.StringArray, gone: Flags
+    ) -> tuple[dict[int, int], dict[int, int], dict[int, str], dict[int, str | None]]:
+        """Of each partition the last record and how many there are; keys of tombstones first and of deletes last."""
         rows = {int(part): np.flatnonzero(self._parts == part) for part in np.unique(self._parts)}
         last = {part: int(some[-1]) for part, some in rows.items()}
         begins = {part: ids[int(some[0])].as_py() for part, some in rows.items() if not self._is_change[some[0]]}
-        return last, begins, {part: ids[row].as_py() if gone[row] else None for part, row in last.items()}
+        ends = {part: ids[row].as_py() if gone[row] else None for part, row in last.items()}
+        return last, {part: len(some) for part, some in rows.items()}, begins, ends
 
     def _require_deletes(self, ids: pa.StringArray, gone: Flags) -> None:
         """See to it that each tombstone follows a delete of its key, but for those that begin a partition.
@@ -198,15 +203,18 @@ class _Batch:
             if len(earlier) and not (gone[earlier[-1]] and ids[int(earlier[-1])] == ids[row]):
                 raise IrregularError
 
-    def _kinds(self, operations: pa.StringArray, marks: pa.StringArray) -> Any:
+    def _kinds(self, operations: pa.StringArray, marks: pa.StringArray) -> tuple[Any, Flags]:
+        """What each change does, and whether it says that its row was there before."""
         codes = operations.dictionary_encode()
         letters = codes.dictionary.to_pylist()
         if any(letter not in _KINDS for letter in letters):
             raise IrregularError
-        kinds = np.asarray([int(_KINDS[letter]) for letter in letters], np.uint8)[codes.indices.to_numpy()]
+        letter_of = codes.indices.to_numpy()
+        kinds = np.asarray([int(_KINDS[letter]) for letter in letters], np.uint8)[letter_of]
+        was_there = np.asarray([letter in _OF_ROWS_THAT_WERE_THERE for letter in letters], np.bool_)[letter_of]
         found_by_snapshot = flags(pc.and_(pc.equal(operations, one("c")), pc.not_equal(marks, one(""))))
         kinds[found_by_snapshot] = int(Kind.BACKFILL)
-        return kinds
+        return kinds, was_there
 
     @staticmethod
     def _snapshots(marks: pa.StringArray) -> list[tuple[int, str]]:

@@ -27,8 +27,8 @@ _KINDS = {"c": ChangeKind.WRITE, "u": ChangeKind.WRITE, "r": ChangeKind.BACKFILL
 
 
 def deletion(told: Told) -> Change:
-    """The delete that a record without a value stands for."""
-    return Change(told.place, ChangeKind.DELETE, "d", told.key, other_key=told.other_key)
+    """The delete that a record without a value stands for; whether there was a row, it does not say."""
+    return Change(told.place, ChangeKind.DELETE, "", told.key, other_key=told.other_key)
 
 
 def change(meta: Mapping[str, Any], row: Row, told: Told, connector: str) -> Change:

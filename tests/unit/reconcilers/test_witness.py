@@ -1,4 +1,4 @@
-"""How old a version is at least, by clocks of which somebody may set one."""
+"""What versions say of a suspect: how old each is at least, by clocks that may be set, and what came before them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from reconcilers.ports import OwnerClock
 from reconcilers.recheck import ABSENT, History, Version
-from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _may_be_emptied, _Stream
+from reconcilers.streams.table import WAS_THERE, Kind
+from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _history, _may_be_emptied, _Stream
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -79,3 +80,35 @@ def test_a_row_that_is_not_there_may_have_gone_with_a_truncate_that_another_memb
     at = moment()
     history = History((Version(ABSENT, float("-inf")), Version("version 1", at.monotonic - age)), complete=True)
     assert _may_be_emptied(history, replica, at, replace(stream(), shared=shared), needed=11) is expected
+
+
+def told(kind: Kind, snapshot: int = 0, *, seq: int = 1) -> dict[str, Any]:
+    """A version that the replica does not hold."""
+    return version(60) | {
+        "kind": kind, "snapshot": snapshot, "seq": seq, "part": 0, "off": seq, "place": "0/1", "tx": "7",
+        "current": True, "same": False, "gone": False, "held": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "versions", "is_complete"),
+    [
+        (told(Kind.WRITE), [ABSENT, "version 1"], True),
+        (told(Kind.WRITE, WAS_THERE), ["version 1"], False),
+        (told(Kind.BACKFILL, 1), [ABSENT, "version 1"], False),
+        (told(Kind.DELETE, WAS_THERE), [ABSENT], False),
+        (told(Kind.DELETE), [ABSENT, ABSENT], False),
+    ],
+    ids=["a create", "an update", "a snapshot's row", "a delete", "what is left of a delete"],
+)
+def test_a_row_that_an_update_told_first_was_there_before_as_something_else(
+    first: dict[str, Any], versions: list[str], *, is_complete: bool
+) -> None:
+    """What it was is no version that is known, nor is that it was not; so a replica may hold it still."""
+    known = _history([first], "what the replica holds", moment(), stream())
+    assert known is not None
+    assert [one.digest for one in known.versions] == versions
+    assert known.complete is is_complete
+    later = _history([first, told(Kind.WRITE, WAS_THERE, seq=2)], "what the replica holds", moment(), stream())
+    assert later is not None
+    assert later.complete is is_complete

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from auditor.ledger.truncates import together
 from auditor.reports.document import finding_document
@@ -169,6 +169,7 @@ class Monitoring:
         for entity in self.monitor.entities:
             for looker in (entity.watch.looker, *entity.looks.values(), *entity.near.values()):
                 looker.clock = clock.monotonic
+        self.monitor.hand_over(cast("Any", self.ledger))
         time = RunTime(clock, world.workspace, None, timedelta(minutes=10))
         Rounds(self.monitor, clock, self._keep_arrivals, self._write, self, self._is_over, lambda: None).go(time)
 

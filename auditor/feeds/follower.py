@@ -110,7 +110,7 @@ class Follower:
         partitions = list(self.source.partitions())
         first, end = self.source.beginning(partitions), self.source.end(partitions)
         stored = self.state.offsets()
-        self._identify({one: stored[one] for one in partitions if one in stored})
+        self._identify({topic for topic, _ in partitions}, stored)
         fresh = {one: Offset(first[one], first[one]) for one in partitions if one not in stored}
         self.state.begin(fresh)
         for partition in partitions:
@@ -120,20 +120,25 @@ class Follower:
             )
             self.source.seek(partition, self._offsets[partition].following)
 
-    def _identify(self, stored: Mapping[Partition, Offset]) -> None:
+    def _identify(self, topics: Iterable[str], stored: Mapping[Partition, Offset]) -> None:
         """Have each topic be the one that was read, and not another one of its name.
+
+        Args:
+            topics: Which.
+            stored: How far partitions were read.
 
         Raises:
             RemadeTopicError: It was deleted and made anew, and may be as long by now as it was.
         """
         if not isinstance(self.source, Identified):
             return
-        for topic in sorted({topic for topic, _ in self.source.partitions()}):
+        for topic in sorted(topics):
             if (now := self.source.topic_id(topic)) is None:
                 continue
             if self.state.disagreeing(topic, {_TOPIC_ID: now}):
-                partition = min(one for one in stored if one[0] == topic)
-                raise _remade(self.feed, partition, stored[partition], f"its id is {now}, another than was read")
+                partition = min((one for one in stored if one[0] == topic), default=(topic, 0))
+                offset = stored.get(partition, Offset(0, 0))
+                raise _remade(self.feed, partition, offset, f"its id is {now}, another than was read")
             self.state.agree(topic, {_TOPIC_ID: now})
 
     def _still_there(

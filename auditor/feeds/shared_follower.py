@@ -143,6 +143,7 @@ class SharedFollower(Follower):
         """Where partitions are read on that were just given to us."""
         first, end = self._member.beginning(partitions), self._member.end(partitions)
         stored = self.state.offsets()
+        self._identify({topic for topic, _ in partitions}, stored)
         for partition in partitions:
             offset = stored.get(partition)
             if offset is not None and partition not in self._offsets:

@@ -153,14 +153,14 @@ class Kafka(JavaService):
             wait_until(there, seconds=_PARTITIONS_SECONDS, what="the partitions that were added")
             admin.wait_for_topics(list(totals))
 
-    def make_anew(self, name: str) -> None:
-        """Delete a topic, and create an empty one of its name with one partition."""
+    def make_anew(self, name: str, partitions: int = 1) -> None:
+        """Delete a topic, and create an empty one of its name."""
         from kafka.admin import NewTopic
 
         with closing(self.admin()) as admin:
             admin.delete_topics([name])
             wait_until(lambda: name not in admin.list_topics(), seconds=_PARTITIONS_SECONDS, what="the topic's end")
-            admin.create_topics([NewTopic(name, 1, 1)])
+            admin.create_topics([NewTopic(name, partitions, 1)])
             admin.wait_for_topics([name])
 
     def _make_certificates(self) -> None:

@@ -20,6 +20,7 @@ from auditor.feeds.kafka.consumer import beginning_of, end_of, open_consumer, pa
 from auditor.feeds.kafka.failure import failures_told
 from auditor.feeds.kafka.limits import CLOSE_SECONDS, REQUEST_SECONDS, SILENCE_MEMBER_SECONDS, SLICE_SECONDS
 from auditor.feeds.kafka.source import Contact, poll_once, position_of
+from auditor.feeds.kafka.topic_ids import TopicIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -141,10 +142,12 @@ class KafkaMember:
         self._broker = broker
         self._stored = stored
         self._bootstrap_from = bootstrap_from
+        self._joins_again = name is not None
         self._consumer = open_consumer(broker, isolation_level, group_id, name, silence)
         try:
             names = sorted(set(topics))
             self._shared = partitions_of(self._consumer, broker, names)
+            self._topics = TopicIds(self._consumer, broker, self._shared)
             self._assignment = Assignment(self._consumer)
             self._consumer.subscribe(names, listener=self._assignment)
         except BaseException:
@@ -163,8 +166,13 @@ class KafkaMember:
         return self._assignment.reading()
 
     def shared(self) -> Sequence[Partition]:
-        """All partitions of the topics, whoever has them, ordered."""
+        """All partitions of the topics, whoever has them, ordered; more may have come."""
+        self._shared = sorted({*self._shared, *self._topics.partitions()})
         return self._shared
+
+    def topic_id(self, topic: str) -> str | None:
+        """See `auditor.feeds.ports.Identified`."""
+        return self._topics.of(topic)
 
     def is_settled(self) -> bool:
         """See `auditor.feeds.ports.SharedSource`."""
@@ -190,6 +198,7 @@ class KafkaMember:
         """The next records, as many as came within the time; perhaps none.  It may change what is ours.
 
         Raises:
+            RemadeTopicError: A topic is another one than it was when reading began.
             RetentionGapError: The offset to read is no longer, or not yet, there.
             PausedFeedError: The broker does not answer any more; a later poll may succeed.
         """
@@ -219,12 +228,27 @@ class KafkaMember:
         self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
     def _poll_slice(self, seconds: float) -> Sequence[Record]:
+        self._topics.require_same()
         found = poll_once(self._consumer, self._broker, seconds)
         held = self._assignment.held()
         ours = set(self._assignment.reading())  # without those that were taken from us, or given anew, meanwhile
         if held:
             self._assignment.begin(self._starts(held))
+        elif self._joins_again and self._assignment.is_settled():
+            self._join_again()
         return found.within(ours)
+
+    def _join_again(self) -> None:
+        """Have the group share its topics out anew if we are its leader: it alone sees when partitions are added.
+
+        A broker gives a member that comes back under its name what it had, without a word of its being the leader
+        (KIP-814 has the words; the client does not know them), and without those partitions that came meanwhile.  For
+        one that is not the leader, joining again changes nothing.
+        """
+        self._joins_again = False
+        coordinator = self._consumer._coordinator  # noqa: SLF001  it offers no other way
+        if not coordinator._is_leader:  # noqa: SLF001
+            coordinator.request_rejoin()
 
     def _starts(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Where each partition begins: where it was left, else where the settings say."""

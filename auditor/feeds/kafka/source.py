@@ -21,9 +21,10 @@ from auditor.feeds.kafka.limits import (
     REQUEST_SECONDS,
     SILENCE_SECONDS,
 )
+from auditor.feeds.kafka.topic_ids import TopicIds
 from auditor.feeds.kafka.topics import topic_names
 from auditor.feeds.polled import Polled
-from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
+from contracts.errors import FeedError, PausedFeedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ class KafkaSource:
         self._consumer = open_consumer(broker, isolation_level)
         try:
             self._partitions = partitions_of(self._consumer, broker, topics)
-            self._ids = {topic: self.topic_id(topic) for topic, _ in self._partitions}
+            self._topics = TopicIds(self._consumer, broker, self._partitions)
             self._consumer.assign([TopicPartition(*partition) for partition in self._partitions])
             for partition, offset in self.beginning(self._partitions).items():
                 self.seek(partition, offset)
@@ -74,37 +75,21 @@ class KafkaSource:
         return self._partitions
 
     def topic_id(self, topic: str) -> str | None:
-        """What tells a topic from another one of its name, made later; None where the broker is too old to say."""
-        found = self._consumer._cluster.topic_id(topic)  # noqa: SLF001  it offers no other way
-        return None if found is None else str(found)
+        """See `auditor.feeds.ports.Identified`."""
+        return self._topics.of(topic)
 
     def _take_new(self) -> None:
-        """See `partitions`; what the client knows is looked at, which asks the broker every PARTITIONS_SECONDS.
+        """See `partitions`.
 
         Raises:
             RemadeTopicError: A topic is another one than it was when reading began.
         """
-        for topic, before in self._ids.items():
-            now = self.topic_id(topic)
-            if None not in (before, now) and now != before:
-                raise self._remade(topic, now)
-            self._ids[topic] = before or now  # a broker that was made newer meanwhile says it now
-        known = self._consumer._cluster.partitions_for_topic  # noqa: SLF001  its own asks, and waits where a topic is gone
-        there = {(topic, number) for topic in self._ids for number in known(topic) or ()}
-        if fresh := sorted(there.difference(self._partitions)):
+        self._topics.require_same()
+        if fresh := sorted(set(self._topics.partitions()).difference(self._partitions)):
             self._partitions = sorted([*self._partitions, *fresh])
             self._consumer.assign([TopicPartition(*partition) for partition in self._partitions])
             for partition, offset in self.beginning(fresh).items():
                 self.seek(partition, offset)
-
-    def _remade(self, topic: str, now: str | None) -> RemadeTopicError:
-        partition = next(number for name, number in self._partitions if name == topic)
-        return RemadeTopicError(
-            f"reading {topic} of {self._broker}: the topic was deleted and made anew while it was read (its id was "
-            f"{self._ids[topic]}, and is {now})",
-            hint="what was kept of the topic is not what it says now: it is to be read again from its beginning",
-            topic=topic, partition=partition, following=0, last_stamp=None,
-        )  # fmt: skip
 
     def beginning(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """The first offset that is still there, of each."""

@@ -52,6 +52,7 @@ class Shop:
     directory: Path
     kafka: Kafka
     topic: str
+    partitions: int = PARTITIONS
     lsn: int = 1000
     monitors: list[Member] = field(default_factory=list)
 
@@ -70,7 +71,7 @@ class Shop:
                           "sequence": json.dumps([None, str(self.lsn)])}  # fmt: skip
                 value = {"before": None, "after": {"id": key, "status": status}, "source": source, "op": "u"}
                 told = json.dumps({"id": key}).encode(), json.dumps(value).encode()
-                producer.send(self.topic, key=told[0], value=told[1], partition=key % PARTITIONS)
+                producer.send(self.topic, key=told[0], value=told[1], partition=key % self.partitions)
             producer.flush()
 
     def truncate(self) -> None:
@@ -168,6 +169,10 @@ class Member:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit code."""
         self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until it has ended by itself; returns its exit code."""
         self.process.wait(_SECONDS)
         self._thread.join()
         assert self.process.stdout is not None
@@ -310,3 +315,20 @@ def test_a_truncate_that_one_member_reads_is_heard_by_all(shop: Shop) -> None:
     assert first.findings()
     assert second.findings()
     assert (first.stop(), second.stop()) == (0, 0)
+
+
+def test_a_topic_that_changes_under_a_member_is_read_whole(shop: Shop) -> None:
+    """Made anew, it may be as long as it was: the member ends, and begins it again; partitions are added to it."""
+    first = shop.start("a")
+    until(lambda: first.is_idle, "the member to be done")
+    shop.kafka.make_anew(shop.topic, PARTITIONS)
+    shop.write((key, "new") for key in range(2, ROWS + 1))
+    shop.write([(1, "paid")], copy=False)
+    assert first.ended() == 2
+    again = shop.start("a")
+    until(lambda: ("1", "mismatch", "persistent") in again.findings(), "what was told by the topic of now")
+    shop.partitions += 1
+    shop.kafka.add_partitions({shop.topic: shop.partitions})
+    shop.write([(PARTITIONS, "paid")], copy=False)
+    until(lambda: (str(PARTITIONS), "mismatch", "persistent") in again.findings(), "what a new partition tells")
+    assert again.stop() == 0

@@ -394,12 +394,14 @@ class MonitoredEntity:
         return [one for one in some if one.identity in self.handed]
 
     def let_go_of_all(self) -> None:
-        """Suspect nothing any more: some of it is judged elsewhere now, and what is ours is still owed."""
+        """Suspect nothing any more: some of it is judged elsewhere now, and what is ours is still owed.
+
+        What was compared was compared all the same, and is counted.
+        """
         self.watch.suspicion.forget()
         self.pending.clear()
         self.resting.clear()
         self.gone.clear()
-        self.begin_anew()
 
     def _took(self, replica: str, keys: set[KeyText], looked: datetime | None) -> Took:
         """How long changes of some keys took to arrive: as the replica's feed tells, else until a look saw them."""

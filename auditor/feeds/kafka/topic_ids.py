@@ -29,9 +29,12 @@ class TopicIds:
         self._ids = {topic: self.of(topic) for topic in self._first}
 
     def of(self, topic: str) -> str | None:
-        """What tells a topic from another one of its name, made later; None where the broker is too old to say."""
+        """What tells a topic from another one of its name, made later; None where the broker does not say.
+
+        It is too old to, or does not know the topic just now, as one that has just been started: then it says zeros.
+        """
         found = self._cluster.topic_id(topic)
-        return None if found is None else str(found)
+        return None if found is None or not found.int else str(found)
 
     def require_same(self) -> None:
         """See that no topic was made anew.

@@ -292,7 +292,7 @@ def test_members_side_by_side_until_caught_up_see_everything_between_them(shop: 
         remarks = " ".join(entity["owner"]["coverage"].get("remarks", ()))
         alone = entity["replicas"][0]["coverage"]["followed"]["keys"] >= ROWS
         assert alone or f"of the {PARTITIONS} partitions of {shop.topic}, " in remarks
-    assert keys >= ROWS
+    assert keys >= ROWS, {name: report["entities"] for name, (_, report) in reports.items()}
     began = time.monotonic()
     ((code, report),) = shop.catch_up("c").values()
     assert time.monotonic() - began < DEFAULT_SILENCE
@@ -312,8 +312,7 @@ def test_a_truncate_that_one_member_reads_is_heard_by_all(shop: Shop) -> None:
     shop.truncate()
     every = {(str(key), "orphan") for key in range(1, ROWS + 1)}
     until(lambda: shop.open_findings() == every, "every row that the copy has kept")
-    assert first.findings()
-    assert second.findings()
+    until(lambda: bool(first.findings() and second.findings()), "either to have told of some")
     assert (first.stop(), second.stop()) == (0, 0)
 
 

@@ -452,6 +452,7 @@ def _leave(workspace: Workspace) -> None:
     A store that did not answer in time leaves a thread behind, and DuckDB closed under a thread ends in a crash.
     """
     _LEFT_OPEN.append(workspace)
+    workspace.halt.stop()
     workspace.let_go()
     shutil.rmtree(workspace.directory, ignore_errors=True)
 

@@ -59,6 +59,9 @@ def _connector(stream: str) -> str:
     return stream.split("/")[1]  # see `auditor.feeds.positions`
 
 
+LET_GO_SECONDS = 0.5
+"""For whoever reads a feed to hear that the run is over: it is asked between batches, and somebody waits for us."""
+
 KEYLESS = "id IS NULL"
 """Of records that could not be understood: those that do not even tell their key."""
 
@@ -393,7 +396,19 @@ class Following:
         return ""
 
     def close(self) -> None:
-        """Let go of the feed."""
+        """Let go of the feed, unless a thread that was not waited for still reads it.
+
+        Closed under a thread, DuckDB crashes; left open, it is closed by the end of the process, and nothing is lost.
+        """
+        if not self._lock.acquire(timeout=LET_GO_SECONDS):
+            return
+        try:
+            if self._open == 0:
+                self._close()
+        finally:
+            self._lock.release()
+
+    def _close(self) -> None:
         if self._heartbeats is not None:
             self._heartbeats.close()
             self._heartbeats = None

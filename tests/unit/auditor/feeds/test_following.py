@@ -1,0 +1,69 @@
+"""A feed that a thread still reads is not closed under it: the program would crash."""
+
+from __future__ import annotations
+
+import threading
+from random import Random
+from typing import TYPE_CHECKING
+
+from auditor.feeds import following
+from auditor.feeds.decoder import Decoder
+from auditor.feeds.follower import Follower
+from auditor.feeds.following import Following
+from auditor.feeds.options import DecodingOptions
+from reconcilers.streams.state import FeedState
+from reconcilers.workspace import Workspace
+from tests.simulation.process import HINTS
+from tests.simulation.topic import SimulatedSource, Topic
+from tests.simulation.wire import Registry, Wire
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+WAIT_SECONDS = 30
+
+
+def opened(topic: Topic) -> Follower:
+    state = FeedState(None)
+    state.keep(topic.name, ("id", "status"), ("id",))
+    decoder = Decoder(DecodingOptions(None), None, {topic.name: HINTS})
+    return Follower("shop", SimulatedSource(topic, Random(1)), decoder, state)
+
+
+def test_a_feed_that_is_read_by_a_thread_is_closed_when_that_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the thread catches up or looks at what it has read; nobody waits for it for long."""
+    monkeypatch.setattr(following, "LET_GO_SECONDS", 0.05)
+    topic, wire = Topic("orders", 1), Wire("orders", "json", Registry())
+    topic.append(0, 1, wire.key(1), wire.read(1, ("A", 1, ""), 1e9, 1, "true", 1))
+    reads, looks, goes_on = threading.Event(), threading.Event(), threading.Event()
+
+    def make() -> Follower:
+        reads.set()
+        goes_on.wait(WAIT_SECONDS)
+        goes_on.clear()
+        return opened(topic)
+
+    shop = Following("shop", {topic.name: ("id", "status")}, make)
+
+    def work() -> None:
+        with shop.current(topic.name, workspace):
+            looks.set()
+            goes_on.wait(WAIT_SECONDS)
+
+    with Workspace(tmp_path, threads=1) as workspace:
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert reads.wait(WAIT_SECONDS)
+        shop.close()
+        goes_on.set()
+        assert looks.wait(WAIT_SECONDS)
+        shop.close()
+        assert shop.state.next_seq(topic.name) == 1
+        goes_on.set()
+        thread.join(WAIT_SECONDS)
+        shop.close()
+        assert not shop.is_open

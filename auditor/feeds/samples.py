@@ -61,7 +61,7 @@ def samples(
     topics: Mapping[str, Mapping[str, ColumnHint]],
     seconds: float = SAMPLE_SECONDS,
     *,
-    each: int = SAMPLE_RECORDS,
+    each: int | None = None,
 ) -> dict[str, Sample]:
     """The latest records of some topics, understood as a run would.
 
@@ -70,7 +70,7 @@ def samples(
         feed: The feed's name.
         topics: What contracts say of the columns of each.
         seconds: When reading ends, with whatever came.
-        each: Records of each partition, at most.
+        each: Records of each partition, at most; None: SAMPLE_RECORDS.
 
     Raises:
         FeedError: They cannot be read, or a schema cannot be had.
@@ -82,7 +82,7 @@ def samples(
     with closing(open_feed(settings, feed, topics)) as source:
         partitions = source.partitions()
         first, ends = source.beginning(partitions), source.end(partitions)
-        starts = _starts(partitions, first, ends, each)
+        starts = _starts(partitions, first, ends, SAMPLE_RECORDS if each is None else each)
         for records in records_between(source, starts, ends, until=until):
             for record, told in zip(records, decoder.decode(records), strict=True):
                 _add(found[record.topic], told)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,12 +95,15 @@ def test_a_server_that_speaks_something_else(workspace: Workspace) -> None:
         port = listener.getsockname()[1]
 
         def hang_up() -> None:
-            for _ in range(2):
-                listener.accept()[0].close()
+            with suppress(OSError):  # the listener is shut down
+                while True:
+                    listener.accept()[0].close()
 
         thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
         error = refusal(ConnectionParts("postgresql", "127.0.0.1", port, "u", "secret-word", "d"), workspace)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
     assert f"127.0.0.1:{port}" in error.message
 
 

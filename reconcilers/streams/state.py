@@ -366,9 +366,9 @@ class FeedState:
             .fetchall()
         )
         reasons = tuple((str(error), int(count)) for error, count, _ in rows)
-        return DeadReasons(self.first_dead_letter(topic, which), reasons, rows[0][2] - len(rows) if rows else 0)
+        return DeadReasons(self._first_dead_letter(topic, which), reasons, rows[0][2] - len(rows) if rows else 0)
 
-    def first_dead_letter(self, topic: str, which: str = "true") -> str:
+    def _first_dead_letter(self, topic: str, which: str = "true") -> str:
         """The place of the first record of a topic that could not be understood, and why; empty where there is none.
 
         Args:

@@ -122,14 +122,19 @@ def _base64(value: object) -> str:
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., Outcome]) -> World:
+def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., Outcome]) -> World:
+    """A world with its rows, in whose directory commands are called."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUDITOR_CONFIG", raising=False)
     made = World(tmp_path, audit)
     made.settle()
     made.fill()
     return made
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., Outcome]) -> World:
+    return filled(tmp_path, monkeypatch, audit)
 
 
 def told(report: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.test_incremental import COPY_TOPIC, OWNER_FEED, TOPIC, World
+from tests.acceptance.test_incremental import COPY_TOPIC, OWNER_FEED, TOPIC, World, filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +24,7 @@ FORMATS = ("terminal", "json", "markdown", "html", "junit", "csv")
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., Outcome]) -> World:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUDITOR_CONFIG", raising=False)
-    made = World(tmp_path, audit)
-    made.settle()
-    made.fill()
-    return made
+    return filled(tmp_path, monkeypatch, audit)
 
 
 def remarks(outcome: Outcome) -> list[str]:

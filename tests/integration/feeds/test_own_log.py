@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from auditor.cli import run
+from tests.worlds.audited import reconciled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,14 +88,6 @@ def world(postgres: PostgreSQL, kafka: Kafka, tmp_path: Path, monkeypatch: pytes
     return made
 
 
-def reconcile(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    capsys.readouterr()
-    code = run(("reconcile", "--format", "json", *arguments))
-    out, err = capsys.readouterr()
-    assert out, err
-    return code, json.loads(out)
-
-
 class Busy:
     """Writes two rows again and again as long as the block goes on; each change is told some writes later, in order."""
 
@@ -129,7 +121,7 @@ def test_a_change_that_the_topic_never_told_is_proven_by_position_long_before_th
     """Young as it is, and an hour as the bound is: the topic is past the watermark; what is on its way is no drift."""
     world.write(2, "paid")
     with Busy(world, behind):
-        _, report = reconcile(capsys, "--max-wait", "20s")
+        _, report = reconciled(capsys, "--max-wait", "20s")
     found = {one["key"]["id"]: one for one in report["findings"] if one["verdict"] == "persistent"}
     assert set(found) == {"2"}, report["findings"]
     assert "drift" in report["exit_reasons"]  # the two others may be hot by then: undecided, and no drift
@@ -139,6 +131,6 @@ def test_a_change_that_the_topic_never_told_is_proven_by_position_long_before_th
 def test_a_quiet_topic_proves_nothing_by_position(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """No change stands behind the watermark in the log: the lag bound is what is left."""
     world.write(2, "paid")
-    code, report = reconcile(capsys, "--max-wait", "3s")
+    code, report = reconciled(capsys, "--max-wait", "3s")
     (finding,) = report["findings"]
     assert (code, finding["verdict"]) == (0, "in_flight")

@@ -19,6 +19,7 @@ from auditor.feeds.continuity import LastRead, is_same_log, record_digest
 from auditor.feeds.decoded import Aside, AsideKind, Poison
 from auditor.feeds.polled import by_topic
 from auditor.feeds.ports import BatchDecoder, Identified
+from auditor.feeds.process_memory import let_go
 from auditor.feeds.reading_times import ReadingTimes
 from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
 from reconcilers.change import Change, ChangeKind
@@ -209,6 +210,7 @@ class Follower:
             FeedError: The feed cannot be read or understood.
         """
         count, topics = self._take(seconds)
+        let_go()
         self.state.advance(topics)  # the records are let go of by now: both need not be in memory at once
         return count
 

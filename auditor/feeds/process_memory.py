@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from contextlib import suppress
 
-_ARENA_MAX = -8
-"""The name of glibc's limit of arenas, `M_ARENA_MAX` of its <malloc.h>."""
+_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
+"""The names of glibc's limits in its <malloc.h>."""
+
+KEPT_BYTES = 32 * 1024 * 1024
+"""Free memory that is not given back to the system: the next batch takes it again, and each page that it has to be
+asked for costs as much as some twenty records' bytes.  It is glibc's own upper limit for memory that it does not ask
+for apart."""
+
+_MIDDLE_GENERATION = 1
 
 
 def take_little() -> None:
-    """Have what batches take be had back by the system; to be called before Arrow is loaded and threads are started.
+    """Have what batches take be used again by the next; to be called before Arrow is loaded and threads are started.
 
     Arrow's own allocator keeps some 80 MB of it for as long as the process lives, and glibc some 40 MB with an arena
-    for each thread: here one of them does the work, and the others wait for the network.
+    for each thread: here one of them does the work, and the others wait for the network.  NumPy's algebra, which is not
+    used, would have threads of its own.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with suppress(OSError, AttributeError):  # another C library, which has no arenas
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+        library = ctypes.CDLL(None)
+        library.mallopt(_ARENA_MAX, 1)
+        library.mallopt(_MMAP_THRESHOLD, KEPT_BYTES)
+        library.mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def let_go() -> None:
+    """Let go of what a batch has left behind in circles.
+
+    kafka-python ends each wait with an error that knows where it was raised, and with it all that was fetched: some
+    40 MB of it gathered until Python looked for such circles.
+    """
+    gc.collect(_MIDDLE_GENERATION)

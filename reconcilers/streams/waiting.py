@@ -1,7 +1,7 @@
 """Batches that wait to be brought among the versions: each is one compressed value until there are enough of them.
 
 A version is some twenty columns wide.  Written as rows, a batch costs most of its time in the database's log, and once
-more when the log is brought into the file; as one value it costs a quarter of that.  Whole groups of rows then go into
+more when the log is brought into the file; as one value it costs an eighth of that.  Whole groups of rows then go into
 the file at once, and not through the log at all.
 
 Nothing is less safe for it: the value is written in the batch's transaction, and taken away in the one that writes the
@@ -56,7 +56,7 @@ def batches(db: duckdb.DuckDBPyConnection, table: StreamTable) -> Iterator[pa.Re
     firsts = db.execute(f"SELECT seq FROM {table.waiting} ORDER BY seq").fetchall()
     for (first,) in firsts:
         for (content,) in db.execute(f"SELECT content FROM {table.waiting} WHERE seq = {first}").fetchall():
-            yield from pa.ipc.open_stream(content)
+            yield from pa.ipc.open_stream(content, options=pa.ipc.IpcReadOptions(use_threads=False))
 
 
 def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) -> None:
@@ -93,7 +93,8 @@ def _packed(rows: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)  # columns are small: threads cost more
+    with pa.ipc.new_stream(sink, rows.schema, options=options) as stream:
         stream.write_table(rows)
     first, size, content = rows["seq"][0].as_py(), rows.num_rows, sink.getvalue()
     return pa.table({"seq": pa.array([first], pa.int64()), "size": pa.array([size], pa.int64()),

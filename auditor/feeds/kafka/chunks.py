@@ -44,14 +44,16 @@ class Chunk:
         first: Records before this offset are not meant: what is fetched may begin within a batch.
     """
 
-    __slots__ = ("_batch", "first", "octets", "partition", "starts")
+    __slots__ = ("_batch", "begin", "first", "octets", "partition", "starts")
 
     def __init__(self, partition: Partition, batch: Any, first: int) -> None:
         self.partition, self._batch, self.first = partition, batch, first
         iter(batch)  # brings it out of its compression
-        self.octets = bytes(memoryview(batch._buffer)[batch._pos :])  # noqa: SLF001  it offers no other way
-        self.starts = _starts(self.octets, batch.records_count)
-        """Where each record begins, with its size; too few where that cannot be told."""
+        octets, begin = batch._buffer, batch._pos  # noqa: SLF001  it offers no other way
+        self.octets = memoryview(octets)[begin:]
+        """Its records, not copied."""
+        self.begin, self.starts = begin, _starts(octets, begin, batch.records_count)
+        """Where each record begins, with its size, counted from before `begin`; too few where that cannot be told."""
 
     def __len__(self) -> int:
         return int(self._batch.records_count)
@@ -150,11 +152,11 @@ def hand_over_chunks(consumer: Any) -> None:
     consumer._fetcher.PartitionRecords = ChunkedRecords  # noqa: SLF001  it offers no other way
 
 
-def _starts(octets: bytes, count: int) -> list[int]:
+def _starts(octets: bytearray, begin: int, count: int) -> list[int]:
     """Where each of some records begins, with its size; none where they do not fill the bytes."""
     starts: list[int] = []
     append = starts.append
-    at = 0
+    at = begin
     try:
         for _ in range(count):
             append(at)
@@ -170,7 +172,7 @@ def _starts(octets: bytes, count: int) -> list[int]:
     return starts if at == len(octets) else []
 
 
-def _behind(octets: bytes, at: int) -> int:
+def _behind(octets: bytearray, at: int) -> int:
     """Where a record ends that is so long that its size takes several bytes.
 
     Raises:
@@ -217,7 +219,7 @@ def _side_by_side(topic: str, chunks: Sequence[Chunk]) -> RecordColumns:
 
     lengths = np.fromiter((len(chunk.octets) for chunk in chunks), np.int64, len(chunks))
     before = np.repeat(np.cumsum(lengths) - lengths, counts)
-    starts = np.concatenate([np.array(chunk.starts, np.int64) for chunk in chunks]) + before
+    starts = np.concatenate([np.array(chunk.starts, np.int64) - chunk.begin for chunk in chunks]) + before
     content = np.frombuffer(b"".join([*(chunk.octets for chunk in chunks), bytes(MARGIN)]), np.uint8)
     buffer = Buffer.within(content, starts, np.append(starts[1:], len(content) - MARGIN))
     cursor = Cursor(buffer, buffer.starts, buffer.ends)

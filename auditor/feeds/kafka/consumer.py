@@ -21,6 +21,7 @@ from auditor.feeds.kafka.limits import (
     REQUEST_SECONDS,
     SILENCE_MEMBER_SECONDS,
 )
+from auditor.feeds.kafka.receiving import receive_well
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
 
@@ -84,6 +85,7 @@ def open_client(make: Callable[..., Any], broker: Broker, **options: Any) -> Any
     history = client_history()
     history.forget()
     knock(broker)
+    receive_well()
     with failures_told(broker, doing):
         try:
             return make(**broker.options(), **options)

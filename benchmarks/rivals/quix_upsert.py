@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from uuid import uuid4
 
 from quixstreams import Application
 from quixstreams.models import SchemaRegistryClientConfig
@@ -23,8 +24,8 @@ def _keep(value: Any, state: Any) -> None:
 def main(broker: str, registry: str, topic: str, count: str, directory: str) -> None:
     """Read so many records and keep the last row of each key."""
     app = Application(
-        broker_address=broker, consumer_group=f"upsert-{count}", auto_offset_reset="earliest", state_dir=directory,
-        use_changelog_topics=False, loglevel="WARNING",
+        broker_address=broker, consumer_group=f"upsert-{uuid4()}", auto_offset_reset="earliest", state_dir=directory,
+        use_changelog_topics=False, loglevel="WARNING",  # a group's next run would find nothing left to read
     )  # fmt: skip
     deserializer = AvroDeserializer(schema_registry_client_config=SchemaRegistryClientConfig(url=registry))
     source = app.topic(topic, value_deserializer=deserializer, key_deserializer="bytes")

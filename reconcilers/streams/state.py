@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 4
 
-LOG_BYTES_MAX = 32 * 1024 * 1024
+LOG_BYTES_MAX = 64 * 1024 * 1024
 """Of the log before it is brought into the file: until then what is in it is held in memory, too."""
 
 HEAD_PART_ROWS = 500_000
@@ -262,6 +262,8 @@ class FeedState:
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
         """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
+        self._following: dict[str, int] = {}
+        """The next arrival number of each topic of which something has come."""
         self._outlived: dict[str, datetime] = {}
         """Of topics that have versions to be let go of: those that were not the latest any more at this moment."""
         self._hash_anew()
@@ -466,6 +468,7 @@ class FeedState:
             self._db.execute(table.ddl)
         self.tables[topic] = table
         self._folded[topic] = 0
+        self._following.pop(topic, None)
         self._kept.pop(topic, None)
         return table
 
@@ -570,6 +573,7 @@ class FeedState:
             self._pass_by(step)
             self.latecomers.lack(step.holes)
         self.latecomers.unbroken -= step.holes.keys()
+        self._following.update(step.seqs)
 
     @contextmanager
     def _room(self, what: str) -> Iterator[None]:
@@ -856,6 +860,8 @@ class FeedState:
         if self._shorten_log():
             return
         for topic in topics:
+            if self._following.get(topic, 0) - self._folded[topic] < self._piece:
+                continue  # there are no more versions than numbers: they need not be counted
             if self._tail(topic) >= self._piece:
                 self._fold(self.tables[topic], swept=False)
                 return

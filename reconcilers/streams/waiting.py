@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconcilers.streams.at_once import arrow_schema
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import duckdb
     import pyarrow as pa
@@ -49,43 +51,62 @@ def count(db: duckdb.DuckDBPyConnection, table: StreamTable) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def batches(db: duckdb.DuckDBPyConnection, table: StreamTable) -> Iterator[pa.RecordBatch]:
-    """The versions that wait as they are stored, the oldest first, a batch at a time."""
-    import pyarrow as pa
-
-    firsts = db.execute(f"SELECT seq FROM {table.waiting} ORDER BY seq").fetchall()
-    for (first,) in firsts:
-        for (content,) in db.execute(f"SELECT content FROM {table.waiting} WHERE seq = {first}").fetchall():
-            yield from pa.ipc.open_stream(content, options=pa.ipc.IpcReadOptions(use_threads=False))
-
-
 def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) -> None:
     """Bring what waits among the versions, the oldest first; within a transaction.
 
-    One batch at a time is in memory outside the database.
+    One batch at a time is unpacked, all in one statement: each costs as much as some thousand rows.
 
     Args:
         db: The state's connection.
         table: Of the topic.
         group: As many as are a multiple of this; what is left over waits on.
     """
+    waiting = count(db, table)
+    packed = db.execute(f"SELECT content FROM {table.waiting} ORDER BY seq").to_arrow_table()["content"]
+    rest: list[pa.RecordBatch] = []
+    if taken := waiting - waiting % group:
+        db.register("brought_in", _Stream(arrow_schema(table), _first(taken, _unpacked(packed), rest)))
+        db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
+        db.unregister("brought_in")
+        db.execute(f"DELETE FROM {table.waiting}")
+    if rest:
+        import pyarrow as pa
+
+        lay_by(db, table, pa.Table.from_batches(rest))
+
+
+class _Stream:
+    """Batches that are made while they are read, once.
+
+    Given an object of Arrow's own instead, DuckDB has Arrow read ahead of it, and all of them would be in memory.
+    """
+
+    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        import pyarrow as pa
+
+        self._reader = pa.RecordBatchReader.from_batches(schema, batches)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._reader.__arrow_c_stream__(requested_schema)
+
+
+def _unpacked(packed: pa.ChunkedArray) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    waiting = count(db, table)
-    left = waiting - waiting % group
-    rest: list[pa.RecordBatch] = []
-    for batch in batches(db, table):
-        taken = min(left, batch.num_rows)
-        left -= taken
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    for content in packed:
+        yield from pa.ipc.open_stream(content.as_buffer(), options=options)
+
+
+def _first(count: int, batches: Iterable[pa.RecordBatch], rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """So many of the rows; the others are put to the rest."""
+    for batch in batches:
+        taken = min(count, batch.num_rows)
+        count -= taken
         if taken:
-            db.register("brought_in", batch.slice(0, taken))
-            db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
-            db.unregister("brought_in")
+            yield batch.slice(0, taken)
         if taken < batch.num_rows:
             rest.append(batch.slice(taken))
-    db.execute(f"DELETE FROM {table.waiting}")
-    if rest:
-        lay_by(db, table, pa.Table.from_batches(rest))
 
 
 def _packed(rows: pa.Table) -> pa.Table:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"c": Kind.WRITE, "u": Kind.WRITE, "d": Kind.DELETE, "r": Kind.BACKFILL}
 _OF_ROWS_THAT_WERE_THERE = frozenset({"u", "d"})
-_SAID_IN_STREAM = ("", "incremental")
+_SAID_IN_STREAM = pa.array(["", "incremental"], pa.string())
 _ESCAPED = np.zeros(256, np.bool_)
 """Which octets JSON writes otherwise."""
 _ESCAPED[[*range(0x20), ord('"'), ord("\\")]] = True
@@ -218,7 +218,7 @@ class _Batch:
 
     @staticmethod
     def _snapshots(marks: pa.StringArray) -> list[tuple[int, str]]:
-        rows = np.flatnonzero(~flags(pc.is_in(marks, pa.array(_SAID_IN_STREAM))))
+        rows = np.flatnonzero(~flags(pc.is_in(marks, _SAID_IN_STREAM)))
         return list(zip(rows.tolist(), marks.take(pa.array(rows)).to_pylist(), strict=True))
 
     def _cells(self, keys: dict[str, Cells], envelope: Struct, kinds: Any, may_be_null: Flags) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cursor import IrregularError
-from auditor.feeds.bulk.pieces import Booleans, Nothing, Numbers, Octets, Optional, Texts, flags, spread
+from auditor.feeds.bulk.pieces import Booleans, Nothing, Numbers, Octets, Optional, Texts, flags, one, spread
 from auditor.feeds.cells import null_cell, value_reader
 from auditor.feeds.hints import UNSIGNED
 from auditor.feeds.numbers import DECIMAL_BYTES_MAX
@@ -143,7 +143,7 @@ def _text_maker(placeholder: str) -> Maker:
     def make(piece: Simple) -> Cells:
         if not isinstance(piece, Texts):
             raise IrregularError
-        kept = flags(pc.equal(piece.array, placeholder))
+        kept = flags(pc.equal(piece.array, one(placeholder)))
         if not kept.any():
             return _values(piece.array)
         texts = pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), piece.array)

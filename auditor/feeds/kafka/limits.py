@@ -40,8 +40,9 @@ HEARTBEAT_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 """For leaving a group, whose coordinator may be gone."""
 
-POLL_MAX_RECORDS = 20_000
-"""After so many records a poll looks for no more: enough for the work on a batch to outweigh what each batch costs."""
+POLL_MAX_RECORDS = 40_000
+"""After so many records a poll looks for no more: enough for the work on a batch to outweigh what each batch costs,
+which is about that of a thousand records."""
 
 CHUNKS_MIN, CHUNKS_MAX = 8, 500
 """Producers' batches that the client hands over at once: few, until it is seen how many records they hold."""

@@ -62,7 +62,12 @@ def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) 
         group: As many as are a multiple of this; what is left over waits on.
     """
     waiting = count(db, table)
-    packed = db.execute(f"SELECT content FROM {table.waiting} ORDER BY seq").to_arrow_table()["content"]
+    firsts = db.execute(f"SELECT seq FROM {table.waiting} ORDER BY seq").fetchall()
+    packed = [  # one by one: to sort them, the database would have to hold all of them
+        content
+        for (first,) in firsts
+        for (content,) in db.execute(f"SELECT content FROM {table.waiting} WHERE seq = {first}").fetchall()
+    ]
     rest: list[pa.RecordBatch] = []
     if taken := waiting - waiting % group:
         db.register("brought_in", _Stream(arrow_schema(table), _first(taken, _unpacked(packed), rest)))
@@ -90,12 +95,12 @@ class _Stream:
         return self._reader.__arrow_c_stream__(requested_schema)
 
 
-def _unpacked(packed: pa.ChunkedArray) -> Iterator[pa.RecordBatch]:
+def _unpacked(packed: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     options = pa.ipc.IpcReadOptions(use_threads=False)
     for content in packed:
-        yield from pa.ipc.open_stream(content.as_buffer(), options=options)
+        yield from pa.ipc.open_stream(content, options=options)
 
 
 def _first(count: int, batches: Iterable[pa.RecordBatch], rest: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

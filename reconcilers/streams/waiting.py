@@ -51,6 +51,16 @@ def count(db: duckdb.DuckDBPyConnection, table: StreamTable) -> int:
     return int(row[0]) if row is not None else 0
 
 
+def batches(db: duckdb.DuckDBPyConnection, table: StreamTable) -> Iterator[pa.RecordBatch]:
+    """The versions that wait as they are stored, the oldest first; they are read now, and unpacked one by one."""
+    firsts = db.execute(f"SELECT seq FROM {table.waiting} ORDER BY seq").fetchall()
+    return _unpacked([  # each asked for by itself: to sort them, the database would have to hold all of them
+        content
+        for (first,) in firsts
+        for (content,) in db.execute(f"SELECT content FROM {table.waiting} WHERE seq = {first}").fetchall()
+    ])  # fmt: skip
+
+
 def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) -> None:
     """Bring what waits among the versions, the oldest first; within a transaction.
 
@@ -62,15 +72,9 @@ def bring_in(db: duckdb.DuckDBPyConnection, table: StreamTable, group: int = 1) 
         group: As many as are a multiple of this; what is left over waits on.
     """
     waiting = count(db, table)
-    firsts = db.execute(f"SELECT seq FROM {table.waiting} ORDER BY seq").fetchall()
-    packed = [  # one by one: to sort them, the database would have to hold all of them
-        content
-        for (first,) in firsts
-        for (content,) in db.execute(f"SELECT content FROM {table.waiting} WHERE seq = {first}").fetchall()
-    ]
     rest: list[pa.RecordBatch] = []
     if taken := waiting - waiting % group:
-        db.register("brought_in", _Stream(arrow_schema(table), _first(taken, _unpacked(packed), rest)))
+        db.register("brought_in", _Stream(arrow_schema(table), _first(taken, batches(db, table), rest)))
         db.execute(f"INSERT INTO {table.stored} SELECT * FROM brought_in")
         db.unregister("brought_in")
         db.execute(f"DELETE FROM {table.waiting}")

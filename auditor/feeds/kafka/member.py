@@ -18,6 +18,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from auditor.feeds.kafka.consumer import beginning_of, end_of, open_consumer, partitions_of
 from auditor.feeds.kafka.failure import failures_told
+from auditor.feeds.kafka.joining import join_to_the_end
 from auditor.feeds.kafka.limits import CLOSE_SECONDS, REQUEST_SECONDS, SILENCE_MEMBER_SECONDS, SLICE_SECONDS
 from auditor.feeds.kafka.source import Contact, poll_once, position_of
 from auditor.feeds.kafka.topic_ids import TopicIds
@@ -149,6 +150,7 @@ class KafkaMember:
             self._shared = partitions_of(self._consumer, broker, names)
             self._topics = TopicIds(self._consumer, broker, self._shared)
             self._assignment = Assignment(self._consumer)
+            join_to_the_end(self._consumer._coordinator)  # noqa: SLF001  it offers no other way
             self._consumer.subscribe(names, listener=self._assignment)
         except BaseException:
             self.close()

@@ -177,5 +177,19 @@ def test_a_partition_that_nobody_has_read_may_begin_at_its_end(
     assert {one.offset for one in found} == {1}
 
 
+def test_what_a_group_gives_is_taken_though_its_answer_comes_between_two_polls(kafka: Kafka, topic: str) -> None:
+    """Each poll is over before the broker can have answered: joining goes on from one to the next, and ends once."""
+    with KafkaMember(Broker("shop", (kafka.url,)), [topic], group_id="hasty", stored=lambda _: {}) as member:
+
+        def has(count: int) -> bool:
+            member.poll(0)
+            return len(member.partitions()) == count
+
+        wait_until(lambda: has(PARTITIONS), seconds=MEMBERS_SECONDS, what="the member to have all partitions")
+        kafka.add_partitions({topic: PARTITIONS + 1})
+        wait_until(lambda: has(PARTITIONS + 1), seconds=MEMBERS_SECONDS, what="the member to have the new one, too")
+        assert member._consumer.group_metadata().generation_id == 2, "it has asked once for each"
+
+
 def test_a_group_that_never_told_has_no_offsets(kafka: Kafka) -> None:
     assert committed_offsets(Broker("shop", (kafka.url,)), "nobody") == {}

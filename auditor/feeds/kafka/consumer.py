@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import kafka
@@ -16,6 +17,7 @@ from auditor.feeds.kafka.limits import (
     FETCH_MAX_BYTES,
     FETCH_WAIT_SECONDS,
     HEARTBEAT_SECONDS,
+    METADATA_PAUSE_SECONDS,
     PARTITION_FETCH_MAX_BYTES,
     PARTITIONS_SECONDS,
     REQUEST_SECONDS,
@@ -26,7 +28,7 @@ from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from auditor.feeds.kafka.broker import Broker
     from auditor.feeds.ports import Partition
@@ -100,12 +102,23 @@ def partitions_of(consumer: Any, broker: Broker, topics: Iterable[str]) -> list[
         FeedError: A topic is not there, or we may not see it.
     """
     wanted = sorted(set(topics))
-    with failures_told(broker, f"looking for {', '.join(wanted)}"):
+    with failures_told(broker, f"looking for {', '.join(wanted)}"), _asked_soon(consumer._cluster.config):  # noqa: SLF001
         there = consumer.topics()
         for topic in wanted:
             if topic not in there:
                 raise _unknown(topic, broker, there)
         return sorted((topic, number) for topic in wanted for number in consumer.partitions_for_topic(topic))
+
+
+@contextmanager
+def _asked_soon(config: dict[str, Any]) -> Iterator[None]:
+    """See METADATA_PAUSE_SECONDS; what the client asks by itself later may wait as it does."""
+    before = config["retry_backoff_ms"]
+    config["retry_backoff_ms"] = METADATA_PAUSE_SECONDS * 1000
+    try:
+        yield
+    finally:
+        config["retry_backoff_ms"] = before
 
 
 def _unknown(topic: str, broker: Broker, there: Iterable[str]) -> FeedError:

@@ -26,7 +26,7 @@ class Halt:
         return self._reason
 
     def stop(self, reason: AuditorError | None = None) -> None:
-        """End the run; the first reason counts.  From any thread, a signal handler too."""
+        """End the run; the first reason counts.  From any thread, as often as somebody likes."""
         self._reason = self._reason or reason or StoreError("the run was interrupted", hint="run again")
         self._asked.set()
         for end in list(self._ends):

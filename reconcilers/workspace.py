@@ -82,6 +82,7 @@ class Workspace:
         self.watch: Watch | None = None
         self._functions_known = False
         self._registering = threading.Lock()
+        self._listing = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._private = _PrivateDirectory(directory)
         self.directory = self._private.path
@@ -160,17 +161,22 @@ class Workspace:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new cursor with its own transaction; each thread needs its own."""
         cursor = self._connection.cursor()
-        self._cursors.add(cursor)
+        with self._listing:
+            self._cursors.add(cursor)
         return cursor
 
     def interrupt(self, reason: AuditorError | None = None) -> None:
-        """End the run: every statement that is running now ends with an error; from any thread, a signal handler too.
+        """End the run: every statement that is running now ends with an error; from any thread.
+
+        One that begins a moment later does not: DuckDB forgets what it was told between two statements.
 
         Args:
             reason: What whoever works for the run is to be told.
         """
         self.halt.stop(reason)
-        for cursor in list(self._cursors):
+        with self._listing:
+            cursors = list(self._cursors)
+        for cursor in cursors:
             with contextlib.suppress(duckdb.Error):  # closed already
                 cursor.interrupt()
 

@@ -430,18 +430,29 @@ class _Recorder:
         return [dict(finding) for finding in job.findings]
 
 
+@dataclass(slots=True)
+class _Stop:
+    """Whether somebody wants it to end; no event, whose lock a second signal would find taken by the first."""
+
+    asked: bool = False
+
+    def is_set(self) -> bool:
+        """Whether somebody does."""
+        return self.asked
+
+
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def _stopping() -> Iterator[_Stop]:
     """Hear of SIGTERM and SIGINT; a second one ends everything at once."""
-    stop = threading.Event()
+    stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread is told of signals
         return
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        if stop.asked:
             raise KeyboardInterrupt
-        stop.set()
+        stop.asked = True
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

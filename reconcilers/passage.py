@@ -5,10 +5,12 @@ topic has passed a watermark of the owner's, it must say of each key what the ow
 
 1. A topic has passed a watermark when a change was read that stands behind it in the log, by whichever transaction, and
    the ends of the topic's partitions were asked for afterwards, and everything up to them was read.
-2. The change that the replica's row stems from must be in the owner's snapshot (`postgresql_log`): else the row may be
-   newer than what the owner was seen to hold.
+2. The change that the replica's row stems from must be in the owner's snapshot: else the row may be newer than what the
+   owner was seen to hold.
 3. Then the row is the last word of the log about the key as of that watermark; if the owner held another one, this is
    drift, however short ago (`recheck`).
+
+How places compare, and what is in a snapshot, each kind of database says for itself (`owner_log`).
 
 Two databases have no common log: whether the one's has passed a place of the other's says nothing.  So has another
 table of the same database, which may be filled later, though it stands in the same log.
@@ -22,8 +24,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from reconcilers.fetch import FETCH_KEYS_MAX
+from reconcilers.owner_log import owner_log
 from reconcilers.ports import Keys, Logged
-from reconcilers.postgresql_log import is_in_snapshot, log_place
 from reconcilers.projection import compile_side
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import row_stage
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from contracts.contract import Contract, Replica
     from reconcilers.finding import KeyText
     from reconcilers.opened import Projected
+    from reconcilers.owner_log import OwnerLog
     from reconcilers.sight import Sight
     from reconcilers.watermark import Watermark
 
@@ -46,12 +49,20 @@ MARKS_MAX = 32
 
 @dataclass(frozen=True, slots=True)
 class OwnerMark:
-    """A look at the owner: when, what its snapshot saw, and a place in the log that all of it is before."""
+    """A look at the owner: when, by the auditor's clocks and by its own, and where its snapshot stands in its log."""
 
     taken: float
     read_at: datetime
-    snapshot: str
-    place: int
+    shown: datetime | None
+    log: OwnerLog
+
+    def is_passed(self, snapshot: Logged) -> bool:
+        """Whether a topic has told of a change that all of the owner's snapshot stands before."""
+        return any(self.log.is_before(told) for told in snapshot.streamed(self.read_at, self.shown))
+
+    def has_seen(self, transaction: str | None) -> bool:
+        """Whether a key's latest change is in the owner's snapshot; None: there is none at all."""
+        return transaction is None or self.log.has_seen(transaction)
 
 
 @dataclass(slots=True)
@@ -69,31 +80,31 @@ class Passage:
 
     def note(self, mark: Watermark | None) -> None:
         """Remember where the owner stood when it was looked at."""
-        place = None if mark is None else log_place(mark.log)
-        if mark is not None and place is not None:
-            self._marks.append(OwnerMark(mark.monotonic, mark.read_at, mark.position, place))
+        log = None if mark is None else owner_log(mark)
+        if mark is not None and log is not None:
+            self._marks.append(OwnerMark(mark.monotonic, mark.read_at, mark.store_time, log))
 
     def about(self, replica: Replica, owner: Projected, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
         """The same sights, each with the looks at the owner since which the log has told nothing new of its key."""
-        snapshot, log = copy.opened.snapshot, owner.opened.snapshot.watermark.log
-        told_by_log = bool(log) and self._is_own_log(replica)
-        if not told_by_log or not isinstance(snapshot, Logged) or not snapshot.in_postgresql():
+        snapshot, log = copy.opened.snapshot, owner_log(owner.opened.snapshot.watermark)
+        if log is None or not isinstance(snapshot, Logged) or not self._is_told_by(replica, snapshot, log):
             yield from sights
             return
-        passed = [mark for mark in self._marks if (snapshot.streamed(mark.read_at) or 0) >= mark.place]
+        passed = [mark for mark in self._marks if mark.is_passed(snapshot)]
         rest = iter(sights)
         while batch := list(islice(rest, FETCH_KEYS_MAX)):
             keys = [sight.finding.key for sight in batch if sight.finding.key is not None]
             stems = self._stems(copy, snapshot, keys) if passed else {}
             for sight in batch:
                 told = stems.get(sight.finding.key or (), "" if snapshot.takes_away() else None)
-                yield replace(sight, settled=tuple(mark.taken for mark in passed if _is_seen(mark, told)))
+                yield replace(sight, settled=tuple(mark.taken for mark in passed if mark.has_seen(told)))
 
-    def _is_own_log(self, replica: Replica) -> bool:
-        """Whether the replica is known by its owner's feed, and the owner is not."""
+    def _is_told_by(self, replica: Replica, snapshot: Logged, log: OwnerLog) -> bool:
+        """Whether the replica is known by its owner's feed, which tells places in this log, and the owner is not."""
         owner = self.contract.owner
         alone = replica.reference is not None and replica.reference is replica.feed
-        return alone and replica.feed == owner.feed and owner.reference is not owner.feed
+        own = alone and replica.feed == owner.feed and owner.reference is not owner.feed
+        return own and snapshot.is_log_of(log.connector)
 
     def _stems(self, copy: Projected, snapshot: Logged, keys: Sequence[KeyText]) -> Mapping[KeyText, str]:
         """The transaction of the latest change of each key; empty where that is not told."""
@@ -105,8 +116,3 @@ class Passage:
         copy.opened.bring(row_stage(self.contract, side, (), extra=["tx"]), table)
         rows = self.cursor.execute(f'SELECT {", ".join(key_texts(self.contract))}, tx FROM "{table}"').fetchall()
         return {key_text(self.contract, row[:-1]): row[-1] or "" for row in rows}
-
-
-def _is_seen(mark: OwnerMark, transaction: str | None) -> bool:
-    """Whether a key's latest change is in the owner's snapshot; None: there is none at all."""
-    return transaction is None or is_in_snapshot(mark.snapshot, transaction)

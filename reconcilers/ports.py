@@ -294,19 +294,33 @@ class Remembering(Protocol):
         ...
 
 
+class Told(NamedTuple):
+    """A change in a log.
+
+    Attributes:
+        place: The first number of its place.
+        transaction: Its id; empty where it is not told.
+    """
+
+    place: int
+    transaction: str
+
+
 @runtime_checkable
 class Logged(Protocol):
     """What a snapshot offers besides whose rows are the changes of a database's log, folded."""
 
-    def in_postgresql(self) -> bool:
-        """Whether the log is PostgreSQL's, and places and transactions are told."""
+    def is_log_of(self, connector: str) -> bool:
+        """Whether all changes stem from one log of this kind, by the connector's name for it: places are comparable."""
         ...
 
-    def streamed(self, since: datetime) -> int | None:
-        """The furthest place of a change that was read since then, and after which the ends were asked for once more.
+    def streamed(self, since: datetime, shown: datetime | None) -> Sequence[Told]:
+        """The furthest changes that were read since then, and after which the ends were asked for once more.
 
         Args:
             since: By the auditor's wall clock.
+            shown: Only changes of this time or later by the owner's clock, where it has one: a log that was begun anew
+                gives its places a second time, and those of the old one are no places of the new one.
         """
         ...
 

@@ -7,10 +7,44 @@ still.  Ids in a change stream have 32 bits and begin anew after some four thous
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from reconcilers.ports import Told
+    from reconcilers.watermark import Watermark
 
 _ROUND = 2**32
 _SNAPSHOT = re.compile(r"(\d{1,20}):(\d{1,20}):((?:\d{1,20}(?:,\d{1,20})*)?)\Z")
 _PLACE = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlLog:
+    """See `reconcilers.owner_log.OwnerLog`.
+
+    Attributes:
+        snapshot: As `pg_current_snapshot()` has it.
+        place: Every commit that it sees is before this place.
+    """
+
+    snapshot: str
+    place: int
+    connector: ClassVar[str] = "postgresql"
+
+    @classmethod
+    def of(cls, mark: Watermark) -> PostgresqlLog | None:
+        """What a watermark says of PostgreSQL's log; None where it is no such, or on a standby."""
+        place = log_place(mark.log)
+        return None if place is None else cls(mark.position, place)
+
+    def has_seen(self, transaction: str) -> bool:
+        """See `reconcilers.owner_log.OwnerLog`."""
+        return is_in_snapshot(self.snapshot, transaction)
+
+    def is_before(self, told: Told) -> bool:
+        """See `reconcilers.owner_log.OwnerLog`: the change's commit comes after its place."""
+        return told.place >= self.place
 
 
 def log_place(text: str) -> int | None:

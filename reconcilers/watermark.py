@@ -26,7 +26,9 @@ class Watermark:
         behind: Read on a standby: what its primary had some time before, nobody knows how long.
         heard: The monotonic clock up to which is known what the dataset held, where that is earlier than the reading:
             a feed says nothing of the time after its connector's last sign of life.  None: known up to the reading.
-        log: A place in the store's log that everything included is before, such as PostgreSQL's LSN; or empty.
+        log: Where in the store's log it stands, as `owner_log` reads it: PostgreSQL's LSN that everything included is
+            before, or two GTIDs of MariaDB's, up to the first of which all is included, and behind the second nothing;
+            empty where that cannot be told.
         told: The moment of that sign by the clock that it came with, in ISO 8601, or empty.
         beats: That connector has heartbeats, so that it stands still where there are none.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from auditor.feeds.heartbeats import Heartbeats
     from auditor.feeds.ports import Partition
     from reconcilers.flaws import Flaw
-    from reconcilers.ports import OwnerClock
+    from reconcilers.ports import OwnerClock, Told
     from reconcilers.streams.state import FeedState
     from reconcilers.streams.table import StreamTable
     from reconcilers.streams.truncate import Truncate
@@ -269,18 +269,23 @@ class Following:
             return Heard(None, None)  # a recording is what it is, and its end is its own
         return Heard(told, max([*times.values(), *self._beats.values()]), beats=True)
 
-    def is_of(self, database: str, topic: str) -> bool:
-        """Whether the changes of a topic tell their places in the log of one such database, and of no other."""
-        streams = {stream for one, stream in self._follower_now.state.epochs if one == topic}
-        return len(streams) == 1 and all(stream.startswith(f"{database}/") for stream in streams)
+    def is_of(self, connector: str, topic: str) -> bool:
+        """Whether the changes of a topic tell their places in one log of such a database, and in no other.
 
-    def streamed(self, topic: str, since: datetime) -> int | None:
-        """See `reconcilers.ports.Logged`: whichever topic of the same log that we follow has told of it."""
-        state = self._follower_now.state
+        Of MariaDB, whose changes tell the server that made them: one server has made them all.
+        """
+        streams = {stream for one, stream in self._follower_now.state.epochs if one == topic}
+        return len(streams) == 1 and all(stream.startswith(f"{connector}/") for stream in streams)
+
+    def streamed(self, topic: str, since: datetime, shown: datetime | None) -> Sequence[Told]:
+        """See `reconcilers.ports.Logged`: of each topic of the same log that we follow, what it has told of it."""
+        state, until = self._follower_now.state, self._asked
+        if until is None:
+            return ()
         mine = {stream for one, stream in state.epochs if one == topic}
-        topics = {one for one, stream in state.epochs if stream in mine and one in state.tables}
-        places = [state.furthest(one, since, self._asked) for one in topics] if self._asked is not None else []
-        return max((place for place in places if place is not None), default=None)
+        logs = [(one, epoch) for (one, stream), epoch in state.epochs.items() if stream in mine and one in state.tables]
+        told = [state.furthest(one, epoch, since, until, shown) for one, epoch in logs]
+        return [each for each in told if each is not None]
 
     def heard(self, topic: str) -> Heard | None:
         """The latest sign of life of a topic's connector; None where nobody asked for it."""

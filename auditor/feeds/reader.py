@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from auditor.feeds.following import Following
     from contracts.contract import FeedRef
     from reconcilers.flaws import Flaw
-    from reconcilers.ports import OwnerClock
+    from reconcilers.ports import OwnerClock, Told
     from reconcilers.streams.table import StreamTable
     from reconcilers.workspace import Workspace
 
@@ -179,13 +179,13 @@ class FeedSnapshot(StreamingSnapshot):
             self.workspace, self.cursor, lambda things: self._selected(things, [rows], beside), wanted, keys
         )
 
-    def in_postgresql(self) -> bool:
+    def is_log_of(self, connector: str) -> bool:
         """See `reconcilers.ports.Logged`."""
-        return self._following.is_of("postgresql", self._table.topic)
+        return self._following.is_of(connector, self._table.topic)
 
-    def streamed(self, since: datetime) -> int | None:
+    def streamed(self, since: datetime, shown: datetime | None) -> Sequence[Told]:
         """See `reconcilers.ports.Logged`."""
-        return self._following.streamed(self._table.topic, since)
+        return self._following.streamed(self._table.topic, since, shown)
 
     def latest(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Logged`."""

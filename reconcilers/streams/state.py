@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from contracts.errors import FeedError, WorkspaceError
-from reconcilers.ports import OwnerClock
+from reconcilers.ports import OwnerClock, Told
 from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
 from reconcilers.streams import waiting
 from reconcilers.streams.fold import (
@@ -754,14 +754,27 @@ class FeedState:
         shown, read, stamp = min(put_back) if put_back else max(row[:3] for row in rows)
         return OwnerClock(shown.replace(tzinfo=UTC), read.replace(tzinfo=UTC), stamp)
 
-    def furthest(self, topic: str, since: datetime, until: datetime) -> int | None:
-        """The furthest place in the log of a streamed change that was read between two moments."""
-        streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot <= 0 AND epoch > 0"
-        read = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (since, until)]
+    def furthest(
+        self, topic: str, epoch: int, since: datetime, until: datetime, shown: datetime | None = None
+    ) -> Told | None:
+        """The streamed change with the furthest place in the log that was read between two moments.
+
+        Args:
+            topic: The topic.
+            epoch: Of the log.
+            since: By the auditor's clock.
+            until: The same; before it.
+            shown: The change was made then or later, by the owner's clock; None: whenever.
+        """
+        streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot <= 0 AND epoch = ?"
+        times = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (since, until, shown) if moment is not None]
+        made = "" if shown is None else "AND committed >= ?"
         row = self._db.execute(  # a head shows the latest of each key alone, and that may be too young
-            f"SELECT max(p0) FROM {self._whole(topic).versions} WHERE {streamed} AND seen >= ? AND seen < ?", read
+            f"SELECT max(p0), arg_max(tx, (p0, p1)) FROM {self._whole(topic).versions} "
+            f"WHERE {streamed} AND seen >= ? AND seen < ? {made}",
+            [epoch, *times],
         ).fetchone()
-        return None if row is None or row[0] is None else int(row[0])
+        return None if row is None or row[0] is None else Told(int(row[0]), row[1] or "")
 
     def truncates(self, topic: str) -> list[Truncate]:
         """The truncates of a topic that are known, as whoever reads another partition is to be told of them."""

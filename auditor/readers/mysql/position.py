@@ -4,11 +4,22 @@ MariaDB says it exactly: within `START TRANSACTION WITH CONSISTENT SNAPSHOT` the
 `binlog_snapshot_file` and `binlog_snapshot_position` are the snapshot's own.  MySQL does not: there the position is
 read before and after the snapshot is opened, and the snapshot stands somewhere in between (mostly both are the same).
 Where the server has no binary log, or the user may not ask, the watermark has the server's time alone.
+
+Of MariaDB the watermark also says what its log tells (`reconcilers.mariadb_log`): `0-1-7 0-1-9`, where everything up to
+the first is in the snapshot, and nothing behind the second.  They differ by what was written while it was opened: with
+`XA PREPARE` a transaction is in the log, has a GTID, and may be committed much later.  So it is asked whether one is
+prepared, after the first place was read, and again in the snapshot; where one is, the log tells nothing.
+
+Nothing is told of several domains, which have no common order; of Galera, whose nodes number the same transaction each
+for itself; and of MySQL.  There a set of GTIDs grows after the engine has committed, so that what it holds is visible,
+and what `gtid_owned` held besides is all that may be; but whoever repeats it may write two transactions in another
+order, and a record does not say whose log it was read from.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,6 +30,8 @@ from reconcilers.watermark import Watermark
 
 if TYPE_CHECKING:
     from auditor.readers.mysql.session import MySqlSession
+
+_ONE_GTID = re.compile(r"\d+-\d+-\d+\Z", re.ASCII)
 
 
 def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
@@ -33,6 +46,7 @@ def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
     """
     server = _first(session, "SELECT @@server_id" if session.is_mariadb else "SELECT @@server_uuid")
     before = _gtid(session) or _log_position(session)
+    written = _written(session) if session.is_mariadb and consistent else ""
     read_at, monotonic = datetime.now(UTC), time.monotonic()
     session.begin()
     store_time = session.ask("SELECT UTC_TIMESTAMP(6)")[0][0]
@@ -49,6 +63,7 @@ def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
         display=(after if before == after else f"{before} to {after}") if known else "",
         isolation="snapshot" if consistent else "none",
         taken_by=time.monotonic(),
+        log=f"{written} {exact}" if written and _ONE_GTID.match(exact) and not _prepared(session) else "",
     )
 
 
@@ -56,6 +71,22 @@ def _gtid(session: MySqlSession) -> str:
     """The set of transactions the server has committed."""
     variable = "gtid_current_pos" if session.is_mariadb else "gtid_executed"
     return "".join(_first(session, f"SELECT @@global.{variable}").split())
+
+
+def _written(session: MySqlSession) -> str:
+    """MariaDB's last transaction in the log, where it is one by which others can be told to be earlier or later."""
+    if _first(session, "SELECT @@global.wsrep_on") not in ("", "0"):
+        return ""
+    gtid = _first(session, "SELECT @@global.gtid_binlog_pos")
+    return gtid if _ONE_GTID.match(gtid) and not _prepared(session) else ""
+
+
+def _prepared(session: MySqlSession) -> bool:
+    """Whether a transaction is in the log that may be committed later, or it is not told."""
+    try:
+        return bool(session.try_ask("XA RECOVER"))
+    except pymysql.MySQLError:
+        return True
 
 
 def _log_position(session: MySqlSession) -> str:

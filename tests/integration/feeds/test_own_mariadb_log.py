@@ -193,7 +193,7 @@ def test_what_the_topic_never_told_is_proven_by_position_whoevers_log_it_is_read
             f"DELETE FROM {orders} WHERE id = 1", f"INSERT INTO {orders} VALUES (5, 'new')",
         )  # fmt: skip
     with busy(world.primary, orders):
-        _, report = reconciled(capsys, "--max-wait", "12s")
+        _, report = reconciled(capsys, "--max-wait", "15s")
     found = persistent(report)
     assert set(found) == {"1", "2", "5"}, report["findings"]
     assert {one["evidence"]["proof"] for one in found.values()} == {"position"}
@@ -206,7 +206,7 @@ def test_what_the_topic_has_not_come_to_yet_is_no_drift(
     with world.late(5), busy(world.primary, orders):
         world.has_told(orders, BUSY[1], "busy 1")
         world.write(f"UPDATE {orders} SET status = 'paid' WHERE id = 2")
-        _, report = reconciled(capsys, "--max-wait", "12s")
+        _, report = reconciled(capsys, "--max-wait", "15s")
     (verdict,) = (one["verdict"] for one in report["findings"] if one["key"]["id"] == "2")
     assert (verdict, persistent(report)) == ("healed", {})
 

@@ -139,3 +139,8 @@ class Change:
     def was_there(self) -> bool:
         """Whether the record says that its row was there before; where it does not tell what it is, it says nothing."""
         return self.operation in ("u", "d")
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the record says that its row was not there before."""
+        return self.operation == "c" and self.kind is ChangeKind.WRITE

@@ -24,7 +24,7 @@ from reconcilers.projection import compared_fields, compile_side, condition_sql,
 from reconcilers.recheck import ABSENT, GONE, MARGIN_SECONDS, History, Passed, Version
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import Fetched, row_stage, same_sql
-from reconcilers.streams.table import WAS_THERE, Kind
+from reconcilers.streams.table import IS_NEW, WAS_THERE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -121,7 +121,7 @@ class Witness:
             stream = _Stream(told.topic, told.owner_clock(), told.whole_history(), told.read_at, told.is_shared())
             needed = replica.lag_bound.total_seconds() + MARGIN_SECONDS
             for key in some:
-                history = _history(rows.get(key, ()), suspects[key][2], at, stream)
+                history = _history(rows.get(key, ()), suspects[key][2], at, stream, needed)
                 if history is not None and not _may_be_emptied(history, suspects[key][2], at, stream, needed):
                     found[key] = replace(
                         history,
@@ -283,8 +283,17 @@ def _history(
     replica: str,
     at: Moment,
     stream: _Stream,
+    needed: float,
 ) -> History | None:
-    """The versions of one key; None where they may mislead."""
+    """The versions of one key; None where they may mislead.
+
+    Args:
+        versions: As the stream tells them, in the owner's order.
+        replica: The digest of what the replica holds.
+        at: When it was read.
+        stream: What is known of the stream.
+        needed: Seconds after which a change is due at the replica.
+    """
     if not versions:
         return History((Version(ABSENT, float("-inf")),), complete=True) if stream.whole else None
     if not versions[-1]["current"] or any(one["kind"] == _DOUBT or _is_unknown(one) for one in versions):
@@ -293,13 +302,42 @@ def _history(
     # A row whose first record is an update was there before, and nobody knows as what: that it was not is no version.
     was_there = first["snapshot"] == WAS_THERE
     known = [Version(ABSENT, float("-inf"))] if stream.whole and not was_there else []
-    known += [
-        Version(_digest(one, replica), at.monotonic - _age(one, at, stream), _change(one, stream.topic))
-        for one in versions
-    ]
+    is_whole = stream.whole
+    for before, one in zip([None, *versions], versions, strict=False):
+        since = at.monotonic - _age(one, at, stream)
+        if _lacks_delete(before, one):
+            known.append(Version(ABSENT, since))
+            is_whole = False
+        elif _lacks_create(before, one):
+            if at.monotonic - since < needed:
+                return None  # the replica may lawfully hold what was created
+            is_whole = False
+        known.append(Version(_digest(one, replica), since, _change(one, stream.topic)))
     # So was one that a snapshot told first, or a delete.
     is_birth = not was_there and first["kind"] not in (Kind.BACKFILL, Kind.DELETE)
-    return History(tuple(known), complete=stream.whole and is_birth)
+    return History(tuple(known), complete=is_whole and is_birth)
+
+
+def _lacks_delete(before: Mapping[str, Any] | None, one: Mapping[str, Any]) -> bool:
+    """Whether a row was created that the stream had last told to be there: it was gone in between, and nothing says so.
+
+    A connector has lost the delete, or does not tell truncates.
+    """
+    if before is None or _is_repeated(before, one):
+        return False
+    return bool(before["kind"] != _DELETED and one["snapshot"] == IS_NEW)
+
+
+def _lacks_create(before: Mapping[str, Any] | None, one: Mapping[str, Any]) -> bool:
+    """Whether a row was changed that the stream had last told to be gone: it was there in between, as nobody knows."""
+    if before is None or _is_repeated(before, one):
+        return False
+    return bool(before["kind"] == _DELETED and one["snapshot"] == WAS_THERE)
+
+
+def _is_repeated(before: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
+    """Whether two versions stand at one place in the owner's log, as a change does that is told again."""
+    return all(before[name] == one[name] for name in ("epoch", "p0", "p1", "p2"))
 
 
 def _may_be_emptied(history: History, replica: str, at: Moment, stream: _Stream, needed: float) -> bool:
@@ -313,8 +351,8 @@ def _may_be_emptied(history: History, replica: str, at: Moment, stream: _Stream,
 
 def _number(history: History, told: int | None) -> int:
     """The number of a version in a history, of one among those that the stream told."""
-    unsaid = sum(not version.change for version in history.versions)
-    return -1 if told is None else told + unsaid
+    said = [number for number, version in enumerate(history.versions) if version.change]
+    return -1 if told is None else said[told]
 
 
 def _passed(history: History, applied: Mapping[int, int]) -> Passed | None:

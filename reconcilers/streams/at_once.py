@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconcilers.streams.table import FIXED, STATES, WAS_THERE, Kind
+from reconcilers.streams.table import FIXED, STATES, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class AtOnce:
         import pyarrow as pa
 
         found, count = self._versions, len(self._versions)
-        passes = found.was_there * np.int32(WAS_THERE)
+        passes = found.births.copy()
         if snapshots:
             passes[list(snapshots)] = list(snapshots.values())
         numbers = np.where(found.kinds == Kind.BACKFILL, _BEFORE_EVERY_POSITION, np.asarray(epochs)[found.stream])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import FeedError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
 from reconcilers.streams.at_once import AtOnce, arrow_schema
-from reconcilers.streams.table import FIXED, STATES, WAS_THERE, CellState, Kind, StreamTable
+from reconcilers.streams.table import FIXED, IS_NEW, STATES, WAS_THERE, CellState, Kind, StreamTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ class Intake:
         other = identity(change.other_key) if change.other_key else None
         self.kept = self.kept or other is not None
         text = None if _says_place(change, p0) else change.position.text if change.position else ""
-        snapshot = snapshot or (WAS_THERE if change.was_there else 0)
+        snapshot = snapshot or (WAS_THERE if change.was_there else IS_NEW if change.is_new else 0)
         self._fixed(
             (seq, change.place.partition, change.place.offset, int(_KINDS[change.kind]), identity(key), other,
              epoch, p0, p1, p2, snapshot, stamp, _naive(change.committed_at), change.transaction, text,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconcilers.change import Place
-from reconcilers.streams.table import Kind
+from reconcilers.streams.table import WAS_THERE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,7 +84,8 @@ class Latecomers:
         self._db.execute(
             "INSERT INTO latecomers SELECT $topic, seq, v.part, off, kind, id, epoch, p0, p1, p2, false "
             f"FROM {table.stored} v JOIN ({there}) u ON u.part = v.part AND v.off < u.hole "
-            f"WHERE v.seq >= {start} AND v.snapshot < 0 AND v.seq IN ({first}) ORDER BY seq LIMIT {NOTED_MAX}",
+            f"WHERE v.seq >= {start} AND v.snapshot = {WAS_THERE} AND v.seq IN ({first}) "
+            f"ORDER BY seq LIMIT {NOTED_MAX}",
             {"topic": table.topic},
         )
 

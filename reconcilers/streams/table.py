@@ -145,9 +145,12 @@ class StreamTable:
 
 
 WAS_THERE = -1
-"""In place of a snapshot's number: the record said that its row was there before, as an update's and a delete's does.
+"""In place of a snapshot's number: the record said that its row was there before, as an update or a delete does."""
 
-0 says nothing of that: a create, or a record that does not tell which it is."""
+IS_NEW = -2
+"""In place of a snapshot's number: the record said that its row was not there before, as a create's does.
+
+0 says nothing of either: the record does not tell which it is."""
 
 STATES = "states"
 """The stored column with a digit for each column, a `CellState`; NULL where each is a value."""
@@ -166,7 +169,7 @@ FIXED = {
     "p0": "BIGINT",
     "p1": "BIGINT",
     "p2": "BIGINT",
-    "snapshot": "INTEGER",  # the snapshot that a backfill belongs to; 0: none; see `WAS_THERE`
+    "snapshot": "INTEGER",  # the snapshot that a backfill belongs to; 0: none; see `WAS_THERE`, `IS_NEW`
     "stamp": "BIGINT",  # when the connector told it, else the record's own time, in milliseconds
     "committed": "TIMESTAMP",  # committed at, by the owner's clock
     "tx": "VARCHAR",

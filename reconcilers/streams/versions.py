@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Integers = np.ndarray[Any, np.dtype[np.int64]]
     States = np.ndarray[Any, np.dtype[np.uint8]]
-    Flags = np.ndarray[Any, np.dtype[np.bool_]]
+    Births = np.ndarray[Any, np.dtype[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Versions:
         parts: Of each change: its partition.
         offsets: Its offset there.
         kinds: What it does, a `Kind`.
-        was_there: Whether it says that its row was there before; see `reconcilers.change.Change.was_there`.
+        births: What it says of whether its row was there before: `WAS_THERE`, `IS_NEW`, or 0 for nothing.
         ids: Its key, as `reconcilers.streams.intake.identity` writes it.
         streams: What positions are comparable within.
         stream: Which of them the change belongs to; -1 for a backfill, whose position is not its own.
@@ -46,7 +46,7 @@ class Versions:
     parts: Integers
     offsets: Integers
     kinds: States
-    was_there: Flags
+    births: Births
     ids: pa.StringArray
     streams: Sequence[str]
     stream: Integers

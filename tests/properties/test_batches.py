@@ -23,7 +23,7 @@ from auditor.feeds.options import DecodingOptions
 from auditor.feeds.record import Record
 from auditor.feeds.schemas import RecordedSchemas
 from reconcilers.streams.state import FeedState, Step
-from reconcilers.streams.table import StreamTable
+from reconcilers.streams.table import IS_NEW, WAS_THERE, StreamTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -391,7 +391,7 @@ def test_common_batches_are_read_at_once(connector: str) -> None:
     assert versions is not None
     assert versions.ids.to_pylist() == ['["0"]', '["1"]', '["2"]', '["4"]']
     assert (versions.kinds.tolist(), versions.snapshots) == ([0, 0, 1, 2], [(3, "last")])
-    assert versions.was_there.tolist() == [False, True, True, False]
+    assert versions.births.tolist() == [IS_NEW, WAS_THERE, WAS_THERE, 0]
 
 
 def test_what_a_batch_begins_and_ends_with_is_told_and_a_tombstone_alone_is_read_by_itself() -> None:

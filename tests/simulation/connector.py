@@ -42,6 +42,8 @@ class Connector:
         perfect: What whoever has understood everything that was sent holds.
         told_at: When a key was told of last.
         counted: The changes that were told, each once however often it was sent.
+        begins: When it begins, on the true clock.  It takes no snapshot then: what was before is never told.
+        untold: The keys that it has not told of since, or told of only as they were changed.
     """
 
     table: Table
@@ -59,6 +61,8 @@ class Connector:
     truncates: bool = True
     told_at: dict[int, float] = field(default_factory=dict)
     counted: list[Entry] = field(default_factory=list)
+    begins: float = 0.0
+    untold: set[int] = field(default_factory=set)
     happened: Counter[str] = field(default_factory=Counter)
     _window: tuple[int, dict[int, Row]] | None = None
     _stamp: int = 0
@@ -69,6 +73,7 @@ class Connector:
 
     def run(self) -> None:
         """Send what the log has."""
+        self._pass_over()
         if self.is_down:
             return
         while self.sent < len(self.table.log):
@@ -76,6 +81,16 @@ class Connector:
             self.sent += 1
         if self.chance.random() < 0.3:
             self.note()
+
+    def _pass_over(self) -> None:
+        """Leave out what was before it began: it never comes back to that."""
+        log = self.table.log
+        while self.sent < len(log) and log[self.sent].moment < self.begins:
+            key = log[self.sent].key
+            self.untold |= self.table.keys() if key is None else {key}
+            self.happened["a connector without a snapshot"] += not self.sent
+            self.sent += 1
+            self.noted = self._told = self.sent
 
     def note(self) -> None:
         """Note how far it is."""
@@ -94,6 +109,8 @@ class Connector:
             lost: What it had not sent of the log by now never is: its place in the log was gone.
             broken_off: It crashes on the way once, and begins anew.
         """
+        if self.table.now() < self.begins:
+            return
         if lost and self.table.rows:  # of an empty table a snapshot sends nothing: nobody can tell what went
             self.is_down = False
             self.sent = len(self.table.log)
@@ -131,7 +148,8 @@ class Connector:
 
     def open_window(self) -> None:
         """Begin a part of an incremental snapshot: read some rows."""
-        if not self.is_down and self._window is None:
+        self._pass_over()
+        if not self.is_down and self._window is None and self.table.now() >= self.begins:
             keys = [key for key in self.table.rows if self.chance.random() < 0.7]
             self._window = (len(self.table.log), {key: self.table.rows[key] for key in keys})
 

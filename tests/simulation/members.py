@@ -19,9 +19,10 @@ from auditor.runs.monitor import Monitor
 from auditor.runs.monitor_loop import Rounds
 from auditor.runs.reconcile import ReconcileRequest, Surroundings
 from auditor.runs.run_time import RunTime
+from contracts.errors import PausedFeedError
 from reconcilers.streams.state import FeedState
 from tests.simulation.group import Group, SharedSimulatedSource
-from tests.simulation.monitoring import ROUND_SECONDS, Monitoring
+from tests.simulation.monitoring import RESTART_SECONDS, ROUND_SECONDS, Monitoring
 from tests.simulation.process import COLUMNS, PIECE, Blow, Doomed, KilledError, doom
 from tests.simulation.topic import SimulatedSource
 
@@ -214,8 +215,7 @@ class Members(Monitoring):
                 clock=world.clock,
             )
 
-        following = Following("shop", {topic.name: tuple(COLUMNS)}, opened)
-        following.read_on(world.workspace)
+        following = self._reading(opened)
         clock = TurnClock(world.clock)
         around = Surroundings(
             {"order": world.contract}, lambda place: self._member_reader(place, following), world.workspace, world.clock
@@ -234,6 +234,19 @@ class Members(Monitoring):
             name, path, blow, doomed, state, following, monitor, rounds, clock,
             RunTime(world.clock, world.workspace, None, timedelta(minutes=10)),
         )  # fmt: skip
+
+    def _reading(self, opened: Callable[[], SharedFollower]) -> Following:
+        """Begin to read; a process that cannot, since the registry is out, ends, and is started again."""
+        world = self.world
+        while True:
+            following = Following("shop", {world.topic.name: tuple(COLUMNS)}, opened)
+            try:
+                following.read_on(world.workspace)
+            except PausedFeedError as error:
+                world.note(f"a member ends: {error.message}")
+                world.clock.advance(RESTART_SECONDS)
+            else:
+                return following
 
     def _strike(self) -> None:
         if self._turn is not None:

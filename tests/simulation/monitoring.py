@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,7 @@ from auditor.runs.reconcile import ReconcileRequest, Surroundings
 from auditor.runs.run_time import RunTime
 from contracts.errors import LedgerError, StoreError
 from reconcilers.finding import Verdict
+from tests.simulation.late_looks import counted_late
 from tests.simulation.process import Blow, KilledError
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class Monitoring:
         ledger: Outlives it.
         lives: How often it was started.
         fatal: Whether it is killed `before` or `after` the ledger takes what is written next; empty: it is not.
+        late: Changes that were looked for too late to be counted, by replica.
     """
 
     world: World
@@ -100,6 +103,7 @@ class Monitoring:
     lives: int = 0
     monitor: Monitor | None = None
     fatal: str = ""
+    late: Counter[str] = field(default_factory=Counter)
     _until: float = 0.0
 
     def run(self, until: float) -> None:
@@ -137,7 +141,8 @@ class Monitoring:
         if self.world.plan.forgets:
             monitoring.RETENTION_MIN, monitor_loop.FORGET_SECONDS = timedelta(seconds=1), 10.0
         try:
-            yield
+            with counted_late(self.late):
+                yield
         finally:
             monitor_loop.ROUND_SECONDS, monitoring.RETENTION_MIN, monitor_loop.FORGET_SECONDS = before
 

@@ -138,7 +138,7 @@ class Oracles:
             rows = process.state.cursor().execute("SELECT key[1], count(*) FROM obligations GROUP BY ALL").fetchall()
             for name, count in rows:
                 key = int(name)
-                unsure = self._is_doubtful(key) or any(map(self._is_silent, self._world.plan.replicas))
+                unsure = any(self._is_unsure(replica, key) for replica in self._world.plan.replicas)
                 assert unsure, f"settled within the bound: {count} obligations of {key} are open"
 
     def _counted_right(self) -> None:
@@ -168,7 +168,8 @@ class Oracles:
 
     def _is_unsure(self, name: str, key: int) -> bool:
         """Whether it is lawfully not known what a key holds, at its owner or at a replica."""
-        return self._is_doubtful(key) or self._is_silent(name)
+        untold = name == "topic" and key in self._moved_to(set(self._world.connector.untold))
+        return untold or self._is_doubtful(key) or self._is_silent(name)
 
     def _is_silent(self, name: str) -> bool:
         """Whether nobody can know what a replica holds that is known by its feed: its connector is silent, or may be.
@@ -201,7 +202,11 @@ class Oracles:
             return self._world.owner.keys()
         keys = {key for key in world.poisoned if key is not None}
         keys |= {key for entry in world.connector.lost for key in (entry.key, entry.other) if key is not None}
-        for entry in world.owner.log:
+        return self._moved_to(keys)
+
+    def _moved_to(self, keys: set[int]) -> set[int]:
+        """Some keys, and those that their rows were moved to: what was not known of a row is not known there."""
+        for entry in self._world.owner.log:
             if entry.operation == "c" and entry.key is not None and entry.other in keys:
                 keys.add(entry.key)
         return keys
@@ -327,7 +332,7 @@ class Oracles:
         assert (held is None) == (row is None), f"the fold is the table: {key} holds {held}, its owner {row}"
         if held is None or row is None:
             return
-        touched = self._touched()
+        touched = self._touched() | self._moved_to(set(world.connector.untold))
         wanted = (str(key), row[0], None if row[1] is None else str(row[1]), row[2])
         for place, ((text, state), expected) in enumerate(zip(held, wanted, strict=True)):
             if place == len(wanted) - 1 and key in touched:

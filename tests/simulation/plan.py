@@ -39,6 +39,7 @@ FAULTS = (
     "stores that become slow", "a clock set back", "a clock set forwards",
     "a replica's connector that falls silent", "partitions shared out anew",
     "a member of a group killed", "a truncate heard from another member",
+    "a connector without a snapshot",
 )  # fmt: skip
 """What goes wrong in worlds; each is counted where it has an effect."""
 
@@ -91,6 +92,7 @@ class Plan:
         beats: Seconds between the heartbeats of the connector of the copy's feed, 0 where it has none; None where
             nobody asks for how long it was silent.
         shared: Two monitors share the topic's partitions as a group.
+        begins: When the owner's connector begins; it takes no snapshot then.
     """
 
     seed: int
@@ -110,6 +112,7 @@ class Plan:
     at_once: bool = False
     beats: float | None = None
     shared: bool = False
+    begins: float = 0.0
 
     def without(self, act: Act) -> Plan:
         """The same world where one thing does not happen."""
@@ -295,6 +298,19 @@ def _mortal(plan: Plan, chance: Random) -> Plan:
 KILLED_SHARE = 0.7
 
 
+def _unsnapped(plan: Plan, chance: Random) -> Plan:
+    """The same world where the owner's connector begins without a snapshot while there are rows, in some.
+
+    Only where the owner is read as a table, beside its feed: the feed alone cannot know what it was never told.
+    """
+    if plan.owner != "witness" or chance.random() >= UNSNAPPED_SHARE:
+        return plan
+    return replace(plan, begins=chance.uniform(1, HISTORY_SECONDS - 2))
+
+
+UNSNAPPED_SHARE = 0.1
+
+
 DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("monitored", _monitored),
     ("at once", _at_once),
@@ -304,6 +320,7 @@ DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("silent", _silent),
     ("members", _members),
     ("mortal", _mortal),
+    ("unsnapped", _unsnapped),
 )
 """The steps, oldest first; a new one comes last."""
 

@@ -136,6 +136,7 @@ class World:
         self.mirrored = Topic("mirrored", plan.partitions)
         self.wire = self._wire("orders")
         self.connector = self._connector(self.owner, self.topic, self.wire, "owner")
+        self.connector.begins = plan.begins
         self.mirror = self._connector(self.replica, self.mirrored, self._wire("mirrored"), "replica")
         disk = self.directory if plan.on_disk else None
         self.contract = contract_of(plan.owner, plan.replicas)

@@ -20,7 +20,7 @@ from auditor.feeds.bulk.cursor import Cursor, IrregularError
 from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, octets_of, one, spread, texts, whole
 from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, told_times, transactions
 from auditor.feeds.debezium.envelope import MYSQL
-from reconcilers.streams.table import CellState, Kind
+from reconcilers.streams.table import IS_NEW, WAS_THERE, CellState, Kind
 from reconcilers.streams.versions import Versions
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from auditor.feeds.bulk.walk import Walk
     from auditor.feeds.rows import StructReader
     from reconcilers.streams.table import StreamTable
+    from reconcilers.streams.versions import Births
 
 _KINDS = {"c": Kind.WRITE, "u": Kind.WRITE, "d": Kind.DELETE, "r": Kind.BACKFILL}
-_OF_ROWS_THAT_WERE_THERE = frozenset({"u", "d"})
+_BIRTHS = {"c": IS_NEW, "u": WAS_THERE, "d": WAS_THERE, "r": 0}
 _SAID_IN_STREAM = pa.array(["", "incremental"], pa.string())
 _ESCAPED = np.zeros(256, np.bool_)
 """Which octets JSON writes otherwise."""
@@ -147,7 +148,7 @@ class _Batch:
         if not isinstance(source, Struct):
             raise IrregularError
         marks, says_snapshot = snapshot_marks(source, count)
-        kinds, was_there = self._kinds(texts(member(envelope, "op")), marks)
+        kinds, births = self._kinds(texts(member(envelope, "op")), marks)
         may_be_null = np.zeros(count, np.bool_) if plan.nulls_kept else says_snapshot
         keys = plan.key_cells(key, len(self._is_change))
         ids = _identities(keys)
@@ -164,7 +165,7 @@ class _Batch:
             self._parts[self._is_change],
             self._offsets[self._is_change],
             kinds,
-            was_there,
+            births,
             ids if count == len(gone) else ids.take(pa.array(np.flatnonzero(self._is_change))),
             found.streams,
             np.where(is_backfill, -1, found.stream),
@@ -203,18 +204,19 @@ class _Batch:
             if len(earlier) and not (gone[earlier[-1]] and ids[int(earlier[-1])] == ids[row]):
                 raise IrregularError
 
-    def _kinds(self, operations: pa.StringArray, marks: pa.StringArray) -> tuple[Any, Flags]:
-        """What each change does, and whether it says that its row was there before."""
+    def _kinds(self, operations: pa.StringArray, marks: pa.StringArray) -> tuple[Any, Births]:
+        """What each change does, and what it says of whether its row was there before."""
         codes = operations.dictionary_encode()
         letters = codes.dictionary.to_pylist()
         if any(letter not in _KINDS for letter in letters):
             raise IrregularError
         letter_of = codes.indices.to_numpy()
         kinds = np.asarray([int(_KINDS[letter]) for letter in letters], np.uint8)[letter_of]
-        was_there = np.asarray([letter in _OF_ROWS_THAT_WERE_THERE for letter in letters], np.bool_)[letter_of]
+        births = np.asarray([_BIRTHS[letter] for letter in letters], np.int32)[letter_of]
         found_by_snapshot = flags(pc.and_(pc.equal(operations, one("c")), pc.not_equal(marks, one(""))))
         kinds[found_by_snapshot] = int(Kind.BACKFILL)
-        return kinds, was_there
+        births[found_by_snapshot] = 0
+        return kinds, births
 
     @staticmethod
     def _snapshots(marks: pa.StringArray) -> list[tuple[int, str]]:

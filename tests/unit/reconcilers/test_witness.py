@@ -10,8 +10,8 @@ import pytest
 
 from reconcilers.ports import OwnerClock
 from reconcilers.recheck import ABSENT, History, Version
-from reconcilers.streams.table import WAS_THERE, Kind
-from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _history, _may_be_emptied, _Stream
+from reconcilers.streams.table import IS_NEW, WAS_THERE, Kind
+from reconcilers.witness import CLOCK_GRAIN_SECONDS, Moment, _age, _history, _may_be_emptied, _number, _Stream
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -82,10 +82,11 @@ def test_a_row_that_is_not_there_may_have_gone_with_a_truncate_that_another_memb
     assert _may_be_emptied(history, replica, at, replace(stream(), shared=shared), needed=11) is expected
 
 
-def told(kind: Kind, snapshot: int = 0, *, seq: int = 1) -> dict[str, Any]:
+def told(kind: Kind, snapshot: int = 0, *, seq: int = 1, age: float = 60) -> dict[str, Any]:
     """A version that the replica does not hold."""
-    return version(60) | {
-        "kind": kind, "snapshot": snapshot, "seq": seq, "part": 0, "off": seq, "place": "0/1", "tx": "7",
+    return version(age) | {
+        "epoch": 1, "p0": seq, "p1": 0, "p2": 0, "kind": kind,
+        "snapshot": snapshot, "seq": seq, "part": 0, "off": seq, "place": "0/1", "tx": "7",
         "current": True, "same": False, "gone": False, "held": True,
     }  # fmt: skip
 
@@ -105,10 +106,51 @@ def test_a_row_that_an_update_told_first_was_there_before_as_something_else(
     first: dict[str, Any], versions: list[str], *, is_complete: bool
 ) -> None:
     """What it was is no version that is known, nor is that it was not; so a replica may hold it still."""
-    known = _history([first], "what the replica holds", moment(), stream())
+    known = _history([first], "what the replica holds", moment(), stream(), 11)
     assert known is not None
     assert [one.digest for one in known.versions] == versions
     assert known.complete is is_complete
-    later = _history([first, told(Kind.WRITE, WAS_THERE, seq=2)], "what the replica holds", moment(), stream())
+    later = _history([first, told(Kind.WRITE, WAS_THERE, seq=2)], "what the replica holds", moment(), stream(), 11)
     assert later is not None
     assert later.complete is is_complete
+
+
+def test_a_row_that_is_created_while_it_is_there_was_gone_in_between() -> None:
+    """A connector has lost its delete: a replica that lacks the row may be as its owner was a moment before."""
+    some = [told(Kind.WRITE, IS_NEW), told(Kind.WRITE, IS_NEW, seq=2, age=5)]
+    known = _history(some, ABSENT, moment(), stream(), 11)
+    assert known is not None
+    assert [one.digest for one in known.versions] == [ABSENT, "version 1", ABSENT, "version 2"]
+    assert known.versions[2].since == known.versions[3].since
+    assert not known.complete, "nobody knows what else was lost"
+    assert (_number(known, 0), _number(known, 1)) == (1, 3)
+
+
+def test_a_row_that_is_changed_while_it_is_gone_was_there_as_nobody_knows() -> None:
+    """A connector has lost its create: until the change is due, the replica may hold what was created."""
+    for age, is_known in ((5, False), (60, True)):
+        some = [
+            told(Kind.WRITE, IS_NEW),
+            told(Kind.DELETE, WAS_THERE, seq=2),
+            told(Kind.WRITE, WAS_THERE, seq=3, age=age),
+        ]
+        known = _history(some, "what the replica holds", moment(), stream(), 11)
+        assert (known is not None) == is_known
+        assert known is None or not known.complete
+
+
+@pytest.mark.parametrize("birth", [0, WAS_THERE], ids=["not told", "an update"])
+def test_a_row_that_is_written_again_was_there_all_the_time(birth: int) -> None:
+    some = [told(Kind.WRITE, IS_NEW), told(Kind.WRITE, birth, seq=2)]
+    known = _history(some, "what the replica holds", moment(), stream(), 11)
+    assert known is not None
+    assert [one.digest for one in known.versions] == [ABSENT, "version 1", "version 2"]
+    assert known.complete
+
+
+def test_a_create_that_is_told_again_shows_no_loss() -> None:
+    """A connector that crashed sends again: at the same place of its owner's log."""
+    some = [told(Kind.WRITE, IS_NEW), told(Kind.WRITE, IS_NEW)]
+    known = _history(some, "what the replica holds", moment(), stream(), 11)
+    assert known is not None
+    assert known.complete

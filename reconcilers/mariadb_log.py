@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NUMBER = r"(\d{1,20})"
 _GTID = re.compile(rf"(\d{{1,10}}-\d{{1,10}})-{_NUMBER}\Z", re.ASCII)
-_PLACES = re.compile(rf"(\d{{1,10}}-\d{{1,10}})-{_NUMBER} \1-{_NUMBER}\Z", re.ASCII)
+_PLACES = re.compile(rf"(\d{{1,10}}-\d{{1,10}})-{_NUMBER} \1-{_NUMBER}( alone)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,23 @@ class MariadbLog:
         origin: The domain and the server whose transactions can be compared, `0-1`.
         seen: The number up to which the snapshot surely shows all of them.
         last: The number behind which it shows none.
+        leads: See `reconcilers.owner_log.OwnerLog`.
     """
 
     origin: str
     seen: int
     last: int
+    leads: bool = False
     connector: ClassVar[str] = "mariadb"
 
     @classmethod
     def of(cls, mark: Watermark) -> MariadbLog | None:
         """What a watermark says of MariaDB's log; None where it is no such, or does not tell."""
         match = _PLACES.match(mark.log)
-        return None if match is None else cls(match[1], min(int(match[2]), int(match[3])), int(match[3]))
+        if match is None:
+            return None
+        written, last = int(match[2]), int(match[3])
+        return cls(match[1], min(written, last), last, match[4] is not None and written <= last)
 
     def has_seen(self, transaction: str) -> bool:
         """See `reconcilers.owner_log.OwnerLog`."""

@@ -21,6 +21,14 @@ class OwnerLog(Protocol):
 
     connector: ClassVar[str]
 
+    @property
+    def leads(self) -> bool:
+        """Whether the snapshot surely shows whatever rows anybody had found by then, in this database or a replica.
+
+        False where it may repeat what another one has shown before.
+        """
+        ...
+
     def has_seen(self, transaction: str) -> bool:
         """Whether the snapshot surely shows what a transaction did; False where it cannot be told."""
         ...

@@ -325,12 +325,24 @@ class Logged(Protocol):
         ...
 
     def latest(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
-        """A relation of the latest changes of these keys, deletes among them, with a column `tx`: the transaction."""
+        """A relation of the latest changes of these keys, deletes among them, with `LATEST_COLUMNS` beside."""
         ...
 
-    def takes_away(self) -> bool:
-        """Whether rows may have gone without a change of their own: by a truncate, or by a later snapshot."""
+    def tells_absence(self) -> bool:
+        """Whether a key of which there is no change has no row.
+
+        It may have gone without one, by a truncate or by a later snapshot; and an incremental snapshot, which does not
+        say when it is finished, may not have come to it.
+        """
         ...
+
+    def read_at(self, seen: datetime) -> float | None:
+        """See `Remembering`: None of what an earlier process has read."""
+        ...
+
+
+LATEST_COLUMNS = ("tx", "seen", "is_read")
+"""Of each latest change: its transaction, when it was read, and whether a snapshot found it."""
 
 
 VERSION_COLUMNS = (

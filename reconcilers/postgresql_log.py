@@ -31,6 +31,7 @@ class PostgresqlLog:
     snapshot: str
     place: int
     connector: ClassVar[str] = "postgresql"
+    leads: ClassVar[bool] = False  # its snapshots' rows have transactions, by which more is known
 
     @classmethod
     def of(cls, mark: Watermark) -> PostgresqlLog | None:

@@ -27,8 +27,8 @@ class Watermark:
         heard: The monotonic clock up to which is known what the dataset held, where that is earlier than the reading:
             a feed says nothing of the time after its connector's last sign of life.  None: known up to the reading.
         log: Where in the store's log it stands, as `owner_log` reads it: PostgreSQL's LSN that everything included is
-            before, or two GTIDs of MariaDB's, up to the first of which all is included, and behind the second nothing;
-            empty where that cannot be told.
+            before, or two GTIDs of MariaDB's, up to the first of which all is included, and behind the second nothing
+            (`alone`: of a server that repeats no other); empty where that cannot be told.
         told: The moment of that sign by the clock that it came with, in ISO 8601, or empty.
         beats: That connector has heartbeats, so that it stands still where there are none.
     """

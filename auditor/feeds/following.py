@@ -351,7 +351,7 @@ class Following:
         if state.dead_letters(topic)[1]:
             first = state.dead_reasons(topic, KEYLESS)
             return f"a record of {topic} could not be understood, not even its key; the first such is {first}"
-        if any(one.begun and one.ended is not None for one in state.passes(topic)):
+        if state.has_whole_snapshot(topic):
             return ""  # one whose beginning was not read may have lost rows with it
         late = [part for (name, part), offset in state.offsets().items() if name == topic and offset.first > 0]
         if late:

@@ -10,7 +10,17 @@ from auditor.readers.arrow_rows import StreamingSnapshot
 from auditor.readers.key_filter import rows_with_keys
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
-from reconcilers.ports import VERSION_COLUMNS, Column, Keys, RawColumn, RawRelation, Shape, Untold, Wanted
+from reconcilers.ports import (
+    LATEST_COLUMNS,
+    VERSION_COLUMNS,
+    Column,
+    Keys,
+    RawColumn,
+    RawRelation,
+    Shape,
+    Untold,
+    Wanted,
+)
 from reconcilers.streams.fold import versions_sql
 from reconcilers.streams.state import quoted
 from reconcilers.streams.table import CellState, Kind
@@ -34,6 +44,7 @@ BATCH_ROWS = 50_000
 """Rows handed over at once: some megabytes of text."""
 
 _LIVE = f"kind IN ({int(Kind.WRITE)}, {int(Kind.BACKFILL)})"
+_LATEST = dict(zip(LATEST_COLUMNS, ("tx", "seen", f"kind = {int(Kind.BACKFILL)}"), strict=True))
 _UNKNOWN = f"({int(CellState.KEPT)}, {int(CellState.ABSENT)}, {int(CellState.UNREADABLE)})"
 
 
@@ -190,13 +201,20 @@ class FeedSnapshot(StreamingSnapshot):
     def latest(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Logged`."""
         return rows_with_keys(
-            self.workspace, self.cursor, lambda things: self._selected(things, self._head(), {"tx": "tx"}), wanted, keys
+            self.workspace, self.cursor, lambda things: self._selected(things, self._head(), _LATEST), wanted, keys
         )
 
-    def takes_away(self) -> bool:
+    def tells_absence(self) -> bool:
         """See `reconcilers.ports.Logged`."""
         topic = quoted(self._table.topic)
-        return self._any("truncations", topic) or self._any("passes", topic, at_least=2)
+        if self._any("truncations", topic) or self._any("passes", topic, at_least=2):
+            return False
+        return self._following.state.has_whole_snapshot(self._table.topic) or not self._within_stream()
+
+    def _within_stream(self) -> bool:
+        """Whether a snapshot has told rows that does not say when it is finished."""
+        found = f"SELECT 1 FROM {self._table.versions} WHERE kind = {int(Kind.BACKFILL)} AND snapshot = 0 LIMIT 1"
+        return self._following.cursor().execute(found).fetchone() is not None
 
     def _any(self, table: str, topic: str, at_least: int = 1) -> bool:
         found = self._following.cursor().execute(f"SELECT count(*) FROM {table} WHERE topic = {topic}").fetchone()

@@ -776,6 +776,10 @@ class FeedState:
         ).fetchone()
         return None if row is None or row[0] is None else Told(int(row[0]), row[1] or "")
 
+    def has_whole_snapshot(self, topic: str) -> bool:
+        """Whether a snapshot of a topic was read from its beginning to its end."""
+        return any(one.begun and one.ended is not None for one in self.passes(topic))
+
     def truncates(self, topic: str) -> list[Truncate]:
         """The truncates of a topic that are known, as whoever reads another partition is to be told of them."""
         rows = self._db.execute(

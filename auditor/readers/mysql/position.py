@@ -8,7 +8,8 @@ Where the server has no binary log, or the user may not ask, the watermark has t
 Of MariaDB the watermark also says what its log tells (`reconcilers.mariadb_log`): `0-1-7 0-1-9`, where everything up to
 the first is in the snapshot, and nothing behind the second.  They differ by what was written while it was opened: with
 `XA PREPARE` a transaction is in the log, has a GTID, and may be committed much later.  So it is asked whether one is
-prepared, after the first place was read, and again in the snapshot; where one is, the log tells nothing.
+prepared, after the first place was read, and again in the snapshot; where one is, the log tells nothing.  ` alone`
+stands behind them where the server has repeated no other one's transactions, as far as its log knows.
 
 Nothing is told of several domains, which have no common order; of Galera, whose nodes number the same transaction each
 for itself; and of MySQL.  There a set of GTIDs grows after the engine has committed, so that what it holds is visible,
@@ -46,8 +47,8 @@ def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
     """
     server = _first(session, "SELECT @@server_id" if session.is_mariadb else "SELECT @@server_uuid")
     before = _gtid(session) or _log_position(session)
-    written = _written(session) if session.is_mariadb and consistent else ""
     read_at, monotonic = datetime.now(UTC), time.monotonic()
+    written, alone = _written(session) if session.is_mariadb and consistent else ("", "")
     session.begin()
     store_time = session.ask("SELECT UTC_TIMESTAMP(6)")[0][0]
     exact = _mariadb_snapshot(session) if session.is_mariadb else ""
@@ -63,7 +64,7 @@ def open_snapshot(session: MySqlSession, *, consistent: bool) -> Watermark:
         display=(after if before == after else f"{before} to {after}") if known else "",
         isolation="snapshot" if consistent else "none",
         taken_by=time.monotonic(),
-        log=f"{written} {exact}" if written and _ONE_GTID.match(exact) and not _prepared(session) else "",
+        log=f"{written} {exact}{alone}" if written and _ONE_GTID.match(exact) and not _prepared(session) else "",
     )
 
 
@@ -73,12 +74,20 @@ def _gtid(session: MySqlSession) -> str:
     return "".join(_first(session, f"SELECT @@global.{variable}").split())
 
 
-def _written(session: MySqlSession) -> str:
-    """MariaDB's last transaction in the log, where it is one by which others can be told to be earlier or later."""
+def _written(session: MySqlSession) -> tuple[str, str]:
+    """MariaDB's last transaction in the log, where it is one by which others can be told to be earlier or later.
+
+    Returns:
+        Its GTID, or an empty text; and ` alone` where the server has made all of its transactions itself.
+    """
     if _first(session, "SELECT @@global.wsrep_on") not in ("", "0"):
-        return ""
-    gtid = _first(session, "SELECT @@global.gtid_binlog_pos")
-    return gtid if _ONE_GTID.match(gtid) and not _prepared(session) else ""
+        return "", ""
+    gtid, state = (_first(session, f"SELECT @@global.{name}") for name in ("gtid_binlog_pos", "gtid_binlog_state"))
+    if not _ONE_GTID.match(gtid) or _prepared(session):
+        return "", ""
+    made_all = _ONE_GTID.match(state) and state.rpartition("-")[0] == gtid.rpartition("-")[0]
+    repeats = _first(session, "SELECT @@global.gtid_slave_pos <> ''") != "0"
+    return gtid, " alone" if made_all and not repeats else ""
 
 
 def _prepared(session: MySqlSession) -> bool:

@@ -84,7 +84,7 @@ def world(postgres: PostgreSQL, kafka: Kafka, tmp_path: Path, monkeypatch: pytes
         f"feeds:\n  shop: {{type: kafka, bootstrap_servers: ['{kafka.url}']}}\n"
     )
     made = World(postgres, url, kafka, topic)
-    made.send(*(made.write(key, "new") for key in range(1, 5)))
+    made.send(*(made.write(key, "new") | {"op": "c"} for key in range(1, 5)))
     return made
 
 
@@ -126,6 +126,21 @@ def test_a_change_that_the_topic_never_told_is_proven_by_position_long_before_th
     assert set(found) == {"2"}, report["findings"]
     assert "drift" in report["exit_reasons"]  # the two others may be hot by then: undecided, and no drift
     assert found["2"]["evidence"]["proof"] == "position"
+
+
+@pytest.mark.parametrize(("operation", "missing"), [("c", {"6"}), ("r", set())])
+def test_a_row_is_proven_to_be_missing_unless_an_incremental_snapshot_may_not_have_come_to_it(
+    world: World, capsys: pytest.CaptureFixture[str], operation: str, missing: set[str]
+) -> None:
+    """Nothing says when such a snapshot is finished, and the changes that come meanwhile are ahead of it."""
+    record = world.write(5, "new") | {"op": operation}
+    if operation == "r":
+        record["source"] |= {"snapshot": "incremental", "lsn": None, "txId": None}
+    world.send(record)
+    world.write(6, "new")
+    with Busy(world, 0):
+        _, report = reconciled(capsys, "--max-wait", "8s")
+    assert {one["key"]["id"] for one in report["findings"] if one["verdict"] == "persistent"} == missing
 
 
 def test_a_quiet_topic_proves_nothing_by_position(world: World, capsys: pytest.CaptureFixture[str]) -> None:

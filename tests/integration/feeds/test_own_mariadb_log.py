@@ -110,7 +110,7 @@ def world(mariadb: MariaDB, kafka: Kafka, kafka_connect: KafkaConnect) -> Iterat
         primary = type(mariadb).start()
         stack.callback(primary.stop)
         primary.admin("CREATE DATABASE shop", "CREATE TABLE shop.first (id int PRIMARY KEY, status varchar(20))")
-        primary.admin("INSERT INTO shop.first VALUES (1, 'new')")
+        primary.admin("INSERT INTO shop.first VALUES (1, 'new'), (2, 'new'), (3, 'new'), (4, 'new')")
         try:
             replica = Repeater.start()
         except Unavailable as reason:
@@ -197,6 +197,21 @@ def test_what_the_topic_never_told_is_proven_by_position_whoevers_log_it_is_read
     found = persistent(report)
     assert set(found) == {"1", "2", "5"}, report["findings"]
     assert {one["evidence"]["proof"] for one in found.values()} == {"position"}
+
+
+def test_of_rows_that_only_the_connectors_snapshot_told_it_is_enough_that_they_were_read_before(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They have no GTID.  The primary repeats nobody: whatever others were told of its rows, it has shown."""
+    monkeypatch.chdir(tmp_path)
+    settle(tmp_path, world, world.primary, "first")
+    with closing(world.primary.connect("shop")) as session:
+        ran(session, "SET SESSION sql_log_bin = 0", "UPDATE first SET status = 'paid' WHERE id = 2")
+    with busy(world.primary, "first"):
+        _, report = reconciled(capsys, "--max-wait", "15s")
+    found = persistent(report)
+    assert set(found) == {"2"}, report["findings"]
+    assert found["2"]["evidence"]["proof"] == "position"
 
 
 def test_what_the_topic_has_not_come_to_yet_is_no_drift(

@@ -109,6 +109,7 @@ def test_a_user_who_may_only_select_is_told_as_well(server: MariaDB, workspace: 
     server.admin("CREATE USER modest IDENTIFIED BY 'modest'", "GRANT SELECT ON shop.t TO modest")
     log, _ = look(server, workspace, user="modest", password="modest")
     assert log is not None
+    assert log.leads
 
 
 def ran(connection: pymysql.Connection[Any], *statements: str) -> None:
@@ -141,12 +142,20 @@ def test_a_table_without_snapshots_has_no_place_in_the_log(server: MariaDB, work
     assert look(server, workspace)[0] is None
 
 
+def test_a_server_that_has_repeated_another_one_does_not_lead(server: MariaDB, workspace: Workspace) -> None:
+    """Others may have been told already of what it has yet to repeat."""
+    server.admin("INSERT INTO shop.t (v) VALUES (1)", "SET GLOBAL gtid_slave_pos = '0-9-1'")
+    log, _ = look(server, workspace)
+    assert log is None or not log.leads
+
+
 def test_another_servers_transactions_are_not_compared(server: MariaDB, workspace: Workspace) -> None:
     """After a failover: the snapshot stands behind a transaction of the new primary, and tells of its alone."""
     with closing(server.connect("shop")) as session:
         ran(session, "INSERT INTO t (v) VALUES (1)", "SET SESSION server_id = 7", "INSERT INTO t (v) VALUES (2)")
     log, _ = look(server, workspace)
     assert log is not None
+    assert not log.leads, "it repeats another one's, or has done so"
     assert log.has_seen("0-7-2")
     assert not log.has_seen("0-1-2")
     assert not log.is_before(Told(0, "0-1-999"))

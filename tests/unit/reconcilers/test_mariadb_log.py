@@ -70,6 +70,15 @@ def test_what_was_written_and_not_committed_when_the_snapshot_was_taken_is_not_s
     assert log.is_before(told("0-1-8"))
 
 
+def test_what_was_found_before_the_look_is_shown_where_the_server_stands_alone_and_shows_all_that_it_has_written() -> (
+    None
+):
+    assert log_of("0-1-7 0-1-9 alone") == MariadbLog("0-1", 7, 9, leads=True)
+    assert log_of("0-1-7 0-1-9") == MariadbLog("0-1", 7, 9)
+    assert log_of("0-1-9 0-1-7 alone") == MariadbLog("0-1", 7, 7)
+    assert log_of("0-1-9 0-1-7 along") is None
+
+
 @dataclass
 class Server:
     """A server whose transactions are written first, and shown in the same order; what is prepared, whenever."""

@@ -162,7 +162,7 @@ class FeedSnapshot(StreamingSnapshot):
         """Whether there are rows, of which none has the column: whichever process has read them."""
         if place in self._told:
             return False
-        if self._any_head("true") and not self._any_head(f"s{place} <> {int(CellState.ABSENT)}"):
+        if self._any_head(_LIVE) and not self._any_head(f"s{place} <> {int(CellState.ABSENT)}"):
             return True
         self._told.add(place)
         return False

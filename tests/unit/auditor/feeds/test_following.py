@@ -1,4 +1,4 @@
-"""A feed that a thread still reads is not closed under it: the program would crash."""
+"""Whoever follows a feed: it is not closed under a thread that reads it, and knows what others have read of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from auditor.feeds.decoder import Decoder
 from auditor.feeds.follower import Follower
 from auditor.feeds.following import Following
 from auditor.feeds.options import DecodingOptions
+from auditor.feeds.reader import FeedReader
+from contracts.contract import FeedRef
+from reconcilers.ports import Wanted
 from reconcilers.streams.state import FeedState
 from reconcilers.workspace import Workspace
 from tests.simulation.process import HINTS
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 30
 
 
-def opened(topic: Topic) -> Follower:
-    state = FeedState(None)
+def opened(topic: Topic, path: Path | None = None) -> Follower:
+    state = FeedState(path)
     state.keep(topic.name, ("id", "status"), ("id",))
     decoder = Decoder(DecodingOptions(None), None, {topic.name: HINTS})
     return Follower("shop", SimulatedSource(topic, Random(1)), decoder, state)
@@ -67,3 +70,22 @@ def test_a_feed_that_is_read_by_a_thread_is_closed_when_that_has_ended(
         thread.join(WAIT_SECONDS)
         shop.close()
         assert not shop.is_open
+
+
+def test_a_table_whose_rows_are_all_gone_has_the_columns_that_they_had(tmp_path: Path) -> None:
+    """The records of their deletes tell the keys alone, and the process that read the rest has ended."""
+    topic, wire = Topic("orders", 1), Wire("orders", "json", Registry())
+    topic.append(0, 1, wire.key(1), wire.read(1, ("A", 1, ""), 1e9, 1, "last", 1))
+    reference, wanted = FeedRef("shop", topic.name), [Wanted("id", None), Wanted("status", None)]
+
+    def rows() -> list[list[object]]:
+        shop = Following("shop", {topic.name: ("id", "status")}, lambda: opened(topic, tmp_path / "state.duckdb"))
+        with Workspace(tmp_path, threads=1) as workspace, FeedReader(reference, shop).snapshot(workspace) as snapshot:
+            found = snapshot.cursor.execute(f"SELECT * FROM {snapshot.scan(wanted).sql}").fetchall()
+        shop.close()
+        return found
+
+    assert len(rows()) == 1
+    topic.append(0, 2, wire.key(1), None)
+    assert rows() == []
+    assert rows() == []

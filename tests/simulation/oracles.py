@@ -108,8 +108,10 @@ class Oracles:
                 if (name, key) in drift:
                     since = self._now - GONE_WITHIN
                     healed = all(self._is_right(name, key, at) for at in self._instants(name, key, since))
-                    unknown = self._world.plan.owner == "feed" and self._is_doubtful(key)
-                    assert not healed or unknown, f"no false alarm: {name} {key} is right again, and is drift in the ledger"
+                    may_know = self._world.plan.owner != "feed" or not self._is_doubtful(key)
+                    assert not (healed and may_know), (
+                        f"no false alarm: {name} {key} is right again, and is drift in the ledger"
+                    )
                 elif not self._is_unsure(name, key) and self._is_owed_and_wrong(name, key):
                     raise AssertionError(f"no missed drift: {name} {key} is wrong, and is no drift in the ledger")
         self._nothing_owed(monitoring)

@@ -78,7 +78,7 @@ def test_a_table_whose_rows_are_all_gone_has_the_columns_that_they_had(tmp_path:
     topic.append(0, 1, wire.key(1), wire.read(1, ("A", 1, ""), 1e9, 1, "last", 1))
     reference, wanted = FeedRef("shop", topic.name), [Wanted("id", None), Wanted("status", None)]
 
-    def rows() -> list[list[object]]:
+    def rows() -> list[tuple[object, ...]]:
         shop = Following("shop", {topic.name: ("id", "status")}, lambda: opened(topic, tmp_path / "state.duckdb"))
         with Workspace(tmp_path, threads=1) as workspace, FeedReader(reference, shop).snapshot(workspace) as snapshot:
             found = snapshot.cursor.execute(f"SELECT * FROM {snapshot.scan(wanted).sql}").fetchall()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from auditor.feeds.process_memory import let_go_of_all
 from auditor.reports.collector import collector_paused
 from auditor.reports.document import instant_text, run_document
 from auditor.run_id import new_run_id
@@ -94,6 +95,7 @@ class Rounds:
         keep_arrivals: Writes down how changes have arrived.
         hand_over: Learns what other members of a group have found.
         share_truncates: Tells them of truncates, and hears of theirs.
+        let_go: Lets go of memory that is not in use any more.
         write: Writes down what was judged, or raises a `LedgerError`; returns the findings as reports show them.
         watcher: Told what happens.
         stop: Whether somebody wants it to end.
@@ -109,6 +111,7 @@ class Rounds:
     check: Callable[[], None]
     hand_over: Callable[[], None] = lambda: None
     share_truncates: Callable[[], None] = lambda: None
+    let_go: Callable[[], None] = lambda: None
     _shares: dict[str, Sequence[Partition]] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
     _feed_trouble: dict[str, float] = field(default_factory=dict)
@@ -275,6 +278,7 @@ class Rounds:
         self._forgot = now
         at = self.clock.now()
         self.monitor.forget(at)
+        self.let_go()
         try:
             self.keep_arrivals()
         except LedgerError as error:
@@ -359,7 +363,7 @@ def follow(
             try:
                 Rounds(
                     monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,
-                    recorder.hand_over, recorder.share_truncates,
+                    recorder.hand_over, recorder.share_truncates, let_go_of_all,
                 ).go(time)  # fmt: skip
             finally:
                 try:

@@ -16,7 +16,7 @@ from kafka.net import transport as kafka_transport
 from kafka.protocol import frame as kafka_frame
 
 from auditor.feeds.kafka.receiving import RECEIVED_BYTES, read, receive_well, received
-from auditor.feeds.process_memory import let_go
+from auditor.feeds.process_memory import let_go, let_go_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,23 +134,44 @@ def test_what_is_replaced_is_replaced_for_each_transport() -> None:
     assert vars(kafka_frame.KafkaBytes)["read"] is read
 
 
-def test_what_an_error_keeps_in_a_circle_is_let_go_of() -> None:
-    class Fetched:
-        pass
+class Fetched:
+    """What an error keeps alive that knows its frames."""
 
-    def wait() -> weakref.ref[Fetched]:
-        fetched = Fetched()
-        try:
-            int("late")
-        except ValueError as error:
-            kept = error  # noqa: F841  as kafka-python keeps it
-        return weakref.ref(fetched)
 
-    gc.disable()
+def waited() -> weakref.ref[Fetched]:
+    """A wait as kafka-python ends it: with an error that its own frame keeps."""
+    fetched = Fetched()
     try:
-        kept = wait()
-        assert kept() is not None
-        let_go()
-        assert kept() is None
-    finally:
-        gc.enable()
+        int("late")
+    except ValueError as error:
+        kept = error  # noqa: F841
+    return weakref.ref(fetched)
+
+
+@pytest.fixture
+def resting() -> Iterator[None]:
+    """Python's collector rests, as in a monitor."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("resting")
+def test_what_an_error_keeps_in_a_circle_is_let_go_of() -> None:
+    kept = waited()
+    assert kept() is not None
+    let_go()
+    assert kept() is None
+
+
+@pytest.mark.usefixtures("resting")
+def test_what_was_in_use_when_batches_were_let_go_of_is_let_go_of_in_the_end() -> None:
+    used = [Fetched()]
+    kept = weakref.ref(used[0])
+    used[0].circle = used  # type: ignore[attr-defined]
+    let_go()
+    del used
+    let_go()
+    assert kept() is not None
+    let_go_of_all()
+    assert kept() is None

@@ -143,6 +143,7 @@ class KafkaMember:
         self._broker = broker
         self._stored = stored
         self._bootstrap_from = bootstrap_from
+        self._ends: dict[Partition, int] = {}
         self._joins_again = name is not None
         self._consumer = open_consumer(broker, isolation_level, group_id, name, silence)
         try:
@@ -253,8 +254,14 @@ class KafkaMember:
             coordinator.request_rejoin()
 
     def _starts(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Where each partition begins: where it was left, else where the settings say."""
+        """Where each partition begins: where it was left, else where the settings say.
+
+        Where that is its end, it is the one of when it was given to us first: what came since is to be read.
+        """
         known = self._stored(partitions)
         fresh = [partition for partition in partitions if partition not in known]
-        find = self.beginning if self._bootstrap_from == "earliest" else self.end
-        return {**(find(fresh) if fresh else {}), **known}
+        if self._bootstrap_from == "earliest":
+            return {**(self.beginning(fresh) if fresh else {}), **known}
+        if unseen := [partition for partition in fresh if partition not in self._ends]:
+            self._ends |= self.end(unseen)
+        return {**{partition: self._ends[partition] for partition in fresh}, **known}

@@ -177,6 +177,21 @@ def test_a_partition_that_nobody_has_read_may_begin_at_its_end(
     assert {one.offset for one in found} == {1}
 
 
+def test_a_partition_that_began_at_its_end_stays_there_when_it_is_given_again(
+    kafka: Kafka, topic: str, producing: Callable[[int], None]
+) -> None:
+    """Else what came between the two would be passed over, if nothing of it was stored yet."""
+    producing(PARTITIONS)
+    broker = Broker("shop", (kafka.url,))
+    with KafkaMember(broker, [topic], group_id="again", stored=lambda _: {}, bootstrap_from="latest") as member:
+        read_until(member, lambda _: len(member.partitions()) == PARTITIONS)
+        producing(PARTITIONS)
+        member._consumer._coordinator.request_rejoin()
+        found = read_until(member, lambda found: len(found) == PARTITIONS)
+        assert member._consumer.group_metadata().generation_id > 1, "they were given again"
+    assert {one.offset for one in found} == {1}
+
+
 def test_what_a_group_gives_is_taken_though_its_answer_comes_between_two_polls(kafka: Kafka, topic: str) -> None:
     """Each poll is over before the broker can have answered: joining goes on from one to the next, and ends once."""
     with KafkaMember(Broker("shop", (kafka.url,)), [topic], group_id="hasty", stored=lambda _: {}) as member:

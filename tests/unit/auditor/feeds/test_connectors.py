@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from auditor.feeds.debezium import outbox
+from auditor.feeds.debezium.envelope import Told
 from auditor.feeds.decoded import Aside, AsideKind, Poison
 from auditor.feeds.hints import ColumnHint
+from auditor.feeds.shape import BadValueError
 from contracts.logical_types import parse_logical_type
-from reconcilers.change import Change, ChangeKind, Lack
-from tests.unit.auditor.feeds.reading import change, decode, record
+from reconcilers.change import Change, ChangeKind, Lack, Place
+from tests.unit.auditor.feeds.reading import change, decode, decoded, record
 
 INT, TEXT = ColumnHint(parse_logical_type("int")), ColumnHint(parse_logical_type("text"))
 HINTS = {"id": INT, "v": TEXT, "_id": INT}
@@ -168,6 +171,30 @@ def test_a_payload_of_an_outbox_that_is_json_in_a_text_is_read() -> None:
     told = change(record("o-1", '{"total": 12.50, "note": null}', headers))
     assert told.row == {"total": "12.50", "note": None}
     assert told.event_id == "00000000-0000-0000-0000-000000000001"
+
+
+def test_an_envelope_is_no_event_of_an_outbox_whatever_the_settings_say() -> None:
+    """Its members would be taken for columns, and none of the row's for what it holds."""
+    headers = (("id", b"00000000-0000-0000-0000-000000000001"),)
+    (told,) = decode(record({"id": 1}, sqlserver("u", {"id": 1}), headers), HINTS, form="outbox")
+    assert isinstance(told, Poison)
+    assert told.error.startswith("it is the envelope of a row's change, no outbox event (see `debezium: {records:")
+    assert told.key == {"id": "1"}
+
+
+@pytest.mark.parametrize("member", [b"\x01", [b"\x01"], {"inner": b"\x01"}])
+def test_bytes_in_an_event_of_an_outbox_are_refused_by_name(member: Any) -> None:
+    """Avro has bytes, and nobody said what they mean in a service's own JSON."""
+    told = Told(Place("t", 0, 0), {"id": "1"})
+    with pytest.raises(BadValueError, match=r"^column image: it holds bytes, and an outbox event is JSON$"):
+        outbox.change({"id": 1, "image": member}, told, "e-1", "Placed")
+
+
+def test_avro_envelopes_under_settings_for_an_outbox_become_poison_with_their_keys() -> None:
+    """Those with headers, which are what could be events; nothing of them is lost."""
+    events = [entry for entry in decoded("pg-txn-avro", form="outbox") if isinstance(entry, Poison)]
+    assert events
+    assert all("no outbox event" in event.error and event.key for event in events)
 
 
 def test_a_notification_is_no_row() -> None:

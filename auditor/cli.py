@@ -180,11 +180,18 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is told in one line
-        return _internal(error, invocation)
+        if not _is_interruption(error):
+            return _internal(error, invocation)
+        code = _INTERRUPTED
     if code == _INTERRUPTED:
         tell("audit: interrupted")
         return TROUBLE
     return int(code or CLEAN)
+
+
+def _is_interruption(error: Exception) -> bool:
+    """Whether it is what DuckDB makes of Ctrl-C, where that ends a statement of the main thread."""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
 
 
 def _told(message: str, invocation: Invocation) -> int:

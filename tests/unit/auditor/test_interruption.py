@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from auditor import cli
+from auditor.cli import AuditGroup
 from auditor.interruption import interruptible
 from reconcilers.halt import Halt
 from reconcilers.workspace import Workspace
@@ -66,6 +68,13 @@ def asleep() -> Callable[[], bool]:
     return look
 
 
+def signal_when_busy(number: signal.Signals) -> None:
+    """As soon as a statement has taken some time."""
+    busy = time.process_time() + 0.3
+    wait_until(lambda: time.process_time() > busy, seconds=10, what="the statement")
+    os.kill(os.getpid(), number)
+
+
 def interrupted(stop: Callable[[], None], work: Callable[[], object]) -> float:
     """Work that a signal ends; returns the seconds it took."""
     began = time.monotonic()
@@ -111,13 +120,8 @@ def test_a_signal_ends_a_statement_that_the_main_thread_waits_for(tmp_path: Path
     with Workspace(tmp_path) as workspace:
         cursor = workspace.cursor()
 
-        def signal_when_it_runs() -> None:
-            busy = time.process_time() + 0.3
-            wait_until(lambda: time.process_time() > busy, seconds=10, what="the statement")
-            os.kill(os.getpid(), signal.SIGTERM)
-
         def work() -> None:
-            beside.submit(signal_when_it_runs)
+            beside.submit(signal_when_busy, signal.SIGTERM)
             cursor.execute(LONG)
 
         assert interrupted(workspace.interrupt, work) < AT_ONCE_SECONDS
@@ -191,3 +195,20 @@ def test_other_threads_are_not_told_of_signals(beside: ThreadPoolExecutor) -> No
     done = threading.Event()
     beside.submit(interruptibly, lambda: None, done.set).result()
     assert done.is_set()
+
+
+def test_a_command_whose_statement_is_broken_off_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], beside: ThreadPoolExecutor
+) -> None:
+    """Where nobody but Python hears Ctrl-C, DuckDB makes an error of its own of it."""
+
+    class Looking(AuditGroup):
+        def main(self, *_: object, **__: object) -> int:
+            with duckdb.connect(config={"threads": 1}) as connection:  # one that waits for others hears nothing
+                beside.submit(signal_when_busy, signal.SIGINT)
+                connection.execute(LONG)
+            return 0
+
+    monkeypatch.setattr(cli, "command_group", Looking)
+    assert cli.run([]) == cli.TROUBLE
+    assert capsys.readouterr().err == "audit: interrupted\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconcilers.flaws import Flaw, excuse, flaws_by_field, may_be_wrapped
+from reconcilers.invariants import TYPE_RULE
 from reconcilers.ports import PartlyKnown
 from reconcilers.projection import compile_side
 from reconcilers.row_keys import key_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from contracts.contract import Contract, Replica
-    from reconcilers.finding import FieldDifference, KeyText
+    from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.opened import Opened
 
 KEY_IN_DOUBT = "could not be understood, so it is not known whether there is a row, and which"
@@ -84,6 +85,24 @@ def doubts(
     own = [(name, name) for name in contract.fields]
     paths = [(one.field, one.path) for one in (*replica.key, *replica.fields)]
     return Doubts((unseen[0], unseen[1]), keys, _flaws(owner, own), _flaws(copy, paths))
+
+
+def retyped_fields(side: Opened, contract: Contract) -> Mapping[str, str]:
+    """Fields of an owner whose column has changed its type, each with what that means for its values."""
+    flaws = _flaws(side, [(name, name) for name in contract.fields])
+    return {name: found[Flaw.RETYPED] for name, found in flaws.items() if Flaw.RETYPED in found}
+
+
+def rule_doubt(finding: Finding, retyped: Mapping[str, str]) -> str:
+    """Why it is not known whether an owner's row breaks a rule; empty where it does.
+
+    Args:
+        finding: The broken rule, with the values of the row that are to blame.
+        retyped: See `retyped_fields`: a row that no record has told since has the older column's value in them.
+    """
+    why = [retyped.get(one.name, "") for one in finding.fields]
+    is_open = all(why) if finding.rule == TYPE_RULE else any(why)
+    return f"{UNKNOWN_VALUE}: {next(filter(None, why))}" if why and is_open else ""
 
 
 def untold_remarks(who: str, side: Opened) -> list[str]:

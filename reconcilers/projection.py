@@ -454,8 +454,10 @@ def reference_sql(logical: LogicalType, form: Canonical) -> str:
 
 
 def invariant_sql(holds: Expression, side: Side) -> str:
-    """SQL condition, never NULL: the row breaks the rule."""
-    return f"coalesce(NOT ({holds.to_sql(side.typed(holds.names))}), false)"
+    """SQL condition, never NULL: the row breaks the rule; one with a value that is not known breaks none."""
+    broken = f"coalesce(NOT ({holds.to_sql(side.typed(holds.names))}), false)"
+    unknown = [side.columns[name].unknown for name in sorted(holds.names) if side.columns[name].unknown]
+    return f"({broken} AND NOT ({' OR '.join(unknown)}))" if unknown else broken
 
 
 def issue_sql(contract: Contract, side: Side) -> str:

@@ -356,6 +356,8 @@ class Following:
         late = [part for (name, part), offset in state.offsets().items() if name == topic and offset.first > 0]
         if late:
             return f"{topic} was read from its middle on (partition {late[0]}), and no snapshot in it was read whole"
+        if state.has_unfinished_snapshot(topic):
+            return f"a snapshot in {topic} has been begun, and not read to its end: it may yet come to more rows"
         if (latecomer := state.latecomers.first(topic)) is not None:
             place, is_delete = latecomer
             what = "a delete" if is_delete else "an update"

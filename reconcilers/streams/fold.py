@@ -45,8 +45,10 @@ def arrived_sql(table: StreamTable, involved: str) -> str:
     rows = f"SELECT {names}, i.fresh FROM {table.versions} v JOIN {involved} i ON v.seq = i.seq"
     latest = f"max({_POSITION}) OVER (PARTITION BY id ORDER BY seq ROWS UNBOUNDED PRECEDING)"
     placed = f"SELECT *, CASE WHEN {_ARRIVAL_DECIDES} THEN {latest} ELSE {_POSITION} END AS eff FROM ({rows})"
-    again = "row_number() OVER (PARTITION BY id, kind, eff ORDER BY seq)"
-    told = f"epoch <= 0 OR {_ARRIVAL_DECIDES} OR {again} = 1"
+    # Two that stand at one place and are not alike are both told, and the later one counts.
+    said = f"row({', '.join([*table.cells, *table.states])})"
+    again = f"lag({said}) OVER (PARTITION BY id, kind, eff ORDER BY seq) IS NOT DISTINCT FROM {said}"
+    told = f"epoch <= 0 OR {_ARRIVAL_DECIDES} OR NOT ({again})"
     before = ", ".join(name for name in FIXED if name not in ("epoch", "p0", "p1", "p2", *_AFTER_POSITION))
     after = ", ".join([*_AFTER_POSITION, *table.cells, *table.states])
     return (

@@ -780,6 +780,20 @@ class FeedState:
         """Whether a snapshot of a topic was read from its beginning to its end."""
         return any(one.begun and one.ended is not None for one in self.passes(topic))
 
+    def has_unfinished_snapshot(self, topic: str) -> bool:
+        """Whether snapshots of a topic were begun, and none is known to have come to its end.
+
+        A connector streams nothing before its snapshot is over.  So a change that is later than its beginning stands
+        for its end, which may have been compacted away, and which old connectors mark for the last table alone.
+        """
+        passes = self.passes(topic)
+        if not passes or any(one.ended is not None for one in passes):
+            return False
+        streamed = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot <= 0 AND epoch > 0 AND stamp > ?"
+        begun = max(one.began for one in passes)
+        found = self._db.execute(f"SELECT 1 FROM {self._whole(topic).versions} WHERE {streamed} LIMIT 1", [begun])
+        return found.fetchone() is None
+
     def truncates(self, topic: str) -> list[Truncate]:
         """The truncates of a topic that are known, as whoever reads another partition is to be told of them."""
         rows = self._db.execute(

@@ -48,10 +48,10 @@ class ChangeFeed:
     _lsn: int = 1_000
     _offsets: dict[int, int] = field(default_factory=dict)
 
-    def snapshot(self, rows: list[Row]) -> None:
-        """What the connector read when it began."""
+    def snapshot(self, rows: list[Row], *, ends: bool = True) -> None:
+        """What the connector read when it began; it may be about to read more."""
         for number, row in enumerate(rows):
-            last = number == len(rows) - 1
+            last = ends and number == len(rows) - 1
             self.rows[self._key(row)] = row
             self._write("r", None, row, "last" if last else "first" if number == 0 else "true")
 

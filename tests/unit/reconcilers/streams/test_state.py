@@ -120,6 +120,16 @@ def test_an_older_change_that_is_sent_again_does_not_override_a_newer_one() -> N
         assert rows(state)["1"] == [Kind.WRITE, "b", CellState.VALUE]
 
 
+def test_of_two_changes_at_one_position_the_later_one_counts() -> None:
+    """Nobody knows how they came to stand there; one that is told again says the same."""
+    with begun(FeedState(None), "status") as state:
+        two = [change(0, WRITE, "1", 10, status="a"), change(1, WRITE, "1", 10, status="b")]
+        state.apply(step(state, 0, *two))
+        assert rows(state)["1"] == [Kind.WRITE, "b", CellState.VALUE]
+        state.apply(step(state, 2, *(replace(one, place=Place(TOPIC, 0, 2 + i)) for i, one in enumerate(two))))
+        assert rows(state)["1"] == [Kind.WRITE, "b", CellState.VALUE]
+
+
 def test_a_snapshot_says_what_was_there_whatever_its_position() -> None:
     """A transaction that began before the snapshot and ended after it has lower positions, and is newer."""
     with begun(FeedState(None), "status") as state:

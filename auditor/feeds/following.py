@@ -351,8 +351,12 @@ class Following:
         if state.dead_letters(topic)[1]:
             first = state.dead_reasons(topic, KEYLESS)
             return f"a record of {topic} could not be understood, not even its key; the first such is {first}"
-        if state.has_whole_snapshot(topic):
-            return ""  # one whose beginning was not read may have lost rows with it
+        # One whose beginning was not read may have lost rows with it.
+        return "" if state.has_whole_snapshot(topic) else self._untold_rows(topic)
+
+    def _untold_rows(self, topic: str) -> str:
+        """Why rows may be there that no record tells, of a topic in which no snapshot was read whole."""
+        state = self._follower_now.state
         late = [part for (name, part), offset in state.offsets().items() if name == topic and offset.first > 0]
         if late:
             return f"{topic} was read from its middle on (partition {late[0]}), and no snapshot in it was read whole"

@@ -15,7 +15,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import numbers, temporal
-from auditor.feeds.hints import BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, MYSQL, PADDED_TEXT, ROUNDED, UNSIGNED
+from auditor.feeds.hints import (
+    BASE64_TEXT,
+    BASE64_URL_TEXT,
+    BINARY_TEXT,
+    HEX_TEXT,
+    MYSQL,
+    PADDED_TEXT,
+    ROUNDED,
+    UNSIGNED,
+)
 from auditor.feeds.placeholder import Placeholder, placeholder
 from auditor.feeds.shape import AVRO_FALSE, AVRO_TRUE, NO_DEFAULT, BadValueError, Carrier, CellReader, Shape
 from reconcilers.change import Cell, DefaultOrNull, Lack
@@ -45,6 +54,8 @@ _NOTES = {
     BASE64_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL too",
     BASE64_URL_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL "
     "too",
+    BINARY_TEXT: "unreadable: bytes came as text, and how they are written is not known (say binary.handling.mode in "
+    "`schemaless.binary`)",
     f"{_DEBEZIUM}VariableScaleDecimal": NAN,
 }
 
@@ -108,7 +119,8 @@ def value_reader(shape: Shape, context: CellContext) -> CellReader:
 
 def null_cell(shape: Shape, context: CellContext) -> Cell:
     """What NULL in a column means: nothing else than NULL, but where kept values come as NULL."""
-    is_ambiguous = shape.name in (BASE64_TEXT, BASE64_URL_TEXT) and context.connector == "postgresql"
+    is_base64 = shape.name in (BASE64_TEXT, BASE64_URL_TEXT, BINARY_TEXT)
+    is_ambiguous = is_base64 and context.connector in ("postgresql", "")
     return Lack.UNREADABLE if is_ambiguous else None
 
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 MYSQL = ("mysql", "mariadb")
 
-BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED = (
-    "auditor.Base64", "auditor.Base64Url", "auditor.Hex", "auditor.Padded", "auditor.Unsigned", "auditor.Rounded",
+BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, BINARY_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED = (
+    "auditor.Base64", "auditor.Base64Url", "auditor.Hex", "auditor.Binary", "auditor.Padded", "auditor.Unsigned",
+    "auditor.Rounded",
 )  # fmt: skip
 """Values that are something else than they look: names of logical types of our own."""
 
@@ -110,7 +111,8 @@ def refined(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Sha
 
 def _refined_text(shape: Shape, hint: ColumnHint, store: _StoreType | None, modes: Modes, connector: str) -> Shape:
     if _is_binary(hint, store):
-        return replace(shape, name=_BINARY_NAMES[modes.binary]) if modes.binary in _BINARY_NAMES else _unknown(shape)
+        told = _BINARY_NAMES.get(modes.binary)
+        return replace(shape, name=told) if told else Shape("unknown", BINARY_TEXT, optional=shape.optional)
     if connector == "postgresql" and store and store.name in ("character", "char", "bpchar"):
         return replace(shape, name=PADDED_TEXT)
     return shape
@@ -126,10 +128,6 @@ def _is_decimal(hint: ColumnHint, store: _StoreType | None) -> bool:
     if store:
         return store.name in _DECIMALS
     return hint.logical is not None and hint.logical.kind is Kind.DECIMAL
-
-
-def _unknown(shape: Shape) -> Shape:
-    return Shape("unknown", optional=shape.optional)
 
 
 def shape_for(hint: ColumnHint, example: object, modes: Modes, connector: str) -> Shape:

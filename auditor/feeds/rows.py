@@ -119,6 +119,7 @@ class SchemalessReader:
     def __init__(self, context: CellContext, known: Known) -> None:
         self._context, self._known = context, known
         self._readers: dict[tuple[str, type, object], CellReader] = {}
+        self._nulls: dict[str, Cell] = {}
         self.notes: dict[str, str] = {} if context.nulls_kept else {EVERY_COLUMN: DEFAULTS_UNTOLD}
 
     def row(self, struct: Any) -> Row:
@@ -134,7 +135,7 @@ class SchemalessReader:
     def cell(self, name: str, value: Any) -> Cell:
         """The cell of one member."""
         if value is None:
-            return None
+            return self._null(name)
         try:
             cell = self._reader(name, value)(value)
         except BadValueError as error:
@@ -143,6 +144,16 @@ class SchemalessReader:
         if default is not None and not self._context.nulls_kept and isinstance(cell, str) and _is_same(cell, default):
             return DefaultOrNull(cell)
         return cell
+
+    def _null(self, name: str) -> Cell:
+        """What NULL means; bytes in base64 that were left as they were come as NULL, too."""
+        modes = self._known.modes
+        if name not in self._nulls:
+            shape = refined(Shape("string", optional=True), self._known.hint(name), modes, self._context.connector)
+            self._nulls[name] = None if modes.binary == "bytes" else null_cell(shape, self._context)
+            if self._nulls[name] is not None and (note := self._note(shape)):
+                self.notes[name] = note
+        return self._nulls[name]
 
     def _reader(self, name: str, value: Any) -> CellReader:
         mark = next((item.__class__ for item in value if item is not None), None) if isinstance(value, list) else None

@@ -1,4 +1,4 @@
-"""What a connector's settings and a table's history do to values is no drift, and is said; what is drift stays drift."""
+"""What a connector and a table's history do to values is no drift, and is said; what is drift stays drift."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.test_feed_datasets import CONTRACT, World, record
+from tests.fixtures.debezium_sets import DebeziumSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,25 +33,53 @@ def declare(world: World, fields: dict[str, str], rules: str = "") -> None:
     contract.write_text(CONTRACT.format(topic=topic[1], key="id", fields=lines) + rules)
 
 
-def chosen(rows: list[list[str | None]], names: list[str]) -> list[list[str | None]]:
-    """Some columns of some rows whose first one is the header."""
-    places = [rows[0].index(name) for name in names]
-    return [[row[place] for place in places] for row in rows]
+def held(name: str, table: str, names: list[str]) -> list[list[str | None]]:
+    """Some columns of what a set's database held in the end, header first."""
+    found = next(one for one in DebeziumSet(name).tables if one.name == table)
+    places = [list(found.types).index(column) for column in names]
+    return [[*names], *([row[place] for place in places] for row in found.rows)]
 
 
 def test_a_column_made_anew_with_another_type_breaks_no_rule_for_certain(world: World) -> None:
     """Rows that no record has told since have the older column's text: what the database holds is not known."""
-    rows = world.settle("pg-evolve-avro", "app.evolve")
+    world.settle("pg-evolve-avro", "app.evolve")
     declare(
         world,
         {"a": "int", "added": "int"},
         'invariants:\n  - {name: small, holds: "added < 100"}\n'
         '  - {name: told, holds: "added is not null or id = 1 or id > 3"}\n',
     )
-    world.copy(chosen(rows, ["id", "a", "added"]))
+    world.copy(held("pg-evolve-avro", "app.evolve", ["id", "a", "added"]))
     outcome = world.reconcile()
     assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["undecided"]), outcome.err
     owner = [one for one in outcome.json["findings"] if one["replica"] is None]
     assert {one["key"]["id"] for one in owner} == {"1", "4", "5"}
     assert {one["verdict"] for one in outcome.json["findings"]} == {"undecided"}
     assert all("its type changed" in one["evidence"]["note"] for one in owner)
+
+
+def test_null_under_bytes_of_an_unknown_spelling_is_not_known(world: World) -> None:
+    """In base64, a large value that was left as it was comes as NULL; whether it is base64 nobody says."""
+    name = "pg-types-avro-string-isostring"
+    world.settle(name, "shop.types_all")
+    declare(world, {"c_int": "int", "c_bigbytea": "bytes"})
+    world.copy(held(name, "shop.types_all", ["id", "c_int", "c_bigbytea"]))
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["undecided"]), outcome.err
+    assert any("`schemaless.binary`" in one for one in outcome.json["entities"][0]["owner"]["coverage"]["remarks"])
+
+
+@pytest.mark.parametrize(("mode", "verdict"), [("", "undecided"), ("base64", "undecided"), ("hex", "persistent")])
+def test_null_of_bytes_in_json_without_a_schema_is_known_only_where_the_mode_writes_what_was_kept(
+    world: World, mode: str, verdict: str
+) -> None:
+    """The settings say it: with hex, a value that was left as it was is no NULL."""
+    world.settle("pg-crash-dups-json", "app.dup", records=[record("t", 1, {"id": 1, "photo": None})])
+    settings = world.directory / "auditor.yaml"
+    if mode:
+        settings.write_text(settings.read_text().replace("jsonl}", f"jsonl, schemaless: {{binary: {mode}}}}}"))
+    fields = "  id: {type: int}\n  photo: {type: bytes}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "photo"], ["1", "\\x00ff"]])
+    (finding,) = world.reconcile().json["findings"]
+    assert finding["verdict"] == verdict

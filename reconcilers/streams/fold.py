@@ -48,13 +48,25 @@ def arrived_sql(table: StreamTable, involved: str) -> str:
     # Two that stand at one place and are not alike are both told, and the later one counts.
     said = f"row({', '.join([*table.cells, *table.states])})"
     again = f"lag({said}) OVER (PARTITION BY id, kind, eff ORDER BY seq) IS NOT DISTINCT FROM {said}"
-    told = f"epoch <= 0 OR {_ARRIVAL_DECIDES} OR NOT ({again})"
+    told = f"CASE WHEN epoch <= 0 OR {_ARRIVAL_DECIDES} THEN NOT ({_is_old_backfill()}) ELSE NOT ({again}) END"
     before = ", ".join(name for name in FIXED if name not in ("epoch", "p0", "p1", "p2", *_AFTER_POSITION))
     after = ", ".join([*_AFTER_POSITION, *table.cells, *table.states])
     return (
         f"SELECT {before}, eff.e AS epoch, eff.p AS p0, eff.q AS p1, eff.r AS p2, {after}, fresh "
         f"FROM (SELECT * FROM ({placed}) QUALIFY {told})"
     )
+
+
+def _is_old_backfill() -> str:
+    """Condition on a version: a snapshot's row that its connector told before it told a change that has come already.
+
+    Somebody delivers again what was delivered before: a mirror of the topic, or a producer.  Both the connector's clock
+    and its owner's have to say so, for either may be set back.
+    """
+    earlier = "OVER (PARTITION BY id ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+    changes = f"FILTER (kind = {int(Kind.WRITE)} OR kind = {_DELETE} AND epoch > 0)"
+    told = " AND ".join(f"{time} < max({time}) {changes} {earlier}" for time in ("stamp", "committed"))
+    return f"kind = {int(Kind.BACKFILL)} AND coalesce({told}, false)"
 
 
 def involved_sql(table: StreamTable, tail: int) -> str:

@@ -185,7 +185,7 @@ def test_a_copy_that_holds_what_a_row_never_was_since_its_birth_is_a_phantom_wri
 def test_rows_that_a_snapshot_has_not_come_to_are_no_orphans(world: World) -> None:
     """It may take hours; once changes are told after it, it is over, whatever became of the record that ended it."""
     world.feed.snapshot(orders(1, 2, 3), ends=False)
-    copy = {key: "new" for key in (1, 2, 3, 4)} | {2: "paid"}
+    copy = dict.fromkeys((1, 2, 3, 4), "new") | {2: "paid"}
     found = world.reconcile(copy)
     assert found == {"2": ("mismatch", "persistent", "unknown"), "4": ("orphan", "undecided", "unknown")}
     assert "a snapshot in shop.public.orders has been begun, and not read to its end" in world.note("4")

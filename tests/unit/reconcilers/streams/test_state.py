@@ -130,6 +130,25 @@ def test_of_two_changes_at_one_position_the_later_one_counts() -> None:
         assert rows(state)["1"] == [Kind.WRITE, "b", CellState.VALUE]
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["one batch", "two batches"])
+def test_a_snapshots_row_that_is_delivered_again_does_not_override_what_came_after_it(*, at_once: bool) -> None:
+    """A mirror of the topic, or a producer, does that; the row says when it was told, and when it was read."""
+    read = replace(change(0, BACKFILL, "1", 100, status="a"), committed_at=NOW, told_at=1)
+    written = replace(change(1, WRITE, "1", 110, status="b"), committed_at=NOW + timedelta(seconds=5), told_at=2)
+    again = replace(read, place=Place(TOPIC, 0, 2))
+    for changes, expected in (([read, written, again], "b"), ([read, written, replace(again, told_at=3)], "a")):
+        with begun(FeedState(None), "status") as state:
+            for batch in [changes] if at_once else [changes[:2], changes[2:]]:
+                before = batch[0].place.offset
+                intake = Intake(state.tables[TOPIC], state.epochs, NOW)
+                for number, one in enumerate(batch, before):
+                    intake.add(number, one, stamp=one.told_at or 0)
+                after = before + len(batch)
+                state.apply(Step([intake], {(TOPIC, 0): (before, Offset(0, after))}, seqs={TOPIC: after}))
+                state.fold(TOPIC)
+            assert rows(state)["1"] == [Kind.WRITE if expected == "b" else Kind.BACKFILL, expected, CellState.VALUE]
+
+
 def test_a_snapshot_says_what_was_there_whatever_its_position() -> None:
     """A transaction that began before the snapshot and ended after it has lower positions, and is newer."""
     with begun(FeedState(None), "status") as state:

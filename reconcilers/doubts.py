@@ -105,6 +105,11 @@ def rule_doubt(finding: Finding, retyped: Mapping[str, str]) -> str:
     return f"{UNKNOWN_VALUE}: {next(filter(None, why))}" if why and is_open else ""
 
 
+def not_understood(side: Opened) -> str:
+    """See `reconcilers.ports.PartlyKnown`; empty of a side that reads a store itself."""
+    return side.snapshot.not_understood() if isinstance(side.snapshot, PartlyKnown) else ""
+
+
 def untold_remarks(who: str, side: Opened) -> list[str]:
     """Which fields a feed does not tell of all rows: a sentence each, for whoever wonders why so much is undecided."""
     if not isinstance(side.snapshot, PartlyKnown):

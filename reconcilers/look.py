@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, InterruptedReadError, StoreError
 from reconcilers import row_keys
-from reconcilers.doubts import untold_remarks
+from reconcilers.doubts import not_understood, untold_remarks
 from reconcilers.hidden_nans import unmask_nans
 from reconcilers.marks import copies_mark
 from reconcilers.opened import open_side
@@ -435,6 +435,7 @@ class Looker:
             sides = [("the owner", whole.opened)]
             sides += [(name, one.scanned().opened) for name, one in task.copies.items() if one.error is None]
             result.remarks += [remark for who, opened in sides for remark in untold_remarks(who, opened)]
+        result.not_understood = not_understood(whole.opened)
         result.rewritten = whole.opened.incomplete()
         result.notes += [result.rewritten] if result.rewritten else []
         return result

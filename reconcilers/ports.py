@@ -252,6 +252,10 @@ class PartlyKnown(Protocol):
         """The place of the first record that leaves one of these keys in doubt, and why; never a value."""
         ...
 
+    def not_understood(self) -> str:
+        """How much of what was told leaves open which rows there are, the first of it and why; empty where nothing."""
+        ...
+
     def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
         """Of how many rows it is not known what they hold, by path; paths that are told of every row are left out."""
         ...

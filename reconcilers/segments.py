@@ -186,6 +186,7 @@ def together(
         until=looks[-1].watermark,
         notes=[*_each_once(look.notes for look in looks), *([note] if note else [])],
         again=[text for look in looks for text in look.again],
+        not_understood=next((look.not_understood for look in looks if look.not_understood), ""),
         remarks=[*_each_once(look.remarks for look in looks), *([remark] if remark else [])],
         read_until=max(look.read_until for look in looks),
     )

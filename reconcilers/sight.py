@@ -81,6 +81,8 @@ class EntityLook:
     """Why the owner was read again from a new snapshot; nothing is missing for that."""
     rewritten: str = ""
     """Why what was read of the owner's rows may not be all of them; one of the notes, or an empty string."""
+    not_understood: str = ""
+    """What of the owner's feed could not be understood, so that it is open which rows there are; mostly empty."""
     until: Watermark | None = None
     """The last segment's, where it was read in segments."""
     remarks: list[str] = field(default_factory=list)

@@ -256,8 +256,22 @@ class FeedSnapshot(StreamingSnapshot):
 
     def doubt(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""
-        doubted = f"id IN (SELECT id FROM {self._table.latest} WHERE kind = {int(Kind.DOUBT)})"
-        return str(self._following.state.dead_reasons(self._table.topic, doubted))
+        return str(self._following.state.dead_reasons(self._table.topic, self._doubted))
+
+    def not_understood(self) -> str:
+        """See `reconcilers.ports.PartlyKnown`."""
+        state, topic, which = self._following.state, self._table.topic, f"(id IS NULL OR {self._doubted})"
+        records, keys = state.dead_count(topic, which)
+        if not records:
+            return ""
+        told = f"{records:,} {'record' if records == 1 else 'records'}"
+        about = f" about {keys:,} {'key' if keys == 1 else 'keys'}" if keys else ""
+        return f"{told}{about} could not be understood; the first is {state.dead_reasons(topic, which)}"
+
+    @property
+    def _doubted(self) -> str:
+        """A condition on records that could not be understood: they leave a key in doubt."""
+        return f"id IN (SELECT id FROM {self._table.latest} WHERE kind = {int(Kind.DOUBT)})"
 
     def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
         """See `reconcilers.ports.PartlyKnown`."""

@@ -185,6 +185,7 @@ class Checkpoints:
                 "owner_rows": look.owner_rows, "notes": look.notes, "again": look.again,
                 "read_until": look.read_until, "watermark": _watermark_document(look.watermark),
                 "until": _watermark_document(look.until), "remarks": look.remarks,
+                "not_understood": look.not_understood,
             },
             "replicas": {name: _replica_document(replica) for name, replica in look.replicas.items()},
         }  # fmt: skip
@@ -298,6 +299,7 @@ def _look(head: Mapping[str, Any], shift: float, overflow: Overflow) -> EntityLo
         owner_sights=overflow.spill(packed_sight, sight_of),
         watermark=_watermark(owner["watermark"], shift), read_until=owner["read_until"] + shift,
         until=_watermark(owner["until"], shift), remarks=owner["remarks"],
+        not_understood=owner["not_understood"],
     )  # fmt: skip
     for name, replica in head["replicas"].items():
         counts = None if replica["counts"] is None else Counts(**replica["counts"])

@@ -24,7 +24,7 @@ from contracts.expression import check_types
 from contracts.logical_types import Kind
 from reconcilers.finding import Verdict
 from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
-from reconcilers.packing import finding_of, packed_finding
+from reconcilers.packing import finding_of, packed_finding, packed_sight, sight_of
 from reconcilers.recheck import SILENCE_SECONDS
 from reconcilers.segments import SegmentLimits
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from auditor.clock import Clock
     from auditor.quantities import Window
     from auditor.runs.anchors import Anchors, Standing
-    from auditor.runs.checkpoints import Checkpoints
+    from auditor.runs.checkpoints import Checkpoints, Kept
     from auditor.runs.first_look import Outcome
     from auditor.runs.recollection import Recollection
     from contracts.contract import AppliedBy, Contract, FeedRef, Reference, Replica
@@ -250,9 +250,12 @@ def _look(run: EntityRun, request: ReconcileRequest, around: Surroundings, time:
     run.first.remarks += _silent(run.first, bounds)
     run.watch = Watch(looking, Suspicion(bounds, overflow=around.workspace.overflow, together=around.together))
     if run.first.owner_rows == 0 and not run.contract.owner.may_be_empty:
-        run.reasons.add("empty_owner")
-        around.say(_no_row(run.contract, request))
-        return
+        if not run.first.not_understood:
+            run.reasons.add("empty_owner")
+            around.say(_no_row(run.contract, request))
+            return
+        _leave_doubted(run.first, seen.parts, around)
+        around.say(f"{run.contract.entity}: {run.first.notes[-1]}")
     recollection = around.recall(run.contract.entity)
     for part in seen.parts:
         run.watch.suspicion.begin(part.look, part.wall, recollection)
@@ -336,6 +339,22 @@ def _connections(contract: Contract, *, copies: bool = True) -> set[str]:
         *(copy.dataset for copy in contract.replicas if copies),
     ]
     return {reference.connection for reference in references if reference is not None}
+
+
+def _leave_doubted(first: EntityLook, parts: Sequence[Kept], around: Surroundings) -> None:
+    """Of an owner none of whose rows is known, though it has told of some: nothing is said but of the keys in doubt."""
+    note = (
+        f"the owner has no row that is known, and may have some: {first.not_understood}; of other keys nothing is said"
+    )
+    first.notes = [*(text for text in first.notes if text != note), note]  # a look that was kept has it already
+    for name, seen in first.replicas.items():
+        doubted = 0
+        for part in parts:
+            copy = part.look.replicas[name]
+            sights = around.workspace.overflow.spill(packed_sight, sight_of)
+            sights += (sight for sight in copy.sights if sight.doubt)
+            copy.sights, doubted = sights, doubted + len(sights)
+        seen.counts = seen.counts and replace(seen.counts, compared_rows=doubted)
 
 
 def _no_row(contract: Contract, request: ReconcileRequest) -> str:

@@ -354,6 +354,17 @@ class FeedState:
         ).fetchone()
         return (int(row[0]), int(row[1])) if row is not None else (0, 0)
 
+    def dead_count(self, topic: str, which: str) -> tuple[int, int]:
+        """How many records of a topic could not be understood, and how many keys those name that tell theirs.
+
+        Args:
+            topic: The topic.
+            which: A condition in SQL on those that count.
+        """
+        counts = f"SELECT count(*), count(DISTINCT id) FROM dead_letters WHERE topic = ? AND {which}"
+        row = self.cursor().execute(counts, [topic]).fetchone()
+        return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
     def dead_reasons(self, topic: str, which: str = "true") -> DeadReasons:
         """Why records of a topic could not be understood: what differs in numbers alone is one reason.
 

@@ -178,6 +178,30 @@ def test_a_record_that_is_no_record_leaves_its_key_undecided_and_no_other(world:
     )
 
 
+def test_an_owner_of_which_only_poison_is_told_is_not_taken_for_empty(world: World) -> None:
+    """Its keys are undecided, and the poison is named; nobody is told to allow an empty owner, nor of others' drift."""
+    records = raw_records("pg-crash-dups-json")
+    header, *rows = world.settle("pg-crash-dups-json", "app.dup")
+    ours = [one for one in records if one["topic"].endswith(".app.dup")]
+    for number, one in enumerate(ours):  # for several reasons: else it is the feed's settings that are wrong
+        one["value"] = base64.b64encode((b"{", b"[", b"\xff")[number % 3]).decode()
+    world.settle("pg-crash-dups-json", "app.dup", records=records)
+    world.copy([header, *rows, ["99", "1"]])
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["undecided", "incomplete"]), outcome.err
+    assert "may_be_empty" not in outcome.out + outcome.err
+    keys = {base64.b64decode(one["key"]) for one in ours}
+    (entity,) = outcome.json["entities"]
+    (replica,) = entity["replicas"]
+    first = f"{ours[0]['topic']}/{ours[0]['partition']}@{ours[0]['offset']}"
+    told = f"{len(ours)} records about {len(keys)} keys could not be understood; the first is {first}: no JSON"
+    for coverage in (entity["owner"]["coverage"], replica["coverage"]):
+        assert (coverage["complete"], [told in note for note in coverage["notes"]]) == (False, [True])
+    assert replica["undecided"] == replica["compared_rows"] == len(keys)
+    assert {one["verdict"] for one in outcome.json["findings"]} == {"undecided"}
+    assert "99" not in {one["key"]["id"] for one in outcome.json["findings"]}
+
+
 def test_a_record_without_a_readable_key_is_named_with_its_place_and_why(world: World) -> None:
     """Somebody has to look at it: the topic, the partition, the offset and the reason, and nothing of its content."""
     records = raw_records("pg-txn-avro")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -402,6 +403,21 @@ def test_a_key_that_could_not_be_read_is_undecided(world: Monitored) -> None:
     (finding,) = outcome.json["findings"]
     assert finding["evidence"]["note"].endswith("the first such record is mirror.orders/0@20: " + NO_JSON)
     assert f"could not be understood; the first is mirror.orders/0@20: {NO_JSON}" in outcome.err
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_between_tables_a_record_that_nobody_understands_has_its_key_compared_all_the_same(
+    world: Monitored, *, copied: bool
+) -> None:
+    """Its key tells which rows to look at, and the tables hold them; the record itself is a sign of trouble."""
+    assert world.monitor().code == 0
+    world.put(7, "paid", 71, copy=copied)
+    world.owner.records[-1]["value"] = base64.b64encode(b"{").decode()
+    outcome = world.monitor()
+    assert "dead_letters" in {one["sign"] for one in outcome.json["signs"]}
+    found = {} if copied else {("copy", "7", "mismatch"): ("persistent", "unknown")}
+    by_table = {key: said for key, said in verdicts(outcome).items() if key[0] == "copy"}
+    assert (by_table, outcome.code) == (found, 0 if copied else 1), outcome.err
 
 
 def test_a_record_that_does_not_even_tell_its_key_is_named_with_its_place_and_why(world: Monitored) -> None:

@@ -37,7 +37,8 @@ PADDING = (
     "blanks at the end may be what a char(n) is padded with, which the feed does not tell; "
     "say the column's type in `schemaless.columns`, or compare it `trimmed`"
 )
-"""Holds of every text that a feed tells, whatever its connector."""
+"""Holds of the texts of connectors that write a char(n) as long as it is declared.  It explains blanks that the feed
+tells and the other side lacks, never those that the other side has beyond it."""
 
 
 def excuse(flaws: Mapping[Flaw, str], logical: LogicalType, told: str | None, other: str | None) -> str:
@@ -63,7 +64,7 @@ def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | N
     if told is None:
         return (flaw is Flaw.NAN_IS_NULL and other == "NaN") or flaw is Flaw.TIME_IS_NULL
     if flaw is Flaw.PADDED:
-        return logical.kind is Kind.TEXT and told.rstrip(" ") == other.rstrip(" ")
+        return logical.kind is Kind.TEXT and told.startswith(other) and not told[len(other) :].strip(" ")
     if flaw is Flaw.WRAPS:
         return logical.kind is Kind.INT and wrapped(told) == other
     return flaw is Flaw.TRUNCATED and told == _cut(other)
@@ -94,5 +95,4 @@ def flaws_by_field(
     columns: Sequence[tuple[str, str]], known: Mapping[str, Mapping[Flaw, str]]
 ) -> dict[str, Mapping[Flaw, str]]:
     """The flaws of fields, of pairs of a field and its column; what holds of every column stands under `*`."""
-    always = {Flaw.PADDED: PADDING, **known.get("*", {})}
-    return {field: {**always, **known.get(column, {})} for field, column in columns}
+    return {field: {**known.get("*", {}), **known.get(column, {})} for field, column in columns}

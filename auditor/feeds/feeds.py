@@ -105,6 +105,7 @@ class Feeds:
             heartbeats = partial(self._heartbeats, name) if alone else None
             make = partial(self._follower, name)
             self._followed[name] = Following(name, topics, make, self._tell, heartbeats, retention=self.retention)
+            self._followed[name].types = self._settings.feed(name).schemaless.columns
         return self._followed[name]
 
     def unreadable(self, references: Iterable[FeedRef]) -> dict[FeedRef, str]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from auditor.feeds.flaws import flaws_of
 from auditor.feeds.heartbeats import prefixes
+from auditor.feeds.hints import MYSQL, may_pad
 from auditor.feeds.lag import lag
 from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageError
+from reconcilers.flaws import PADDING, Flaw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from auditor.feeds.follower import Follower
     from auditor.feeds.heartbeats import Heartbeats
     from auditor.feeds.ports import Partition
-    from reconcilers.flaws import Flaw
     from reconcilers.ports import OwnerClock, Told
     from reconcilers.streams.state import FeedState
     from reconcilers.streams.table import StreamTable
@@ -62,6 +63,9 @@ def _connector(stream: str) -> str:
 LET_GO_SECONDS = 0.5
 """For whoever reads a feed to hear that the run is over: it is asked between batches, and somebody waits for us."""
 
+UNPADDED = tuple(f"{connector}/" for connector in MYSQL)
+"""How the streams of connectors begin whose databases give a char(n) without the blanks that pad it."""
+
 KEYLESS = "id IS NULL"
 """Of records that could not be understood: those that do not even tell their key."""
 
@@ -88,6 +92,8 @@ class Following:
         *,
         retention: timedelta | None = None,
     ) -> None:
+        self.types: Mapping[str, Mapping[str, str]] = {}
+        """Types of columns in the store that the feed tells of, by topic and column, as far as somebody said them."""
         self._retention = retention
         self._say = say
         self._make_heartbeats = heartbeats
@@ -391,7 +397,15 @@ class Following:
 
     def flaws(self, topic: str) -> Mapping[str, Mapping[Flaw, str]]:
         """What the feed cannot carry of the values of a topic's columns."""
-        return flaws_of(self._follower_now.state.notes(topic))
+        found = flaws_of(self._follower_now.state.notes(topic))
+        streams = [stream for one, stream in self._follower_now.state.epochs if one == topic]
+        if streams and all(stream.startswith(UNPADDED) for stream in streams):
+            return found
+        types = self.types.get(topic, {})
+        for column in self.wanted(topic):
+            if may_pad(types.get(column, "")):
+                found[column] = {**found.get(column, {}), Flaw.PADDED: PADDING}
+        return found
 
     def incomplete(self, topic: str) -> str:
         """What of a topic could not be read, in one sentence; empty where all of it was."""

@@ -113,7 +113,7 @@ def _refined_text(shape: Shape, hint: ColumnHint, store: _StoreType | None, mode
     if _is_binary(hint, store):
         told = _BINARY_NAMES.get(modes.binary)
         return replace(shape, name=told) if told else Shape("unknown", BINARY_TEXT, optional=shape.optional)
-    if connector == "postgresql" and store and store.name in ("character", "char", "bpchar"):
+    if connector == "postgresql" and store and store.name in _PADDED:
         return replace(shape, name=PADDED_TEXT)
     return shape
 
@@ -291,6 +291,13 @@ def _point(_store: _StoreType, _example: object, _modes: Modes, _connector: str)
     return Shape("struct", f"{_DATA}geometry.Point")
 
 
+def may_pad(store_type: str) -> bool:
+    """Whether a store fills the values of such a column with blanks; an empty text is a type that nobody knows."""
+    store = _parsed(store_type) if store_type else None
+    return store is None or store.name in _PADDED
+
+
+_PADDED = frozenset({"character", "char", "bpchar", "nchar"})
 _BINARIES = frozenset({
     "bytea", "blob", "tinyblob", "mediumblob", "longblob", "binary", "varbinary", "image",
 })  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -83,3 +85,44 @@ def test_null_of_bytes_in_json_without_a_schema_is_known_only_where_the_mode_wri
     world.copy([["id", "photo"], ["1", "\\x00ff"]])
     (finding,) = world.reconcile().json["findings"]
     assert finding["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("told", "copied", "types", "verdict"),
+    [
+        ("v", "v ", "", "persistent"),
+        ("v ", "v", "", "undecided"),
+        ("v ", "v", "varchar(20)", "persistent"),
+        ("v ", "v", "character varying(20)", "persistent"),
+        ("v ", "v", "text", "persistent"),
+        ("v ", "v", "char(2)", ""),
+    ],
+)
+def test_only_the_padding_of_a_char_explains_blanks_at_the_end(
+    world: World, told: str, copied: str, types: str, verdict: str
+) -> None:
+    """A feed shows padding as blanks of its own; what the copy has beyond it was written there."""
+    world.settle("pg-crash-dups-json", "app.dup", records=[record("t", 1, {"id": 1, "name": told})])
+    settings = world.directory / "auditor.yaml"
+    if types:
+        known = f'jsonl, schemaless: {{columns: {{t: {{name: "{types}"}}}}}}}}'
+        settings.write_text(settings.read_text().replace("jsonl}", known))
+    fields = "  id: {type: int}\n  name: {type: text}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "name"], ["1", copied]])
+    outcome = world.reconcile()
+    assert [one["verdict"] for one in outcome.json["findings"]] == [verdict] * bool(verdict), outcome.err
+
+
+def test_a_blank_that_mariadb_tells_is_a_part_of_its_text(world: World) -> None:
+    """Its char(n) come without what pads them."""
+    line = record("t", 1, {"id": 1, "name": "v "})
+    value = json.loads(base64.b64decode(line["value"]))
+    value["source"] = {"connector": "mariadb", "name": "s", "file": "log.000001", "pos": 7, "row": 0, "server_id": 1}
+    line["value"] = base64.b64encode(json.dumps(value).encode()).decode()
+    world.settle("pg-crash-dups-json", "app.dup", records=[line])
+    fields = "  id: {type: int}\n  name: {type: text}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "name"], ["1", "v"]])
+    (finding,) = world.reconcile().json["findings"]
+    assert finding["verdict"] == "persistent"

@@ -27,6 +27,7 @@ WHY = "the connector does it"
         (Flaw.NAN_IS_NULL, "decimal(10,2)", None, "NaN", True),
         (Flaw.NAN_IS_NULL, "decimal(10,2)", None, "1.00", False),
         (Flaw.PADDED, "text", "ab   ", "ab", True),
+        (Flaw.PADDED, "text", "ab", "ab ", False),
         (Flaw.PADDED, "text", " ab", "ab", False),
     ],
 )

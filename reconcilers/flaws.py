@@ -1,18 +1,20 @@
 """What a feed cannot carry of a value, and whether that explains a difference.
 
-A connector may cut times to milliseconds, wrap what is unsigned, write a default for NULL, or NULL for NaN.
+A connector may cut times to milliseconds, round decimals to doubles, wrap what is unsigned, write a default for
+NULL, or NULL for NaN.
 A difference that is exactly of that make is no difference that could be known: the field is undecided, and says why.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from contracts.logical_types import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from contracts.logical_types import LogicalType
 
@@ -25,6 +27,7 @@ class Flaw(Enum):
     """A way in which a feed's value may differ from the row's."""
 
     TRUNCATED = "truncated"
+    ROUNDED = "rounded"
     WRAPS = "wraps"
     NULL_IS_DEFAULT = "null is default"
     NAN_IS_NULL = "nan is null"
@@ -63,11 +66,34 @@ def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | N
         return flaw is Flaw.NULL_IS_DEFAULT and told is not None
     if told is None:
         return (flaw is Flaw.NAN_IS_NULL and other == "NaN") or flaw is Flaw.TIME_IS_NULL
-    if flaw is Flaw.PADDED:
-        return logical.kind is Kind.TEXT and told.startswith(other) and not told[len(other) :].strip(" ")
-    if flaw is Flaw.WRAPS:
-        return logical.kind is Kind.INT and wrapped(told) == other
-    return flaw is Flaw.TRUNCATED and told == _cut(other)
+    by_value = _BY_VALUE.get(flaw)
+    return by_value is not None and by_value(logical.kind, told, other)
+
+
+def _is_padding(kind: Kind, told: str, other: str) -> bool:
+    return kind is Kind.TEXT and told.startswith(other) and not told[len(other) :].strip(" ")
+
+
+def _is_wrapped(kind: Kind, told: str, other: str) -> bool:
+    return kind is Kind.INT and wrapped(told) == other
+
+
+def _is_rounded(kind: Kind, told: str, other: str) -> bool:
+    """Whether two numbers are the same once a double holds them, which has 15 digits, or a few more."""
+    try:
+        return kind in (Kind.DECIMAL, Kind.INT) and math.isfinite(float(told)) and float(told) == float(other)
+    except (OverflowError, ValueError):
+        return False
+
+
+def _is_cut(_kind: Kind, told: str, other: str) -> bool:
+    return told == _cut(other)
+
+
+_BY_VALUE: Mapping[Flaw, Callable[[Kind, str, str], bool]] = {
+    Flaw.PADDED: _is_padding, Flaw.WRAPS: _is_wrapped, Flaw.ROUNDED: _is_rounded, Flaw.TRUNCATED: _is_cut,
+}  # fmt: skip
+"""Of two texts: whether the one may be what the other became."""
 
 
 def wrapped(told: str) -> str:

@@ -38,6 +38,7 @@ _INT_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _FLOAT_WORDS = {"NaN": "NaN", "Infinity": "infinity", "-Infinity": "-infinity"}
 
 TRUNCATED = "truncated to milliseconds by the connector (time.precision.mode=connect)"
+DOUBLE = "digits beyond the 15th may be lost by the connector (decimal.handling.mode=double)"
 WRAPS = "a bigint unsigned above 9223372036854775807 arrives negative; say its type in `schemaless.columns`"
 NAN = "NULL may be NaN, which the connector cannot write"
 OUT_OF_DAY = "NULL may be a time before 00:00 or after 24:00, which the connector cannot write"
@@ -50,7 +51,7 @@ _NOTES = {
     f"{_CONNECT}Timestamp": TRUNCATED,
     f"{_DEBEZIUM_TIME}ZonedTime": "unreadable: the connector turns it to UTC, and the offset that the database holds "
     "is lost",
-    ROUNDED: "digits beyond the 15th may be lost by the connector (decimal.handling.mode=double)",
+    ROUNDED: DOUBLE,
     BASE64_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL too",
     BASE64_URL_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL "
     "too",

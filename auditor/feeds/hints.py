@@ -104,7 +104,7 @@ def refined(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Sha
     store = _parsed(hint.store_type)
     if shape.kind == "int64" and store and store.behind.startswith("unsigned"):
         return replace(shape, name=UNSIGNED)
-    if shape.kind == "float64" and _is_decimal(hint, store):
+    if shape.kind == "float64" and _is_exact(hint, store):
         return replace(shape, name=ROUNDED)
     return _refined_text(shape, hint, store, modes, connector) if shape.kind == "string" else shape
 
@@ -124,10 +124,11 @@ def _is_binary(hint: ColumnHint, store: _StoreType | None) -> bool:
     return hint.logical is not None and hint.logical.kind is Kind.BYTES
 
 
-def _is_decimal(hint: ColumnHint, store: _StoreType | None) -> bool:
+def _is_exact(hint: ColumnHint, store: _StoreType | None) -> bool:
+    """Whether a column is known to hold numbers that a double cannot carry."""
     if store:
         return store.name in _DECIMALS
-    return hint.logical is not None and hint.logical.kind is Kind.DECIMAL
+    return hint.logical is not None and hint.logical.kind in (Kind.DECIMAL, Kind.INT)
 
 
 def shape_for(hint: ColumnHint, example: object, modes: Modes, connector: str) -> Shape:
@@ -233,7 +234,11 @@ def _date(_store: _StoreType, example: object, _modes: Modes, _connector: str) -
 
 def _decimal(store: _StoreType, example: object, modes: Modes, connector: str) -> Shape | None:
     if isinstance(example, int | Decimal):
-        return Shape("float64") if modes.decimals == "double" else Shape("bytes", f"{_CONNECT}Decimal", {"scale": "0"})
+        return (
+            Shape("float64", ROUNDED)
+            if modes.decimals == "double"
+            else Shape("bytes", f"{_CONNECT}Decimal", {"scale": "0"})
+        )
     if isinstance(example, dict):
         return Shape("struct", f"{_DATA}VariableScaleDecimal")
     if modes.decimals == "string":

@@ -126,3 +126,19 @@ def test_a_blank_that_mariadb_tells_is_a_part_of_its_text(world: World) -> None:
     world.copy([["id", "name"], ["1", "v"]])
     (finding,) = world.reconcile().json["findings"]
     assert finding["verdict"] == "persistent"
+
+
+def test_digits_that_a_double_does_not_hold_are_undecided_and_others_are_drift(world: World) -> None:
+    """The connector has rounded; what it could have carried is compared as it is."""
+    name = "pg-types-avro-double-connect"
+    world.settle(name, "shop.types_all")
+    declare(world, {"c_num": "decimal(12,2)", "c_num_nop": "decimal(60,20)", "c_bignum_nn": "decimal(38,10)"})
+    header, *rows = held(name, "shop.types_all", ["id", "c_num", "c_num_nop", "c_bignum_nn"])
+    rows[0][1] = "4711.00"
+    world.copy([header, *rows])
+    outcome = world.reconcile()
+    verdicts = {one["key"]["id"]: one["verdict"] for one in outcome.json["findings"]}
+    assert verdicts.pop(str(rows[0][0])) == "persistent"
+    assert set(verdicts.values()) == {"undecided"}
+    notes = [field.get("note", "") for one in outcome.json["findings"] for field in one["fields"]]
+    assert sum("decimal.handling.mode=double" in note for note in notes) >= 2 * len(verdicts)

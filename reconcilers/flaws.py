@@ -33,6 +33,7 @@ class Flaw(Enum):
     NAN_IS_NULL = "nan is null"
     TIME_IS_NULL = "time is null"
     RETYPED = "retyped"
+    ONE_BIT = "one bit"
     PADDED = "padded"
 
 
@@ -86,12 +87,17 @@ def _is_rounded(kind: Kind, told: str, other: str) -> bool:
         return False
 
 
+def _is_bit(kind: Kind, told: str, other: str) -> bool:
+    return kind is Kind.TEXT and {"true": "1", "false": "0"}.get(told) == other
+
+
 def _is_cut(_kind: Kind, told: str, other: str) -> bool:
     return told == _cut(other)
 
 
 _BY_VALUE: Mapping[Flaw, Callable[[Kind, str, str], bool]] = {
     Flaw.PADDED: _is_padding, Flaw.WRAPS: _is_wrapped, Flaw.ROUNDED: _is_rounded, Flaw.TRUNCATED: _is_cut,
+    Flaw.ONE_BIT: _is_bit,
 }  # fmt: skip
 """Of two texts: whether the one may be what the other became."""
 

@@ -19,6 +19,8 @@ from auditor.feeds.hints import (
     BASE64_TEXT,
     BASE64_URL_TEXT,
     BINARY_TEXT,
+    BIT,
+    BIT_OR_BOOLEAN,
     HEX_TEXT,
     MYSQL,
     PADDED_TEXT,
@@ -39,6 +41,9 @@ _FLOAT_WORDS = {"NaN": "NaN", "Infinity": "infinity", "-Infinity": "-infinity"}
 
 TRUNCATED = "truncated to milliseconds by the connector (time.precision.mode=connect)"
 DOUBLE = "digits beyond the 15th may be lost by the connector (decimal.handling.mode=double)"
+ONE_BIT = (
+    "the connector writes one bit as true or false, as it does booleans; say the column's type in `schemaless.columns`"
+)
 WRAPS = "a bigint unsigned above 9223372036854775807 arrives negative; say its type in `schemaless.columns`"
 NAN = "NULL may be NaN, which the connector cannot write"
 OUT_OF_DAY = "NULL may be a time before 00:00 or after 24:00, which the connector cannot write"
@@ -52,6 +57,7 @@ _NOTES = {
     f"{_DEBEZIUM_TIME}ZonedTime": "unreadable: the connector turns it to UTC, and the offset that the database holds "
     "is lost",
     ROUNDED: DOUBLE,
+    BIT_OR_BOOLEAN: ONE_BIT,
     BASE64_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL too",
     BASE64_URL_TEXT: "unreadable where NULL: with binary.handling.mode=base64 a value that was left as it was is NULL "
     "too",
@@ -350,12 +356,19 @@ def _bits(shape: Shape, context: CellContext, make: Callable[[object], bytes]) -
     return reader
 
 
-def _boolean(_shape: Shape, _context: CellContext) -> CellReader:
+def boolean_texts(shape: Shape) -> tuple[str, str]:
+    """What false and true are written as."""
+    return ("0", "1") if shape.name == BIT else ("false", "true")
+
+
+def _boolean(shape: Shape, _context: CellContext) -> CellReader:
+    no, yes = boolean_texts(shape)
+
     def reader(value: object) -> Cell:
         if value is True or value == AVRO_TRUE:
-            return "true"
+            return yes
         if value is False or value == AVRO_FALSE:
-            return "false"
+            return no
         raise BadValueError("expected true or false")
 
     return reader

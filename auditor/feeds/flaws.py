@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _FLAWS = {
     cells.TRUNCATED: Flaw.TRUNCATED,
     cells.DOUBLE: Flaw.ROUNDED,
+    cells.ONE_BIT: Flaw.ONE_BIT,
     cells.WRAPS: Flaw.WRAPS,
     cells.NAN: Flaw.NAN_IS_NULL,
     cells.OUT_OF_DAY: Flaw.TIME_IS_NULL,

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MYSQL = ("mysql", "mariadb")
 
-BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, BINARY_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED = (
+BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, BINARY_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED, BIT, BIT_OR_BOOLEAN = (
     "auditor.Base64", "auditor.Base64Url", "auditor.Hex", "auditor.Binary", "auditor.Padded", "auditor.Unsigned",
-    "auditor.Rounded",
+    "auditor.Rounded", "auditor.Bit", "auditor.BitOrBoolean",
 )  # fmt: skip
 """Values that are something else than they look: names of logical types of our own."""
 
@@ -97,16 +97,27 @@ def refined(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Sha
     """A column of a known schema with what the schema leaves open.
 
     A text may be bytes in disguise, PostgreSQL's `char(n)` comes with the blanks that pad it, which are no part of the
-    value, MySQL's unsigned integers wrap round above 2^63, and a double may have been a decimal.
+    value, MySQL's unsigned integers wrap round above 2^63, a double may have been a decimal, and a boolean one bit.
     """
     if shape.name:
         return shape
     store = _parsed(hint.store_type)
     if shape.kind == "int64" and store and store.behind.startswith("unsigned"):
         return replace(shape, name=UNSIGNED)
+    if shape.kind == "boolean":
+        return replace(shape, name=_boolean_name(hint, store))
     if shape.kind == "float64" and _is_exact(hint, store):
         return replace(shape, name=ROUNDED)
     return _refined_text(shape, hint, store, modes, connector) if shape.kind == "string" else shape
+
+
+def _boolean_name(hint: ColumnHint, store: _StoreType | None) -> str:
+    """One bit comes as a boolean, and stores show it as a digit; so does whoever reads a boolean as a number."""
+    if store:
+        return BIT if store.name in _BITS else ""
+    if hint.logical is None:
+        return ""
+    return {Kind.INT: BIT, Kind.DECIMAL: BIT, Kind.TEXT: BIT_OR_BOOLEAN}.get(hint.logical.kind, "")
 
 
 def _refined_text(shape: Shape, hint: ColumnHint, store: _StoreType | None, modes: Modes, connector: str) -> Shape:
@@ -144,7 +155,7 @@ def shape_for(hint: ColumnHint, example: object, modes: Modes, connector: str) -
         A shape of kind `unknown` where nothing tells.
     """
     if isinstance(example, bool):
-        return Shape("boolean", optional=True)
+        return refined(Shape("boolean", optional=True), hint, modes, connector)
     shape = _by_store(hint.store_type, example, modes, connector) if hint.store_type else None
     if shape is None and hint.logical is not None:
         shape = _by_contract(hint.logical, example, modes, connector)
@@ -303,6 +314,7 @@ def may_pad(store_type: str) -> bool:
 
 
 _PADDED = frozenset({"character", "char", "bpchar", "nchar"})
+_BITS = frozenset({"bit", "bit varying", "varbit"})
 _BINARIES = frozenset({
     "bytea", "blob", "tinyblob", "mediumblob", "longblob", "binary", "varbinary", "image",
 })  # fmt: skip
@@ -316,7 +328,7 @@ _FAMILIES: tuple[tuple[frozenset[str], Callable[[_StoreType, object, Modes, str]
                 "bigserial", "oid", "year"}), _integer),
     (frozenset({"real", "float", "float4", "float8", "double", "double precision"}), _float),
     (_BINARIES, _bytes),
-    (frozenset({"bit", "bit varying", "varbit"}), _bits),
+    (_BITS, _bits),
     (frozenset({"interval"}), _interval),
     (frozenset({"json", "jsonb", "hstore"}), _json),
     (frozenset({"point"}), _point),

@@ -142,3 +142,47 @@ def test_digits_that_a_double_does_not_hold_are_undecided_and_others_are_drift(w
     assert set(verdicts.values()) == {"undecided"}
     notes = [field.get("note", "") for one in outcome.json["findings"] for field in one["fields"]]
     assert sum("decimal.handling.mode=double" in note for note in notes) >= 2 * len(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "types", "copied", "verdict"),
+    [
+        (True, "text", "", "1", "undecided"),
+        (True, "text", "", "0", "persistent"),
+        (True, "text", "", "true", ""),
+        (True, "text", "bit(1)", "1", ""),
+        (False, "text", "bit", "1", "persistent"),
+        (True, "text", "boolean", "1", "persistent"),
+        (True, "int", "", "1", ""),
+        (False, "bool", "", "0", ""),
+    ],
+)
+def test_one_bit_is_told_as_a_boolean_and_shown_as_a_digit(
+    world: World, *, told: bool, kind: str, types: str, copied: str, verdict: str
+) -> None:
+    """The connector writes both alike; the column's type says which it is."""
+    world.settle("pg-crash-dups-json", "app.dup", records=[record("t", 1, {"id": 1, "flag": told})])
+    settings = world.directory / "auditor.yaml"
+    if types:
+        known = f'jsonl, schemaless: {{columns: {{t: {{flag: "{types}"}}}}}}}}'
+        settings.write_text(settings.read_text().replace("jsonl}", known))
+    fields = f"  id: {{type: int}}\n  flag: {{type: {kind}}}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "flag"], ["1", copied]])
+    outcome = world.reconcile()
+    assert [one["verdict"] for one in outcome.json["findings"]] == [verdict] * bool(verdict), outcome.err
+
+
+def test_one_bit_of_batches_that_are_decoded_at_once_is_undecided_beside_its_digit(world: World) -> None:
+    """As the copy has it that was made from the store."""
+    world.settle("pg-types-avro", "shop.types_all")
+    declare(world, {"c_bit": "text", "c_bit1": "text"})
+    world.copy(held("pg-types-avro", "shop.types_all", ["id", "c_bit", "c_bit1"]))
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["undecided"]), outcome.err
+    settings, topic = world.directory / "auditor.yaml", "pg-types-avro.shop.types_all"
+    text = settings.read_text().replace(
+        "schemas.json}", f"schemas.json, schemaless: {{columns: {{{topic}: {{c_bit1: bit}}}}}}}}"
+    )
+    settings.write_text(text)
+    assert world.reconcile().code == 0

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cursor import IrregularError
 from auditor.feeds.bulk.pieces import Booleans, Nothing, Numbers, Octets, Optional, Texts, flags, one, spread
-from auditor.feeds.cells import null_cell, value_reader
+from auditor.feeds.cells import boolean_texts, null_cell, value_reader
 from auditor.feeds.hints import UNSIGNED
 from auditor.feeds.numbers import DECIMAL_BYTES_MAX
 from auditor.feeds.shape import NO_DEFAULT, BadValueError
@@ -119,7 +119,7 @@ def _maker(shape: Shape, context: CellContext) -> Maker:
     if shape.kind == "bytes" and shape.name == f"{_CONNECT}Decimal":
         return _decimal_maker(shape, one_by_one)
     if shape.kind == "boolean":
-        return _boolean_maker(one_by_one)
+        return _boolean_maker(shape, one_by_one)
     return one_by_one
 
 
@@ -152,8 +152,8 @@ def _text_maker(placeholder: str) -> Maker:
     return make
 
 
-def _boolean_maker(one_by_one: Maker) -> Maker:
-    words = pa.array(["false", "true"])
+def _boolean_maker(shape: Shape, one_by_one: Maker) -> Maker:
+    words = pa.array(boolean_texts(shape))
     return lambda piece: (
         _values(words.take(pa.array(piece.values.astype(np.int8))))
         if isinstance(piece, Booleans)

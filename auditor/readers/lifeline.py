@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ GRACE_SECONDS = 1.0
 
 AGAIN_SECONDS = 0.2
 """Until connections that were opened meanwhile, such as to ask the store for an end, are shut down as well."""
+
+_RESET = struct.pack("ii", 1, 0)
+"""Linger for no time: what is not sent yet is thrown away."""
 
 _OPEN_FILES = Path("/dev/fd")
 """Where Linux and macOS list what a process has open."""
@@ -54,6 +58,20 @@ def lifeline(halt: Halt, port: int | None, dataset: str) -> Iterator[None]:
         thread.join()
 
 
+def cut(line: socket.socket) -> None:
+    """Wake up whoever waits for a connection, and have the server told of its end as soon as it is closed.
+
+    A server that is sending, and had to stop because we read too slowly, would not hear of an end in good order: once
+    this side is shut down, Linux tells nobody any more that there is room again.  It would keep its session, with its
+    snapshot and locks, for a minute.  So the end is a reset.
+
+    Raises:
+        OSError: It is closed.
+    """
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    line.shutdown(socket.SHUT_RDWR)
+
+
 class _Lifeline:
     """Knows which connections of this process were opened since, and lead to one server."""
 
@@ -81,7 +99,7 @@ class _Lifeline:
                 self._halt.add(f"{self._dataset} did not answer any more, and its connections were cut")
             for line in leading:
                 with suppress(OSError):  # closed meanwhile
-                    line.shutdown(socket.SHUT_RDWR)
+                    cut(line)
 
     def _opened_since(self) -> Iterator[socket.socket]:
         """Another hold on each socket of now that was not there before; the caller closes it."""

@@ -21,6 +21,7 @@ import pymysql
 from pymysql.constants import COMMAND, CR, ER
 from pymysql.protocol import FieldDescriptorPacket
 
+from auditor.readers.lifeline import cut
 from auditor.readers.mysql.cells import ServerError
 from auditor.readers.mysql.errors import store_error
 from contracts.errors import StoreError
@@ -180,7 +181,7 @@ class MySqlSession:
     def break_off(self) -> None:
         """Wake up whoever waits for the server; from any thread."""
         with contextlib.suppress(OSError, AttributeError):  # it is closed already
-            self._wire._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001
+            cut(self._wire._sock)  # noqa: SLF001
 
     def error(self, doing: str, error: Exception) -> StoreError:
         """What went wrong, told so that a person can act on it."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import select
 import socket
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 
-from auditor.readers.lifeline import lifeline
+from auditor.readers.lifeline import cut, lifeline
 from contracts.errors import StoreError
 from reconcilers.halt import Halt
+from tests.services.deadline import wait_until
 
 
 class Listening(Halt):
@@ -39,3 +41,35 @@ def test_that_connections_are_cut_is_said_before_whoever_waits_wakes_up() -> Non
             cut = "the time was over; owner/things did not answer any more, and its connections were cut"
             assert halt.reason.message == cut
             assert halt.was_open[0]
+
+
+def test_a_server_that_waits_to_send_more_hears_of_the_end_at_once() -> None:
+    """It had to stop, since we read too slowly; what had come was read to its end after the cut, as drivers do."""
+    sent = 0
+    over = threading.Event()
+
+    def send(line: socket.socket) -> None:
+        nonlocal sent
+        with line, suppress(OSError):
+            while True:
+                sent += line.send(b"x" * 65536)
+        over.set()
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        with closing(socket.create_connection(server.getsockname())) as line:
+            theirs = server.accept()[0]
+            sending = threading.Thread(target=send, args=(theirs,), daemon=True)
+            sending.start()
+            before = -1
+
+            def is_stuck() -> bool:
+                nonlocal before
+                earlier, before = before, sent
+                return sent == earlier > 0 and not select.select([], [theirs], [], 0.3)[1]
+
+            wait_until(is_stuck, seconds=10, what="its having to stop")
+            cut(line)
+            while line.recv(1 << 20):
+                pass
+        assert over.wait(5)
+        sending.join()

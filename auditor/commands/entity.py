@@ -58,7 +58,7 @@ def entity(
         contract = wiring.contract(name)
         wanted = parse_key(contract, key or ())
         documents = Documents(wiring, contract, wanted)
-        around = Surroundings({name: contract}, wiring.reader, workspace(), SystemClock())
+        around = Surroundings({name: contract}, wiring.reader, workspace(), SystemClock(), applied=wiring.applied)
         look = _Look(contract, wanted, around, allowed.total_seconds() if allowed else 0.0)
         sight = look()
         _write(documents, sight, invocation, form)

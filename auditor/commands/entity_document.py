@@ -10,6 +10,7 @@ from auditor.runs.entity import Known, add_known, row_texts
 from contracts.durations import duration_text
 from contracts.errors import LedgerError
 from reconcilers.finding import Cause, Divergence, finding_identity
+from reconcilers.recheck import LACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,12 @@ class Documents:
         url = self._wiring.settings.ledger.url_with_password()
         identity = finding_identity(self._contract.entity, replica, self._key, Divergence(divergence), None)
         found = glimpse(url, identity)
-        return None if found is None else Known(identity, divergence, found.verdict, found.cause, found.first_seen)
+        if found is None:
+            return None
+        changes = found.evidence.get("changes") or ()
+        lacks = tuple((one["partition"], one["offset"]) for one in changes if one.get("replica") == LACKS)
+        proof = str(found.evidence.get("proof") or "")
+        return Known(identity, divergence, found.verdict, found.cause, found.first_seen, proof, lacks)
 
     def _owner(self, sight: EntitySight) -> EntityOwnerDocument:
         texts = row_texts(sight.owner, sight.key)
@@ -146,6 +152,8 @@ def _verdict(replica: ReplicaSight) -> str | None:
         return replica.state
     if not replica.divergence:
         return None
+    if replica.proof and (replica.known is None or replica.known.verdict != "accepted"):
+        return "persistent"
     return replica.known.verdict if replica.known else "suspect"
 
 
@@ -182,7 +190,7 @@ def _suggested(sight: EntitySight, replica: ReplicaSight) -> Iterator[str]:
         yield f"{name}: make it reachable, then look again"
     elif replica.state == "in_flight":
         yield f"{name}: look again when its lag bound of {bound} has passed"
-    elif replica.divergence and replica.known is None:
+    elif replica.divergence and replica.known is None and not replica.proof:
         yield f"{name}: look again after its lag bound of {bound}; if it still differs, it is drift"
     elif replica.divergence == "missing":
         yield f"{name}: have {owner} publish this row again; nothing suggests that it will still arrive"

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from auditor.store_url import parse_store_url
 from contracts.errors import LedgerError, UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _LOCK_WAIT_SECONDS = 1
-_WANTED = "SELECT verdict, cause, first_seen FROM findings WHERE finding_id = ? AND is_open"
+_WANTED = (
+    "SELECT f.verdict, f.cause, f.first_seen, o.document FROM findings f LEFT JOIN observations o "
+    "ON o.finding = f.number AND o.run = f.last_run WHERE f.finding_id = ? AND f.is_open"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """The last verdict about a finding that is still open."""
+    """The last verdict about a finding that is still open, and its evidence as reported."""
 
     verdict: str
     cause: str
     first_seen: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def glimpse(url: str, finding_id: str) -> Glimpse | None:
@@ -41,7 +50,9 @@ def _from_sqlite(path: str, finding_id: str) -> Glimpse | None:
         address = f"file:{quote(path)}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_LOCK_WAIT_SECONDS)) as connection:
             row = connection.execute(_WANTED, (finding_id,)).fetchone()
-            return Glimpse(str(row[0]), str(row[1] or "unknown"), str(row[2])) if row else None
+            if row:
+                document = json.loads(row[3]) if row[3] else {}
+                return Glimpse(str(row[0]), str(row[1] or "unknown"), str(row[2]), document.get("evidence") or {})
     return None
 
 
@@ -52,5 +63,5 @@ def _from_ledger(url: str, finding_id: str) -> Glimpse | None:
         history = ledger.finding(finding_id)
         if history.is_open:
             latest = history.latest
-            return Glimpse(latest["verdict"], latest["cause"], str(history.first_seen))
+            return Glimpse(latest["verdict"], latest["cause"], str(history.first_seen), latest["evidence"])
     return None

@@ -9,7 +9,7 @@ about the key its verdict stands.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
@@ -44,12 +44,16 @@ class Answer:
         row: None where it could not be read.
         error: Why not, else empty.
         changes: Of a feed: what happened to the key, oldest first.
+        latest: Of a feed: the row after the last of them; see `RecentChanges`.
+        applied: Of a replica: how far whoever fills it had come in each partition of the owner's topic before that.
     """
 
     row: OneRow | None = None
     watermark: Watermark | None = None
     error: str = ""
     changes: tuple[ChangeDocument, ...] = ()
+    latest: Mapping[str, str | None] | None = None
+    applied: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ class Known:
     verdict: str
     cause: str
     first_seen: str
+    proof: str = ""
+    lacks: tuple[tuple[str, str], ...] = ()
+    """Partition and offset of the changes of the owner's feed that the replica was found to lack."""
 
 
 @dataclass(slots=True)
@@ -71,6 +78,8 @@ class ReplicaSight:
         state: One of `auditor.reports.entity.REPLICA_STATES`.
         divergence: `missing`, `orphan`, `mismatch` or `duplicate` where it is divergent, absent, or in flight.
         note: One sentence about the state, or empty.
+        otherwise: The state, where it is in flight, as it is once that is refuted.
+        proof: By what it is known that the replica is past the owner's change; mostly empty.
     """
 
     replica: Replica
@@ -80,6 +89,8 @@ class ReplicaSight:
     differences: tuple[FieldDifference, ...] = ()
     note: str = ""
     known: Known | None = None
+    otherwise: str = ""
+    proof: str = ""
 
 
 @dataclass(slots=True)
@@ -144,7 +155,61 @@ def look_at_entity(
     sight = EntitySight(contract, key, owner, _owner_state(owner), read_at=read_at, feed=feed)
     for replica, answer in zip(contract.replicas, copies, strict=True):
         sight.replicas.append(_judged(sight, replica, answer, around))
+    _ask_applied(sight, reference, around, seconds)
     return sight
+
+
+def _ask_applied(sight: EntitySight, owner: Reference, around: Surroundings, seconds: float) -> None:
+    """Take nothing for in flight that whoever fills the replica has passed: that is asked, and all is read once more.
+
+    First how far it has come, then the replica, then the owner, which must be as it was and as its feed tells it.
+    """
+    contract, key = sight.contract, sight.key
+    in_doubt = [i for i, one in enumerate(sight.replicas) if one.state == "in_flight" and one.replica.applied_by]
+    if not in_doubt or not is_as_told(sight):
+        return
+    asked = [_applied_question(contract, key, i, around) for i in in_doubt]
+    answers = _answers(asked, around.clock, seconds)
+    subject = Subject(contract, owner_items(contract), key, "owner_row_again")
+    (again,) = _answers([lambda: _asked(around, owner, lambda _reader: subject)], around.clock, seconds)
+    if again.row is None or sight.owner.row is None or again.row.texts != sight.owner.row.texts:
+        return
+    last = sight.feed.changes[-1]
+    for i, answer in zip(in_doubt, answers, strict=True):
+        if int(last["offset"] or 0) >= answer.applied.get(int(last["partition"] or 0), 0):
+            continue
+        replica = sight.replicas[i].replica
+        found = _compared(sight, replica, answer, around)
+        if found.divergence and replica.applied_by is not None:
+            group = f"its consumer group {replica.applied_by.group_id} has passed the owner's last change"
+            found.proof, found.note = "applied", "; ".join(part for part in (group, found.note) if part)
+        sight.replicas[i] = found
+
+
+def _applied_question(contract: Contract, key: KeyText, number: int, around: Surroundings) -> Callable[[], Answer]:
+    """What to ask of a replica once more, after its group."""
+    replica, feed = contract.replicas[number], contract.owner.feed
+    read = _replica_question(contract, key, replica, f"replica_{number}_again", around)
+
+    def ask() -> Answer:
+        if replica.applied_by is None or feed is None:
+            return Answer()
+        try:
+            applied = around.applied(replica.applied_by, feed)
+        except AuditorError as error:
+            return Answer(error=str(error))
+        return replace(read(), applied=applied) if applied else Answer()
+
+    return ask
+
+
+def is_as_told(sight: EntitySight) -> bool:
+    """Whether the owner's row, as it was read, is what the last change that its feed tells made of it."""
+    owner, told = sight.owner.row, sight.feed.latest
+    if owner is None or told is None or owner.count > 1:
+        return False
+    row = {name: text for name, text in owner.texts.items() if name not in sight.contract.key} if owner.live else {}
+    return row == told
 
 
 def _questions(
@@ -165,7 +230,8 @@ def _told(contract: Contract, key: KeyText, around: Surroundings) -> Answer:
         return Answer()
     try:
         with around.reader(feed).snapshot(around.workspace) as snapshot:
-            return Answer(changes=recent_changes(snapshot, around.workspace, contract, key))
+            told = recent_changes(snapshot, around.workspace, contract, key)
+            return Answer(changes=told.documents, latest=told.latest)
     except AuditorError as error:
         return Answer(error=error.message)
 
@@ -233,6 +299,15 @@ def _owner_state(owner: Answer) -> str:
 
 
 def _judged(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:
+    """How a replica stands; what differs may be lawful as yet."""
+    judged = _compared(sight, replica, answer, around)
+    comparable = judged.divergence and judged.divergence != "duplicate"
+    if comparable and (note := _in_flight(sight, replica)):
+        judged.otherwise, judged.state, judged.note = judged.state, "in_flight", note
+    return judged
+
+
+def _compared(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:
     """The table of section 3 of the interface, for one row."""
     if answer.row is None:
         return ReplicaSight(replica, answer, "unreachable", note=answer.error)
@@ -245,12 +320,8 @@ def _judged(sight: EntitySight, replica: Replica, answer: Answer, around: Surrou
         note = f"{answer.row.count} rows have this key"
         return ReplicaSight(replica, answer, "divergent", "duplicate", note=note)
     if owner.live and owner.scopes.get(replica.name, True):
-        judged = _beside_live_owner(sight, replica, answer, around)
-    else:
-        judged = _without_owner(owner, replica, answer)
-    if judged.divergence and (note := _in_flight(sight, replica)):
-        judged.state, judged.note = "in_flight", note
-    return judged
+        return _beside_live_owner(sight, replica, answer, around)
+    return _without_owner(owner, replica, answer)
 
 
 def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:
@@ -325,10 +396,21 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def add_known(sight: EntitySight, glance: LedgerGlance) -> None:
-    """Add what the ledger knows about what differs."""
+    """Add what the ledger knows about what differs; what it has proven is not in flight."""
     for replica in sight.replicas:
-        if replica.divergence:
-            replica.known = glance(replica.replica.name, replica.divergence)
+        if not replica.divergence:
+            continue
+        replica.known = known = glance(replica.replica.name, replica.divergence)
+        if replica.state == "in_flight" and known is not None and _is_proven(sight, known):
+            replica.state, replica.proof, replica.note = replica.otherwise, known.proof, ""
+
+
+def _is_proven(sight: EntitySight, known: Known) -> bool:
+    """Whether a run has proven that the replica was past the owner's last change, and lacked it."""
+    if known.verdict not in ("persistent", "accepted") or known.proof not in ("applied", "position"):
+        return False
+    last = sight.feed.changes[-1] if sight.feed.changes and is_as_told(sight) else {}
+    return (last.get("partition"), last.get("offset")) in known.lacks
 
 
 def row_texts(answer: Answer, key: KeyText) -> Mapping[str, str | None] | None:

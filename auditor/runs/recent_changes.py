@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
@@ -10,7 +11,7 @@ from reconcilers.row_stage import row_stage
 from reconcilers.streams.table import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from contracts.contract import Contract
@@ -26,16 +27,27 @@ _KINDS = {Kind.WRITE: "write", Kind.DELETE: "delete", Kind.BACKFILL: "snapshot",
 ChangeDocument = dict[str, str | None]
 
 
-def recent_changes(
-    snapshot: Snapshot, workspace: Workspace, contract: Contract, key: KeyText
-) -> tuple[ChangeDocument, ...]:
-    """What happened to a key, oldest first: when, where in the log and the feed, and which fields it changed.
+@dataclass(frozen=True, slots=True)
+class RecentChanges:
+    """What happened to a key.
+
+    Attributes:
+        documents: Oldest first: when, where in the log and the feed, and which fields it changed.
+        latest: The row after the last of them, without its key, empty where it was deleted; None where it is not known.
+    """
+
+    documents: tuple[ChangeDocument, ...] = ()
+    latest: Mapping[str, str | None] | None = None
+
+
+def recent_changes(snapshot: Snapshot, workspace: Workspace, contract: Contract, key: KeyText) -> RecentChanges:
+    """What a feed tells of a key.
 
     Raises:
         StoreError: The feed could not be read.
     """
     if not isinstance(snapshot, Remembering):
-        return ()
+        return RecentChanges()
     items = owner_items(contract)
     wanted = {item.name: item.wanted for item in items}
     keys = Keys(tuple(wanted[name] for name, _ in key), [tuple((text or "",) for _, text in key)])
@@ -46,7 +58,17 @@ def recent_changes(
     columns = [*VERSION_COLUMNS, *(f"{part}{i}" for i in range(len(fields)) for part in "tu")]
     rows = workspace.cursor().execute(f'SELECT {", ".join(columns)} FROM "{table}" ORDER BY epoch, p0, p1, p2, seq')
     told = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
-    return tuple(_documents(told, fields, snapshot.topic))[-CHANGES_MAX:]
+    documents = tuple(_documents(told, fields, snapshot.topic))[-CHANGES_MAX:]
+    return RecentChanges(documents, _row(told[-1], fields) if told else None)
+
+
+def _row(version: Mapping[str, Any], fields: Sequence[str]) -> Mapping[str, str | None] | None:
+    """What a row holds after a change."""
+    if version["kind"] == Kind.DELETE:
+        return {}
+    if version["kind"] == Kind.DOUBT or any(version[f"u{i}"] for i in range(len(fields))):
+        return None
+    return {name: version[f"t{i}"] for i, name in enumerate(fields)}
 
 
 def _documents(rows: Sequence[dict[str, Any]], fields: Sequence[str], topic: str) -> Iterator[ChangeDocument]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from auditor.cli import run
 from tests.worlds.audited import reconciled
 
 if TYPE_CHECKING:
@@ -32,9 +34,8 @@ class World:
     kafka: Kafka
     topic: str
 
-    def write(self, *changes: tuple[int, str], first: int = 1_000) -> None:
-        """Send updates of orders: each a key and its status, with rising positions, half a minute old."""
-        moment = 1_770_000_000_000
+    def write(self, *changes: tuple[int, str], first: int = 1_000, moment: int = 1_770_000_000_000) -> None:
+        """Send updates of orders: each a key and its status, with rising positions, committed long ago."""
         with closing(self.kafka.producer()) as producer:
             for number, (key, status) in enumerate(changes):
                 source = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders",
@@ -102,6 +103,40 @@ def test_a_change_that_its_group_has_applied_is_lost_and_nothing_has_to_be_waite
     assert finding["evidence"]["proof"] == "applied"
     lacking = finding["evidence"]["changes"][-1]
     assert (lacking["position"], lacking["partition"] is not None) == ("0/3EA", True)
+
+
+def looked_at(capsys: pytest.CaptureFixture[str], key: str) -> tuple[int, dict[str, Any]]:
+    """Look at one order: the exit code, and what is said of its copy."""
+    code = run(("entity", "order", key, "--format", "json"))
+    captured = capsys.readouterr()
+    assert captured.out, captured.err
+    (replica,) = json.loads(captured.out)["replicas"]
+    return code, replica
+
+
+def test_a_look_at_one_row_takes_nothing_for_in_flight_that_its_group_has_applied(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It asks the group itself; and what a run has proven so stands, where the group cannot be asked any more."""
+    now = int(time.time() * 1000)
+    world.write((1, "new"), (2, "new"), (2, "paid"), moment=now)
+    world.copy([(1, "new"), (2, "new")])
+    code, replica = looked_at(capsys, "2")
+    assert (code, replica["state"], replica["verdict"]) == (0, "in_flight", "in_flight")
+    world.commit()
+    code, replica = looked_at(capsys, "2")
+    assert (code, replica["state"], replica["verdict"]) == (1, "divergent", "persistent")
+    assert f"its consumer group {GROUP} has passed the owner's last change" in replica["note"]
+    (finding,) = world.reconcile(capsys)[1]["findings"]
+    assert (finding["verdict"], finding["evidence"]["proof"]) == ("persistent", "applied")
+    contract = world.directory / "contracts" / "order.yaml"
+    contract.write_text(contract.read_text().replace(GROUP, "nobody"))
+    code, replica = looked_at(capsys, "2")
+    assert (code, replica["state"], replica["verdict"]) == (1, "divergent", "persistent")
+    assert (replica["cause"], f"finding {finding['id']}" in replica["note"]) == ("stale", True)
+    world.write((2, "sent"), first=2_000, moment=now)  # which nobody has applied
+    code, replica = looked_at(capsys, "2")
+    assert (code, replica["state"]) == (0, "in_flight")
 
 
 def test_the_next_night_reads_on_where_the_last_one_stopped(world: World, capsys: pytest.CaptureFixture[str]) -> None:

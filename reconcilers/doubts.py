@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contracts.contract import Contract, Replica
     from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.opened import Opened
+    from reconcilers.ports import Untold
 
 KEY_IN_DOUBT = "could not be understood, so it is not known whether there is a row, and which"
 
@@ -111,16 +112,35 @@ def not_understood(side: Opened) -> str:
 
 
 def untold_remarks(who: str, side: Opened) -> list[str]:
-    """Which fields a feed does not tell of all rows: a sentence each, for whoever wonders why so much is undecided."""
+    """Which fields a feed does not tell of all rows, or not whether they are NULL: a sentence each."""
     if not isinstance(side.snapshot, PartlyKnown):
         return []
     told = []
     for path, untold in side.snapshot.untold(side.wanted).items():
-        rows = "any row" if untold.rows == untold.among else f"{untold.rows:,} of {untold.among:,} rows"
-        why = untold.why or "no change that is remembered has told it"
-        until = "" if untold.why else f", until they are written again or a new snapshot of the connector tells {path}"
-        told.append(f"{who}: its feed does not tell {path} of {rows} ({why}): differences in it are undecided{until}")
+        told += [
+            f"{who}: {sentence}" for sentence in (_lacking(path, untold), _default_or_null(path, untold)) if sentence
+        ]
     return told
+
+
+def _lacking(path: str, untold: Untold) -> str:
+    """Of how many rows a feed does not tell a column, and why."""
+    if not untold.rows:
+        return ""
+    rows = "any row" if untold.rows == untold.among else f"{untold.rows:,} of {untold.among:,} rows"
+    why = untold.why or "no change that is remembered has told it"
+    until = "" if untold.why else f", until they are written again or a new snapshot of the connector tells {path}"
+    return f"its feed does not tell {path} of {rows} ({why}): differences in it are undecided{until}"
+
+
+def _default_or_null(path: str, untold: Untold) -> str:
+    """Of how many rows a feed tells a column's default, which its converter may have written for NULL."""
+    if not untold.either:
+        return ""
+    return (
+        f"whether {path} of {untold.either:,} of {untold.among:,} rows is its default or NULL, its feed does not tell: "
+        "either passes for equal there (where the converter writes NULL as NULL, say so by `debezium.nulls: kept`)"
+    )
 
 
 def _key_in_doubt(whose: str, first: str) -> str:

@@ -225,11 +225,13 @@ class Untold:
         rows: How many.
         among: How many rows there are.
         why: In words, or empty where nobody knows.
+        either: Of how many rows it is known only that it is the column's default, or NULL.
     """
 
     rows: int
     among: int
     why: str
+    either: int = 0
 
 
 @runtime_checkable

@@ -276,15 +276,19 @@ class FeedSnapshot(StreamingSnapshot):
     def untold(self, wanted: Sequence[Wanted]) -> Mapping[str, Untold]:
         """See `reconcilers.ports.PartlyKnown`."""
         paths = list(dict.fromkeys(thing.path for thing in wanted))
-        counts = ", ".join(f"count(*) FILTER (s{self._place(path)} IN {_UNKNOWN})" for path in paths)
+        states = [f"s{self._place(path)}" for path in paths]
+        conditions = [f"{state} IN {_UNKNOWN}" for state in states]
+        conditions += [f"{state} = {int(CellState.EITHER)}" for state in states]
+        counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
         cursor = self._following.cursor()
         each = [
             cursor.execute(f"SELECT count(*), {counts} FROM ({part}) WHERE {_LIVE}").fetchall() for part in self._head()
         ]
         among, *rows = map(sum, zip(*(found for (found,) in each), strict=True))
         notes = self._following.state.notes(self._table.topic)
+        told = zip(paths, rows[: len(paths)], rows[len(paths) :], strict=True)
         return {
-            path: Untold(count, among, notes.get(path, "")) for path, count in zip(paths, rows, strict=True) if count
+            path: Untold(count, among, notes.get(path, ""), either) for path, count, either in told if count or either
         }
 
     def incomplete(self) -> str:

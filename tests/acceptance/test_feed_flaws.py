@@ -186,3 +186,21 @@ def test_one_bit_of_batches_that_are_decoded_at_once_is_undecided_beside_its_dig
     )
     settings.write_text(text)
     assert world.reconcile().code == 0
+
+
+def test_what_is_the_default_or_null_passes_for_either_and_is_remarked(world: World) -> None:
+    """Nobody can tell which of them the owner holds, and nobody is to believe that it was compared."""
+    world.settle("pg-nulldef-avro", "app.nulldef")
+    declare(world, {"d_int": "int", "plain": "text"})
+    header, *rows = held("pg-nulldef-avro", "app.nulldef", ["id", "d_int", "plain"])
+    for wanted in ("42", None):
+        world.copy([header, *([row[0], wanted if row[1] in ("42", None) else row[1], row[2]] for row in rows)])
+        outcome = world.reconcile()
+        assert (outcome.code, outcome.json["findings"]) == (0, []), outcome.err
+        (remark,) = outcome.json["entities"][0]["owner"]["coverage"]["remarks"]
+        count = sum(row[1] in ("42", None) for row in rows)
+        assert remark.startswith(
+            f"the owner: whether d_int of {count} of {len(rows)} rows is its default or NULL, its feed does not tell"
+        )
+    world.copy([header, *([row[0], "43", row[2]] for row in rows)])
+    assert {one["verdict"] for one in world.reconcile().json["findings"]} == {"persistent"}

@@ -224,6 +224,7 @@ class History:
         reached: The number of a version that the replica, by its own change stream, was past before it held what it
             holds; -1 where none is known.
         was_there: The replica, by its own change stream, had the row before, whatever it held.
+        resurrected: The replica, by its own change stream, deleted the row after its owner had, and wrote it again.
     """
 
     versions: tuple[Version, ...] = ()
@@ -231,6 +232,7 @@ class History:
     passed: Passed | None = None
     reached: int = -1
     was_there: bool = False
+    resurrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +432,10 @@ def _known_version(case: _Case) -> Judgement | None:
             following, Cause.UNKNOWN, "the replica had the row and lost it, by its own feed", changes, is_behind=True
         )
     went_back = case.history.reached > held or any(index is not None and index > held for index in before)
-    cause = Cause.REORDERED if went_back else _behind(case, held)
+    if case.history.resurrected and case.finding.divergence is Divergence.ORPHAN:
+        cause = Cause.RESURRECTED
+    else:
+        cause = Cause.REORDERED if went_back else _behind(case, held)
     return case.persistent(following, cause, "", changes, is_behind=True)
 
 

@@ -44,6 +44,9 @@ CLOCK_GRAIN_SECONDS = 1.0
 
 _DELETED, _DOUBT = int(Kind.DELETE), int(Kind.DOUBT)
 
+_PLACE = ("epoch", "p0", "p1", "p2")
+"""Where a version stands in its log."""
+
 _IN_ORDER = f"o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
 
 
@@ -54,6 +57,21 @@ class Moment:
     monotonic: float
     wall: datetime
     owner: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What a replica's own feed tells of a row before it held what it holds.
+
+    Attributes:
+        reached: The number of the latest of the owner's versions that it surely was past; None where it equalled none.
+        deletes: How often it deleted the row and wrote it again in a later transaction.
+        deleted: When the last of these deletes was committed; None where that is not told.
+    """
+
+    reached: int | None
+    deletes: int = 0
+    deleted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +141,13 @@ class Witness:
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, stream, needed)
                 if history is not None and not _may_be_emptied(history, suspects[key][2], at, stream, needed):
+                    past = reached.get(key)
                     found[key] = replace(
                         history,
                         passed=_passed(history, self.applied),
-                        reached=_number(history, reached.get(key)),
-                        was_there=key in reached,
+                        reached=_number(history, None if past is None else past.reached),
+                        was_there=past is not None,
+                        resurrected=past is not None and _is_resurrected(rows.get(key, ()), past),
                     )
         return found
 
@@ -172,11 +192,10 @@ class Witness:
 
     def _reached(
         self, replica: Replica, copy: Projected, versions: Fetched, keys: Sequence[SpelledKey]
-    ) -> dict[KeyText, int | None]:
-        """How far a replica that has a change stream of its own once was: the number of one of the owner's versions.
+    ) -> dict[KeyText, _Past]:
+        """What a replica that has a change stream of its own once held, of the rows that it had.
 
-        What it held then may equal several versions: the earliest of them is what it surely was past.  None where it
-        had the row, and equalled none of them.
+        What it held then may equal several versions: the earliest of them is what it surely was past.
         """
         if self.stream is None or not isinstance(self.stream.snapshot, Remembering):
             return {}
@@ -193,12 +212,12 @@ class Witness:
         copy: Projected,
         versions: Fetched,
         keys: Sequence[SpelledKey],
-    ) -> dict[KeyText, int | None]:
+    ) -> dict[KeyText, _Past]:
         columns = tuple(item.wanted for item in stream.key_items(self.contract))
         wanted = Keys(columns, [spellings(key) for key in keys])
         side = compile_side(stream.items, told.versions(stream.wanted, wanted))
         rows = row_stage(
-            self.contract, side, self._names(replica), live_filter(self.contract, replica, side), ["seq", "kind"]
+            self.contract, side, self._names(replica), live_filter(self.contract, replica, side), VERSION_COLUMNS
         )
         table = f"{copy.table}_once"
         stream.bring(f"SELECT * FROM ({rows}) WHERE kind <> {_DOUBT}", table)
@@ -210,11 +229,32 @@ class Witness:
         found = self.cursor.execute(
             f"SELECT * EXCLUDE (once, number), max(number) FROM ("
             f"SELECT {named}, r.seq AS once, min(o.number) AS number "
-            f"FROM ({self._before(table, f'{copy.table}_held', len(self._names(replica)))}) r "
+            f"FROM ({self._before(table, f'{copy.table}_held', len(self._names(replica)))} AND r.kind <> {_DELETED}) r "
             f'LEFT JOIN (SELECT *, {order} FROM "{versions.table}" o) o ON {on} AND {same} GROUP BY ALL'
             f") GROUP BY ALL"
         ).fetchall()
-        return {key_text(self.contract, row[:-1]): row[-1] for row in found}
+        again = self._written_again(table, f"{copy.table}_held", len(self._names(replica)))
+        past = {key_text(self.contract, row[:-1]): row[-1] for row in found}
+        return {key: _Past(reached, *again.get(key, ())) for key, reached in past.items()}
+
+    def _written_again(self, once: str, held: str, fields: int) -> dict[KeyText, tuple[int, datetime | None]]:
+        """Of keys that a replica deleted and wrote again: how often before it held what it holds, and when last.
+
+        A row that is replaced by a delete and a create in one transaction is no such thing, nor is a change that its
+        connector tells once more.
+        """
+        keys = [f"k{i}" for i in range(len(self.contract.key))]
+        later = " AND ".join(f"r.{key} = d.{key}" for key in keys)
+        place, then = (", ".join(f"{whose}.{name}" for name in _PLACE) for whose in ("d", "r"))
+        named = ", ".join(key_texts(self.contract, "d."))
+        found = self.cursor.execute(
+            f"SELECT {named}, count(*), max(d.committed) "
+            f"FROM ({self._before(once, held, fields)} AND r.kind = {_DELETED}) d "
+            f'WHERE EXISTS (SELECT 1 FROM "{once}" r WHERE {later} AND r.kind = {int(Kind.WRITE)} '
+            f"AND r.snapshot = {IS_NEW} AND r.seq > d.seq AND r.seq <= d.latest "
+            f"AND ({then}) > ({place}) AND r.tx IS DISTINCT FROM d.tx) GROUP BY {named}"
+        ).fetchall()
+        return {key_text(self.contract, row[:-2]): (row[-2], row[-1]) for row in found}
 
     def _before(self, once: str, held: str, fields: int) -> str:
         """SELECT of what a replica held before it held what was read of it.
@@ -231,10 +271,7 @@ class Witness:
             f'SELECT {", ".join(keys)}, max(seq) AS latest FROM "{once}" r '
             f"WHERE CASE WHEN kind = {_DELETED} THEN {gone_now} ELSE {held_now} END GROUP BY ALL"
         )
-        return (
-            f'SELECT r.* FROM "{once}" r JOIN ({latest}) h ON {same_key} AND r.seq < h.latest '
-            f"WHERE r.kind <> {_DELETED}"
-        )
+        return f'SELECT r.*, h.latest FROM "{once}" r JOIN ({latest}) h ON {same_key} WHERE r.seq < h.latest'
 
     def _versions(self, replica: Replica, feed: Remembering, keys: Sequence[KeyText], prefix: str) -> Fetched:
         """The versions of some keys, as a table of the workspace."""
@@ -316,6 +353,20 @@ def _history(
     # So was one that a snapshot told first, or a delete.
     is_birth = not was_there and first["kind"] not in (Kind.BACKFILL, Kind.DELETE)
     return History(tuple(known), complete=is_whole and is_birth)
+
+
+def _is_resurrected(versions: Sequence[Mapping[str, Any]], past: _Past) -> bool:
+    """Whether a replica deleted a row as its owner had, and wrote it again.
+
+    Not where it deleted the row less often than its owner: then it missed a delete.  Nor where it had last done so
+    before its owner did, as far as their clocks tell: then it writes rows by deleting them first.
+    """
+    gone = [bool(one["kind"] == _DELETED or one["gone"]) for one in versions]
+    if not gone or not gone[-1] or not past.deletes:
+        return False
+    ends = [one for one, before, is_gone in zip(versions, [False, *gone], gone, strict=False) if is_gone and not before]
+    last = ends[-1]["committed"]
+    return past.deletes >= len(ends) and (last is None or past.deleted is None or past.deleted >= last)
 
 
 def _lacks_delete(before: Mapping[str, Any] | None, one: Mapping[str, Any]) -> bool:

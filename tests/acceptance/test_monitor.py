@@ -219,6 +219,31 @@ def test_a_copy_in_a_table_with_a_feed_beside_it_is_explained_by_both(world: Mon
     assert {key: verdict for key, (verdict, _) in verdicts(alone).items()} == dict.fromkeys(expected, "persistent")
 
 
+def test_a_copy_whose_feed_tells_that_it_wrote_a_deleted_row_again_has_it_resurrected(world: Monitored) -> None:
+    """It deleted the row as its owner had; not one that missed a delete, nor one that replaces rows in two steps."""
+    world.owner.put(id=6, status="paid", total=60)
+    world.mirror.delete(id=6)
+    world.mirror.put(id=6, status="paid", total=60)
+    for key in (3, 4):
+        world.owner.delete(id=key)
+    for key in (3, 4):
+        world.mirror.delete(id=key)
+        world.mirror.put(id=key, status="new", total=key * 10)
+    world.owner.put(id=4, status="new", total=40)  # which the mirror followed
+    for key in (4, 5, 6):
+        world.owner.delete(id=key)
+    for key in (3, 4, 5, 6):
+        del world.copy[key]
+    expected = {
+        ("mirror", "3", "orphan"): ("persistent", "resurrected"),
+        ("mirror", "4", "orphan"): ("persistent", "missed_delete"),
+        ("mirror", "5", "orphan"): ("persistent", "missed_delete"),
+        ("mirror", "6", "orphan"): ("persistent", "missed_delete"),
+    }
+    assert verdicts(world.monitor()) == expected
+    assert verdicts(world.audit("reconcile", "--format", "json")) == expected
+
+
 def test_what_is_met_is_owed_no_more_and_drift_is_told_until_it_has_gone(world: Monitored) -> None:
     """A second run looks at what is known to differ, tells it again under its name, and tells when it is healed."""
     world.put(1, "paid", 10, copy=False)

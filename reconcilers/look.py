@@ -42,7 +42,7 @@ from reconcilers.replica_look import PairLook
 from reconcilers.rows import frequent_texts, redacted_constants
 from reconcilers.segment import MisplacedError, misplaced
 from reconcilers.segments import Division, divided
-from reconcilers.sight import EntityLook, ReplicaLook, Sight, Suspects
+from reconcilers.sight import EntityLook, HeldKeys, ReplicaLook, Sight, Suspects
 from reconcilers.suspect_keys import SuspectKeys
 from reconcilers.testimony import Testimony
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from contracts.expression import Expression
     from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Reader, Snapshot
-    from reconcilers.projection import Item
+    from reconcilers.projection import Item, Projection
     from reconcilers.projector import Projector
     from reconcilers.recheck import Mark
     from reconcilers.segment import Segment
@@ -129,6 +129,8 @@ class Looker:
         """By change stream that is read beside a dataset: why it could not be read, in any look so far."""
         self._stored: Mapping[str, tuple[str, ...]] | None = None
         self._referenced: dict[str, str] = {}
+        self._beside: dict[str, tuple[tuple[str, Projection], tuple[str, Projection]]] = {}
+        """By replica: the tables of the latest look, of the owner and of the replica."""
         self._passage = Passage(contract, self._cursor)
 
     @property
@@ -249,6 +251,14 @@ class Looker:
                 except StoreError as error:
                     unread[replica.name] = error
         return told, unread
+
+    def held(self, replica: str) -> HeldKeys:
+        """Of which keys the latest look found rows: it was one at suspects, which are not too many to be listed."""
+        (owner, projection), (copy, copied) = self._beside[replica]
+        scope = projection.scopes.get(replica)
+        owned = row_keys.live_keys(self._cursor, self._contract, owner, projection)
+        wanted = owned if scope is None else row_keys.live_keys(self._cursor, self._contract, owner, projection, scope)
+        return HeldKeys(owned, wanted, row_keys.live_keys(self._cursor, self._contract, copy, copied))
 
     def give_up(self, replica: str, error: AuditorError) -> None:
         """Read a replica no more."""
@@ -446,6 +456,7 @@ class Looker:
             seen.error = str(side.error)
             return seen
         copy = side.scanned()
+        self._beside[replica.name] = (owner.table, owner.projection), (copy.table, copy.projection)
         try:
             redacted = self._redacted(replica, copy)
             PairLook(self._cursor, self._contract, replica, owner, copy, redacted, witness, self._passage).look(seen)

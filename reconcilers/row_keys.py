@@ -54,6 +54,15 @@ def count_live(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projec
     return number(cursor, f'SELECT count(*) FROM "{table}"{where}')
 
 
+def live_keys(
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection, scope: str | None = None
+) -> set[KeyText]:
+    """The keys of the rows that count, each once; of those in scope where `scope` names a column."""
+    where = live(projection) if scope is None else f"{live(projection)} AND {scope}"
+    found = cursor.execute(f'SELECT {", ".join(key_texts(contract))} FROM "{table}" WHERE {where}').fetchall()
+    return {key_text(contract, row) for row in found}
+
+
 def find_duplicates(
     cursor: duckdb.DuckDBPyConnection, table: str, projection: Projection, *, unique: bool, left_out: str = ""
 ) -> str | None:

@@ -92,6 +92,21 @@ class EntityLook:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldKeys:
+    """Of which keys a look found rows.
+
+    Attributes:
+        owned: At the owner.
+        wanted: Those of them that the replica is to hold.
+        copied: At the replica.
+    """
+
+    owned: Collection[KeyText]
+    wanted: Collection[KeyText]
+    copied: Collection[KeyText]
+
+
+@dataclass(frozen=True, slots=True)
 class Suspects:
     """What a recheck looks at again.
 

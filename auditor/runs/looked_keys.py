@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconcilers.rows import Counts
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     import duckdb
 
     from reconcilers.finding import KeyText
+    from reconcilers.sight import HeldKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the keys that were looked at for a replica held, each when it was looked at last.
+
+    Attributes:
+        keys: How many they are.
+        counts: Of how many there were rows.
+    """
+
+    keys: int
+    counts: Counts
 
 
 class LookedKeys:
@@ -21,22 +38,39 @@ class LookedKeys:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
-        cursor.execute("CREATE OR REPLACE TEMP TABLE looked_keys (replica VARCHAR, key BIGINT)")
+        self._look = 0
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE looked_keys "
+            "(replica VARCHAR, key BIGINT, owned BOOLEAN, wanted BOOLEAN, copied BOOLEAN, look BIGINT)"
+        )
 
-    def add(self, replicas: Iterable[str], keys: Collection[KeyText]) -> None:
-        """These were looked at."""
+    def add(self, replica: str, keys: Collection[KeyText], held: HeldKeys) -> None:
+        """These were looked at, and there were rows of those."""
         import pyarrow as pa
 
-        self._cursor.register("some_keys", pa.table({"key": pa.array([hash(key) for key in keys], pa.int64())}))
-        for name in replicas:
-            self._cursor.execute("INSERT INTO looked_keys SELECT ?, key FROM some_keys", [name])
+        self._look += 1
+        sides = {"owned": held.owned, "wanted": held.wanted, "copied": held.copied}
+        seen = {name: pa.array([key in side for key in keys], pa.bool_()) for name, side in sides.items()}
+        self._cursor.register("some_keys", pa.table({"key": pa.array([hash(key) for key in keys], pa.int64()), **seen}))
+        some = "SELECT ?, key, owned, wanted, copied, ? FROM some_keys"
+        self._cursor.execute(f"INSERT INTO looked_keys {some}", [replica, self._look])
         self._cursor.unregister("some_keys")
 
-    def counts(self) -> dict[str, int]:
-        """How many they are, by replica."""
-        return dict(
-            self._cursor.execute("SELECT replica, count(DISTINCT key) FROM looked_keys GROUP BY replica").fetchall()
-        )
+    def looked(self) -> dict[str, Looked]:
+        """By replica; what it keeps lawfully is counted as kept by whoever knows that it may."""
+        last = ", ".join(f"arg_max({name}, look) AS {name}" for name in ("wanted", "copied"))
+        found = self._cursor.execute(
+            "SELECT replica, count(*), count(*) FILTER (wanted), count(*) FILTER (copied), count(*) FILTER (ever), "
+            f"count(*) FILTER (copied AND NOT wanted) FROM (SELECT replica, key, {last}, "
+            "bool_or(wanted OR copied) AS ever FROM looked_keys GROUP BY ALL) GROUP BY replica"
+        ).fetchall()
+        return {name: Looked(keys, Counts(*counts)) for name, keys, *counts in found}
+
+    def owner_rows(self) -> int:
+        """Of how many keys the owner had a row when they were looked at last, for whatever replica."""
+        last = "SELECT arg_max(owned, look) AS owned FROM looked_keys GROUP BY key"
+        row = self._cursor.execute(f"SELECT count(*) FILTER (owned) FROM ({last})").fetchone()
+        return 0 if row is None else int(row[0])
 
     def forget(self) -> None:
         """Count from nothing on."""

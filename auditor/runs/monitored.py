@@ -474,7 +474,9 @@ class MonitoredEntity:
         look = looker.look(Suspects(keys, _unkeyed(keys)))
         self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
         self._count(look, replicas)
-        self._looked_keys.add([name for name in replicas if not look.replicas[name].error], keys)
+        for name in replicas:
+            if not look.replicas[name].error:
+                self._looked_keys.add(name, keys, looker.held(name))
         return look
 
     def _fresh(
@@ -501,9 +503,18 @@ class MonitoredEntity:
         return self._keys
 
     def count_keys(self) -> None:
-        """Have the run know how many keys were looked at."""
+        """Have the run know how many keys were looked at, and of how many there were rows: each counts once."""
+        looked = self._looked_keys.looked()
         if self.run.followed is not None:
-            self.run.followed.update(self._looked_keys.counts())
+            self.run.followed.update({name: one.keys for name, one in looked.items()})
+        if self.run.first is None:
+            return
+        self.run.first.owner_rows = self._looked_keys.owner_rows()
+        for replica in self.contract.replicas:
+            copy, one = self.run.first.replicas[replica.name], looked.get(replica.name)
+            if one is not None and copy.counts is not None:
+                kept = one.counts.kept if replica.deletes.mode == "keep" else 0
+                copy.counts = replace(one.counts, kept=kept)
 
     def _count(self, look: EntityLook, replicas: set[str]) -> None:
         """Add what a look shows of some replicas to what the report says was compared."""

@@ -156,8 +156,23 @@ def test_copies_that_met_every_obligation_are_clean(world: Monitored) -> None:
     outcome = world.monitor()
     report = outcome.json
     assert (outcome.code, report["findings"], report["kind"]) == (0, [], "monitor"), outcome.err
-    compared = {one["replica"]: one["compared_rows"] for one in report["entities"][0]["replicas"]}
-    assert compared["copy"] >= 20
+    (entity,) = report["entities"]
+    names = ("owner_rows", "replica_rows", "compared_rows")
+    counted = {one["replica"]: tuple(one[name] for name in names) for one in entity["replicas"]}
+    assert counted == dict.fromkeys(("copy", "mirror"), (20, 20, 20))
+    assert entity["owner"]["rows"] == 20
+
+
+def test_a_key_that_is_looked_at_again_counts_once_and_as_it_was_last(world: Monitored) -> None:
+    """Drift is looked at several times; rows are distinct keys in every report."""
+    world.put(1, "paid", 10, copy=False)
+    world.delete(2, copy=False)
+    world.put(21, "new", 210, copy=False)
+    (entity,) = world.monitor().json["entities"]
+    copy, mirror = entity["replicas"]
+    assert (copy["owner_rows"], copy["replica_rows"], copy["compared_rows"], copy["persistent"]) == (20, 20, 21, 3)
+    assert (mirror["owner_rows"], mirror["replica_rows"], mirror["compared_rows"]) == (20, 20, 20)
+    assert (entity["owner"]["rows"], copy["coverage"]["followed"]["keys"]) == (20, 21)
 
 
 def test_exactly_the_planted_drift_is_found(world: Monitored) -> None:

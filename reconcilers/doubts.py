@@ -115,7 +115,8 @@ def untold_remarks(who: str, side: Opened) -> list[str]:
     """Which fields a feed does not tell of all rows, or not whether they are NULL: a sentence each."""
     if not isinstance(side.snapshot, PartlyKnown):
         return []
-    told = []
+    misnamed = side.snapshot.flaws().get("*", {}).get(Flaw.MISNAMED, "")
+    told = [f"{who}: missing rows and orphans are undecided: {misnamed}"] if misnamed else []
     for path, untold in side.snapshot.untold(side.wanted).items():
         told += [
             f"{who}: {sentence}" for sentence in (_lacking(path, untold), _default_or_null(path, untold)) if sentence

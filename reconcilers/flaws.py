@@ -35,6 +35,7 @@ class Flaw(Enum):
     RETYPED = "retyped"
     ONE_BIT = "one bit"
     PADDED = "padded"
+    MISNAMED = "misnamed"  # of rows, and of no value: it explains no difference in one
 
 
 PADDING = (

@@ -358,7 +358,7 @@ class Following:
             first = state.dead_reasons(topic, KEYLESS)
             return f"a record of {topic} could not be understood, not even its key; the first such is {first}"
         # One whose beginning was not read may have lost rows with it.
-        return "" if state.has_whole_snapshot(topic) else self._untold_rows(topic)
+        return self.misnamed(topic) if state.has_whole_snapshot(topic) else self._untold_rows(topic)
 
     def _untold_rows(self, topic: str) -> str:
         """Why rows may be there that no record tells, of a topic in which no snapshot was read whole."""
@@ -376,6 +376,21 @@ class Following:
                 "it began, and no snapshot in it was read whole"
             )
         return ""
+
+    def misnamed(self, topic: str) -> str:
+        """What shows that deletes name other rows than they are about, so that rows stay that are gone; else empty."""
+        state = self._follower_now.state
+        streams = [stream for one, stream in state.epochs if one == topic]
+        if streams and not any(stream.startswith("postgresql/") for stream in streams):
+            return ""
+        place = state.strangers.first(topic)
+        if place is None:
+            return ""
+        return (
+            f"{place} deletes a row that neither the whole snapshot before it nor any other record has told: with "
+            "REPLICA IDENTITY USING INDEX that lacks the key, deletes and changes of key name other rows than they are "
+            "about, and rows stay that are gone (set REPLICA IDENTITY FULL or DEFAULT, and take a new snapshot)"
+        )
 
     def whole_history(self, topic: str) -> bool:
         """Whether every version that a key ever had is remembered."""
@@ -398,6 +413,8 @@ class Following:
     def flaws(self, topic: str) -> Mapping[str, Mapping[Flaw, str]]:
         """What the feed cannot carry of the values of a topic's columns."""
         found = flaws_of(self._follower_now.state.notes(topic))
+        if misnamed := self.misnamed(topic):
+            found["*"] = {**found.get("*", {}), Flaw.MISNAMED: misnamed}
         streams = [stream for one, stream in self._follower_now.state.epochs if one == topic]
         if streams and all(stream.startswith(UNPADDED) for stream in streams):
             return found

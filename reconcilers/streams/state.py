@@ -51,6 +51,8 @@ from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
+from reconcilers.streams.strangers import DDL as STRANGERS_DDL
+from reconcilers.streams.strangers import Strangers
 from reconcilers.streams.table import ORDERING, Kind, StreamTable
 from reconcilers.streams.truncate import Truncate
 from reconcilers.streams.waiting import GROUP_ROWS
@@ -252,12 +254,14 @@ class FeedState:
             self._db.execute(SIGNS_DDL)
             self._db.execute(_TERMS_DDL)
             self._db.execute(LATECOMERS_DDL)
+            self._db.execute(STRANGERS_DDL)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         self.tables: dict[str, StreamTable] = self._read_tables()
         self.obligations = Obligations(self._db)
         self.signs = Signs(self._db)
         self.latecomers = Latecomers(self._db)
+        self.strangers = Strangers(self._db)
         self.epochs: dict[tuple[str, str], int] = {
             (topic, stream): number
             for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
@@ -506,6 +510,7 @@ class FeedState:
                 self._db.execute(f"DELETE FROM {name} WHERE part = ?", [part])
             self.obligations.forget_partition(topic, part)
             self.latecomers.forget(topic, part)
+            self.strangers.forget(topic, part)
             for name in ("offsets", "truncations", "dead_letters", "gaps"):
                 self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
 
@@ -514,6 +519,7 @@ class FeedState:
         self.obligations.forget(table.topic)
         self.signs.forget(table.topic)
         self.latecomers.forget(table.topic)
+        self.strangers.forget(table.topic)
         for name in (
             "topics",
             "offsets",
@@ -949,6 +955,7 @@ class FeedState:
             if swept:
                 self._take_away(table, swept_sql(table, quoted(topic)))
                 self.latecomers.settle(table)
+                self.strangers.settle(table)
         self._folded[topic] = start if end is None else end
 
     def _shorten_log(self) -> bool:
@@ -1011,6 +1018,7 @@ class FeedState:
     def _fold_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
         self.latecomers.look(table, "involved", start)
+        self.strangers.look(table, "involved", start)
         plain = self._db.execute(is_plain_sql("involved")).fetchone()
         if not self._may_keep(table.topic, start) and plain is not None and plain[0]:
             self._note_latest(table, "involved", "place = 1", seen)

@@ -204,3 +204,25 @@ def test_what_is_the_default_or_null_passes_for_either_and_is_remarked(world: Wo
         )
     world.copy([header, *([row[0], "43", row[2]] for row in rows)])
     assert {one["verdict"] for one in world.reconcile().json["findings"]} == {"persistent"}
+
+
+@pytest.mark.parametrize("name", ["pg-ri-avro", "pg-ri-json"])
+def test_a_delete_of_a_key_that_nobody_told_makes_missing_rows_undecided_and_is_named(world: World, name: str) -> None:
+    """With an identity by an index that lacks the key, the rows that are gone stay: the database has them not."""
+    world.copy(world.settle(name, "app.ri_index"))
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.json["exit_reasons"]) == (2, ["undecided"]), outcome.err
+    found = {(one["key"]["id"], one["divergence"], one["verdict"]) for one in outcome.json["findings"]}
+    assert found == {("1", "missing", "undecided"), ("2", "missing", "undecided")}
+    (remark,) = outcome.json["entities"][0]["owner"]["coverage"]["remarks"]
+    assert f"{name}.app.ri_index/0@3 deletes a row that neither the whole snapshot" in remark
+
+
+def test_deletes_of_rows_that_were_told_are_no_sign_of_another_identity(world: World) -> None:
+    """The same history with the keys of its rows: what is missing at the copy is missing."""
+    rows = world.settle("pg-ri-json", "app.ri_full")
+    world.copy(rows[:1])
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.json["exit_reasons"]) == (1, ["drift"]), outcome.err
+    remarks = outcome.json["entities"][0]["owner"]["coverage"]["remarks"]
+    assert not any("deletes a row" in remark for remark in remarks)

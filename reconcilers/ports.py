@@ -353,9 +353,11 @@ LATEST_COLUMNS = ("tx", "seen", "is_read")
 
 VERSION_COLUMNS = (
     "seq", "kind", "epoch", "p0", "p1", "p2", "committed", "seen", "tx", "place", "part", "off", "stamp", "snapshot",
+    "id", "other",
 )  # fmt: skip
 """Of each version: its order of arrival, what it is, its position, when it was committed and read, where it is, when
-its record was written, in milliseconds, and the snapshot that read it; see `reconcilers.streams.table.WAS_THERE`."""
+its record was written, in milliseconds, the snapshot that read it (see `reconcilers.streams.table.WAS_THERE`), its key
+as its record has it, and of a row whose key was changed the other key."""
 
 
 class OwnerClock(NamedTuple):

@@ -225,6 +225,7 @@ class History:
             holds; -1 where none is known.
         was_there: The replica, by its own change stream, had the row before, whatever it held.
         resurrected: The replica, by its own change stream, deleted the row after its owner had, and wrote it again.
+        moved: The owner changed the row's key: the replica has it under the old key, and lacks it under the new one.
     """
 
     versions: tuple[Version, ...] = ()
@@ -233,6 +234,7 @@ class History:
     reached: int = -1
     was_there: bool = False
     resurrected: bool = False
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +436,8 @@ def _known_version(case: _Case) -> Judgement | None:
     went_back = case.history.reached > held or any(index is not None and index > held for index in before)
     if case.history.resurrected and case.finding.divergence is Divergence.ORPHAN:
         cause = Cause.RESURRECTED
+    elif case.history.moved:
+        cause = Cause.KEY_CHANGED
     else:
         cause = Cause.REORDERED if went_back else _behind(case, held)
     return case.persistent(following, cause, "", changes, is_behind=True)

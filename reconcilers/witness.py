@@ -138,6 +138,7 @@ class Witness:
             told = self.feed.snapshot
             stream = _Stream(told.topic, told.owner_clock(), told.whole_history(), told.read_at, told.is_shared())
             needed = replica.lag_bound.total_seconds() + MARGIN_SECONDS
+            moved = _moved(rows, {key: suspects[key][2] for key in some})
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, stream, needed)
                 if history is not None and not _may_be_emptied(history, suspects[key][2], at, stream, needed):
@@ -147,6 +148,7 @@ class Witness:
                         passed=_passed(history, self.applied),
                         reached=_number(history, None if past is None else past.reached),
                         was_there=past is not None,
+                        moved=key in moved,
                         resurrected=past is not None and _is_resurrected(rows.get(key, ()), past),
                     )
         return found
@@ -353,6 +355,20 @@ def _history(
     # So was one that a snapshot told first, or a delete.
     is_birth = not was_there and first["kind"] not in (Kind.BACKFILL, Kind.DELETE)
     return History(tuple(known), complete=is_whole and is_birth)
+
+
+def _moved(rows: Mapping[KeyText, Sequence[Mapping[str, Any]]], held: Mapping[KeyText, str]) -> set[KeyText]:
+    """Both keys of each row whose key the owner has changed, where the replica has the old one and lacks the new one.
+
+    Args:
+        rows: Every version of some keys.
+        held: The digests of what the replica holds of them.
+    """
+    last = {key: versions[-1] for key, versions in rows.items() if versions and versions[-1]["other"] is not None}
+    left = {(one["id"], one["other"]): key for key, one in last.items() if one["kind"] == _DELETED}
+    came = {(one["other"], one["id"]): key for key, one in last.items() if one["kind"] != _DELETED}
+    pairs = [(left[ends], came[ends]) for ends in left.keys() & came.keys()]
+    return {key for old, new in pairs if held[old] not in GONE and held[new] in GONE for key in (old, new)}
 
 
 def _is_resurrected(versions: Sequence[Mapping[str, Any]], past: _Past) -> bool:

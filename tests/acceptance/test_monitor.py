@@ -259,6 +259,27 @@ def test_a_copy_whose_feed_tells_that_it_wrote_a_deleted_row_again_has_it_resurr
     assert verdicts(world.audit("reconcile", "--format", "json")) == expected
 
 
+def test_a_row_whose_key_changed_and_that_its_copies_have_under_the_old_one_is_one_fault_at_both_ends(
+    world: Monitored,
+) -> None:
+    """Where only one end differs, it is that end's own fault."""
+    for old, new in ((3, 33), (4, 44), (5, 55)):
+        world.owner.rename({"id": old}, {"id": new})
+    world.copy[44] = world.copy[4]
+    del world.copy[5]
+    for key in (3, 4, 5):
+        world.mirror.delete(id=key)
+        world.mirror.put(id=key + key * 10, status="new", total=key * 10)
+    expected = {
+        ("copy", "3", "orphan"): ("persistent", "key_changed"),
+        ("copy", "33", "missing"): ("persistent", "key_changed"),
+        ("copy", "4", "orphan"): ("persistent", "missed_delete"),
+        ("copy", "55", "missing"): ("persistent", "never_arrived"),
+    }
+    assert verdicts(world.monitor()) == expected
+    assert verdicts(world.audit("reconcile", "--format", "json")) == expected
+
+
 def test_what_is_met_is_owed_no_more_and_drift_is_told_until_it_has_gone(world: Monitored) -> None:
     """A second run looks at what is known to differ, tells it again under its name, and tells when it is healed."""
     world.put(1, "paid", 10, copy=False)

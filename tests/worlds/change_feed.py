@@ -71,6 +71,17 @@ class ChangeFeed:
         self._write("d", before, None)
         self._append(before, None)
 
+    def rename(self, old: Row, new: Row) -> None:
+        """An UPDATE of the key: one transaction, told as a delete and a create that name each other."""
+        row = {**self.rows[self._key(old)], **new}
+        self.delete(**old)
+        deleted = self.records[-2]
+        lsn, self._lsn = self._lsn, self._lsn - 8
+        self.put(**row)
+        assert self._lsn == lsn
+        deleted["headers"] = [["__debezium.newkey", _bytes(new)]]
+        self.records[-1]["headers"] = [["__debezium.oldkey", _bytes(old)]]
+
     def truncate(self) -> None:
         """A TRUNCATE."""
         self.rows.clear()

@@ -13,14 +13,14 @@ from reconcilers.row_keys import key_text
 from reconcilers.row_stage import UNKNOWN_VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import duckdb
 
     from contracts.contract import Contract, Replica
     from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.opened import Opened
-    from reconcilers.ports import Untold
+    from reconcilers.ports import Snapshot, Untold
 
 KEY_IN_DOUBT = "could not be understood, so it is not known whether there is a row, and which"
 
@@ -83,14 +83,13 @@ def doubts(
         unseen.append(f"by its feed, not every row of {whose} is known: {why}" if why else "")
         if isinstance(side.snapshot, PartlyKnown) and (doubted := _doubted(cursor, contract, side, side.snapshot)):
             keys |= dict.fromkeys(doubted, _key_in_doubt(whose, side.snapshot.doubt()))
-    own = [(name, name) for name in contract.fields]
-    paths = [(one.field, one.path) for one in (*replica.key, *replica.fields)]
-    return Doubts((unseen[0], unseen[1]), keys, _flaws(owner, own), _flaws(copy, paths))
+    own, theirs = (flaws_of_side(side.snapshot, contract, of) for side, of in ((owner, None), (copy, replica)))
+    return Doubts((unseen[0], unseen[1]), keys, own, theirs)
 
 
 def retyped_fields(side: Opened, contract: Contract) -> Mapping[str, str]:
     """Fields of an owner whose column has changed its type, each with what that means for its values."""
-    flaws = _flaws(side, [(name, name) for name in contract.fields])
+    flaws = flaws_of_side(side.snapshot, contract, None)
     return {name: found[Flaw.RETYPED] for name, found in flaws.items() if Flaw.RETYPED in found}
 
 
@@ -149,8 +148,14 @@ def _key_in_doubt(whose: str, first: str) -> str:
     return f"{told}; the first such record is {first}" if first else told
 
 
-def _flaws(side: Opened, columns: Sequence[tuple[str, str]]) -> Mapping[str, Mapping[Flaw, str]]:
-    return flaws_by_field(columns, side.snapshot.flaws()) if isinstance(side.snapshot, PartlyKnown) else {}
+def flaws_of_side(snapshot: Snapshot, contract: Contract, replica: Replica | None) -> Mapping[str, Mapping[Flaw, str]]:
+    """What one side cannot carry of fields, where it is known by its feed alone; the owner's without a replica."""
+    if not isinstance(snapshot, PartlyKnown):
+        return {}
+    columns = [(name, name) for name in contract.fields]
+    if replica is not None:
+        columns = [(one.field, one.path) for one in (*replica.key, *replica.fields)]
+    return flaws_by_field(columns, snapshot.flaws())
 
 
 def _doubted(

@@ -5,9 +5,10 @@ It goes through the same canonical forms and the same row comparison as a whole 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconcilers.doubts import Doubts, flaws_of_side
 from reconcilers.ports import Keys, PartlyKnown
 from reconcilers.projection import compared_fields, compile_side, gone_sql, scope_sql, select_filter
 from reconcilers.row_stage import Fetched, differences, row_stage
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from contracts.contract import Contract, Replica
     from reconcilers.finding import FieldDifference, KeyText
+    from reconcilers.flaws import Flaw
     from reconcilers.ports import RawRelation, Snapshot
     from reconcilers.projection import Item, Side
     from reconcilers.workspace import Workspace
@@ -38,6 +40,7 @@ class OneRow:
         gone: There are rows, and each is flagged as deleted.
         scopes: Of the owner's row: replica name to whether that replica is to hold it.
         absence: Why a row that is not shown may be there all the same; empty where it is not.
+        flaws: What its feed cannot carry of fields, where the side is known by one.
     """
 
     side: Side
@@ -48,6 +51,7 @@ class OneRow:
     gone: bool
     scopes: Mapping[str, bool]
     absence: str = ""
+    flaws: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
 
     @property
     def live(self) -> bool:
@@ -125,6 +129,7 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
     return OneRow(
         side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True)),
         snapshot.absence_unknown() if isinstance(snapshot, PartlyKnown) else "",
+        flaws_of_side(snapshot, contract, subject.replica),
     )  # fmt: skip
 
 
@@ -152,8 +157,9 @@ def compare_rows(
     aligned = _aligned(cursor, contract, owner, copy)
     constants = {name: _literal(text) for name, text in copy.texts.items() if text is not None}
     rows = (Fetched(aligned, owner.side), Fetched(copy.table, copy.side))
-    found = differences(cursor, contract, replica, rows, constants)
-    return next(iter(found.values()), ())
+    found = next(iter(differences(cursor, contract, replica, rows, constants).values()), ())
+    doubts = Doubts(("", ""), {}, owner.flaws, copy.flaws)
+    return tuple(doubts.excused(contract, one) for one in found)
 
 
 def _aligned(cursor: duckdb.DuckDBPyConnection, contract: Contract, owner: OneRow, copy: OneRow) -> str:

@@ -331,15 +331,14 @@ def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, aro
     if not copy.live:
         if replica.completeness == "partial":
             return ReplicaSight(replica, answer, "lawfully_absent", note="need not hold every row")
-        if copy.absence:
-            return ReplicaSight(replica, answer, "undecided", note=copy.absence)
+        if unknown := copy.absence or owner.absence:
+            return ReplicaSight(replica, answer, "undecided", note=unknown)
         note = "flagged as deleted, though the owner's row is live" if copy.gone else ""
         return ReplicaSight(replica, answer, "absent", "missing", note=note)
     differing = compare_rows(around.workspace, sight.contract, replica, owner, copy)
     if not differing:
         return ReplicaSight(replica, answer, "consistent")
-    unknown = all(difference.note.startswith(UNKNOWN_VALUE) for difference in differing)
-    if unknown:
+    if all(difference.note.startswith(UNKNOWN_VALUE) for difference in differing):
         return ReplicaSight(replica, answer, "undecided", differences=differing, note=differing[0].note)
     return ReplicaSight(replica, answer, "divergent", "mismatch", differing)
 

@@ -140,6 +140,9 @@ def test_digits_that_a_double_does_not_hold_are_undecided_and_others_are_drift(w
     verdicts = {one["key"]["id"]: one["verdict"] for one in outcome.json["findings"]}
     assert verdicts.pop(str(rows[0][0])) == "persistent"
     assert set(verdicts.values()) == {"undecided"}
+    for key, state in ((rows[0][0], "divergent"), (rows[1][0], "undecided")):
+        (seen,) = world.audit("entity", "thing", str(key), "--format", "json").json["replicas"]
+        assert seen["state"] == state
     notes = [field.get("note", "") for one in outcome.json["findings"] for field in one["fields"]]
     assert sum("decimal.handling.mode=double" in note for note in notes) >= 2 * len(verdicts)
 

@@ -57,7 +57,7 @@ class Heard:
 
 def _connector(stream: str) -> str:
     """The name of a stream's connector: `postgresql/shop` is of `shop`."""
-    return stream.split("/")[1]  # see `auditor.feeds.positions`
+    return stream.split("#", maxsplit=1)[0].split("/")[1]  # see `auditor.feeds.positions`
 
 
 LET_GO_SECONDS = 0.5

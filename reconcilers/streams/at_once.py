@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from reconcilers.streams.table import StreamTable
-    from reconcilers.streams.versions import States, Versions
+    from reconcilers.streams.versions import Integers, States, Versions
 
 _BEFORE_EVERY_POSITION = -1
 """The epoch of backfills: what they tell is when the snapshot was taken, not when their row was written."""
@@ -36,12 +36,12 @@ class AtOnce:
     def __init__(self, table: StreamTable, versions: Versions) -> None:
         self._table, self._versions = table, versions
 
-    def table(self, seq: int, epochs: Sequence[int], snapshots: Mapping[int, int], seen: datetime) -> pa.Table:
+    def table(self, seq: int, epochs: Integers, snapshots: Mapping[int, int], seen: datetime) -> pa.Table:
         """All columns.
 
         Args:
             seq: The number of the first version in the order of arrival.
-            epochs: The number of each stream.
+            epochs: That of each change.
             snapshots: The pass of each version that belongs to one.
             seen: When the records were read.
         """
@@ -52,7 +52,7 @@ class AtOnce:
         passes = found.births.copy()
         if snapshots:
             passes[list(snapshots)] = list(snapshots.values())
-        numbers = np.where(found.kinds == Kind.BACKFILL, _BEFORE_EVERY_POSITION, np.asarray(epochs)[found.stream])
+        numbers = np.where(found.kinds == Kind.BACKFILL, _BEFORE_EVERY_POSITION, epochs)
         moment = pa.scalar(seen.replace(tzinfo=None), pa.timestamp("us"))
         fixed: list[Any] = [
             np.arange(seq, seq + count), found.parts, found.offsets, found.kinds, found.ids,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from contracts.errors import FeedError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
 from reconcilers.streams.at_once import AtOnce, arrow_schema
+from reconcilers.streams.epochs import Stand
 from reconcilers.streams.table import FIXED, IS_NEW, STATES, WAS_THERE, CellState, Kind, StreamTable
 
 if TYPE_CHECKING:
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from reconcilers.change import Position
+    from reconcilers.streams.epochs import Epochs
     from reconcilers.streams.truncate import Truncate
-    from reconcilers.streams.versions import Versions
+    from reconcilers.streams.versions import Integers, Versions
 
 _LACKS = {Lack.KEPT: CellState.KEPT, Lack.ABSENT: CellState.ABSENT, Lack.UNREADABLE: CellState.UNREADABLE}
 _KINDS = {ChangeKind.WRITE: Kind.WRITE, ChangeKind.DELETE: Kind.DELETE, ChangeKind.BACKFILL: Kind.BACKFILL}
 _POSITION_PARTS = 3
 _BIGINT_MAX = 2**63 - 1
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+IN_STREAM = frozenset({"", "false", "incremental"})
+"""What records say of the snapshot that read them, which are a part of the stream."""
 _NOWHERE = (-1, 0, 0, 0)
 """Before every position of every epoch."""
 
@@ -61,7 +67,7 @@ class Intake:
     """
 
     table: StreamTable
-    epochs: dict[tuple[str, str], int]
+    epochs: Epochs
     seen: datetime
     columns: dict[str, list[object]] = field(default_factory=dict)
     truncations: list[Truncation] = field(default_factory=list)
@@ -85,7 +91,7 @@ class Intake:
             stamp: When the connector told it, else the record's own time.
             snapshot: The pass that a backfill belongs to.
         """
-        epoch, p0, p1, p2 = self._position(change)
+        epoch, p0, p1, p2 = self._position(change, stamp)
         if change.kind is ChangeKind.TRUNCATE:
             told = (stamp, change.committed_at, seq, change.place.partition, change.place.offset, self.seen)
             self.truncations.append(Truncation(self.table.topic, epoch, p0, p1, p2, *told))
@@ -113,7 +119,7 @@ class Intake:
             seq: Its arrival number here.
             told: It.
         """
-        epoch = self.epochs.setdefault((told.topic, told.stream), len(self.epochs) + 1)
+        epoch = self.epochs.setdefault((told.topic, told.stream), len(self.epochs) + 1)  # with its count of restarts
         at = datetime.fromisoformat(told.at) if told.at is not None else None
         p0, p1, p2 = told.position
         self.truncations.append(
@@ -139,14 +145,62 @@ class Intake:
         self.kept = self.kept or any(bool((states == CellState.KEPT).any()) for _, states in versions.cells.values())
         self.at_once.append(table)
 
-    def _epochs(self, versions: Versions) -> list[int]:
-        """The number of each stream of some versions, in the order in which they come; a backfill begins none."""
-        numbers = [0] * len(versions.streams)
-        for index in dict.fromkeys(versions.stream.tolist()):
-            if index >= 0:
-                stream = (self.table.topic, versions.streams[index])
-                numbers[index] = self.epochs.setdefault(stream, len(self.epochs) + 1)
+    def _epochs(self, versions: Versions) -> Integers:
+        """The epoch of each of some versions, in the order in which they come; a backfill begins none."""
+        import numpy as np
+
+        numbers = np.zeros(len(versions), np.int64)
+        told = dict.fromkeys(versions.stream.tolist())
+        if len(versions.seen) and told.keys() != {-1}:
+            return self._epochs_in_turn(versions)
+        if any(
+            self.epochs.is_told(self.table.topic, versions.streams[of]) for of in set(versions.seen_stream.tolist())
+        ):
+            for _, stream, stand in versions.sights():
+                self.epochs.see(self.table.topic, stream, stand)
+        for index in (index for index in told if index >= 0):
+            rows, stream = np.flatnonzero(versions.stream == index), versions.streams[index]
+            self._reached(versions, stream, rows)
+            numbers[rows] = self._numbered(versions, stream, rows)
         return numbers
+
+    def _epochs_in_turn(self, versions: Versions) -> Integers:
+        """The same where a snapshot's rows stand among changes: its log may begin anew with any of them."""
+        import numpy as np
+
+        numbers, topic = np.zeros(len(versions), np.int64), self.table.topic
+        seen = {row: (stream, stand) for row, stream, stand in versions.sights()}
+        for row, index in enumerate(versions.stream.tolist()):
+            if row in seen:
+                self.epochs.see(topic, *seen[row])
+            if index >= 0:
+                stream, stand = versions.streams[index], versions.stand(row)
+                self.epochs.reach(topic, stream, stand)
+                numbers[row] = self.epochs.of(topic, stream, stand.committed)
+        return numbers
+
+    def _reached(self, versions: Versions, stream: str, rows: Integers) -> None:
+        """Note the furthest of some changes of one stream."""
+        import numpy as np
+
+        if restarts := self.epochs.restarts_of(self.table.topic, stream):
+            rows = rows[versions.committed[rows] >= restarts[-1]]
+        for part in versions.positions:  # from the left: those with the highest number, and so on
+            rows = rows[part[rows] == np.max(part[rows])] if len(rows) else rows
+        if len(rows):
+            self.epochs.reach(self.table.topic, stream, versions.stand(int(rows[-1])))
+
+    def _numbered(self, versions: Versions, stream: str, rows: Integers) -> Integers | int:
+        """The epochs of some changes of one stream: one, unless its log has begun anew."""
+        import numpy as np
+
+        topic = self.table.topic
+        restarts = self.epochs.restarts_of(topic, stream)
+        if not restarts:
+            return self.epochs.of(topic, stream, None)
+        which = np.searchsorted(restarts, versions.committed[rows], "right")
+        known = {count: self.epochs.numbered(topic, stream, count) for count in np.unique(which).tolist()}
+        return np.asarray([known[count] for count in which.tolist()], np.int64)
 
     def _arrival_decides(self, change: Change) -> bool:
         """Whether a change stands where it arrives: a delete too that does not tell its position, where others do."""
@@ -194,20 +248,33 @@ class Intake:
             )
         return {name: row[name] for name in self.table.key}
 
-    def _position(self, change: Change) -> tuple[int, int, int, int]:
+    def _position(self, change: Change, stamp: int) -> tuple[int, int, int, int]:
         """Epoch and position; what a backfill tells is when the snapshot was taken, not when its row was written."""
-        position = change.position
+        position, topic, committed = change.position, self.table.topic, _micros(change.committed_at)
+        if position is not None and committed is not None and _is_read_beside(change):
+            self.epochs.see(topic, position.stream, Stand(_place(position), committed, stamp))
         if position is None or change.kind is ChangeKind.BACKFILL:
             return _NOWHERE if self._arrival_decides(change) else (0, 0, 0, 0)
-        stream = (self.table.topic, position.stream)
-        epoch = self.epochs.setdefault(stream, len(self.epochs) + 1)
-        parts = (*position.row, 0, 0, 0)[:_POSITION_PARTS]
+        parts = _place(position)
         if len(position.row) > _POSITION_PARTS or any(not 0 <= part <= _BIGINT_MAX for part in parts):
             raise FeedError(
                 f"reading {change.place}: the position {position.text} is wider than any that is known",
                 hint="this version cannot follow this connector",
             )
-        return epoch, parts[0], parts[1], parts[2]
+        if committed is not None:
+            self.epochs.reach(topic, position.stream, Stand(parts, committed, stamp))
+        return self.epochs.of(topic, position.stream, committed), parts[0], parts[1], parts[2]
+
+
+def _place(position: Position) -> tuple[int, int, int]:
+    """A position, as it is kept."""
+    first, second, third = (*position.row, 0, 0, 0)[:_POSITION_PARTS]
+    return first, second, third
+
+
+def _is_read_beside(change: Change) -> bool:
+    """Whether a row was read by a snapshot that stands for itself, and is no part of the stream."""
+    return change.kind is ChangeKind.BACKFILL and change.snapshot not in IN_STREAM
 
 
 def _says_place(change: Change, p0: int) -> bool:
@@ -231,6 +298,11 @@ def _told(cell: Cell) -> tuple[str | None, CellState]:
     if isinstance(cell, DefaultOrNull):
         return cell.text, CellState.EITHER
     return None, _LACKS[cell]
+
+
+def _micros(moment: datetime | None) -> int | None:
+    """Microseconds since 1970."""
+    return None if moment is None else (moment.astimezone(UTC) - _BEGINNING) // timedelta(microseconds=1)
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconcilers.streams.intake import IN_STREAM
 from reconcilers.streams.state import Pass
 
-_WITHIN_STREAM = frozenset({"", "false", "incremental"})
 _LAST = frozenset({"last", "last_in_data_collection"})
 _FIRST = frozenset({"first", "first_in_data_collection"})
 
@@ -38,7 +38,7 @@ class Passes:
             snapshot: What the record says of it.
             stamp: The record's time in milliseconds.
         """
-        if snapshot in _WITHIN_STREAM:
+        if snapshot in IN_STREAM:
             return 0
         if snapshot in _FIRST:
             one = self._first(stamp)

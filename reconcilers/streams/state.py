@@ -28,6 +28,7 @@ from contracts.errors import FeedError, WorkspaceError
 from reconcilers.ports import OwnerClock, Told
 from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
 from reconcilers.streams import waiting
+from reconcilers.streams.epochs import Epochs, Stand
 from reconcilers.streams.fold import (
     HASH,
     arrived_sql,
@@ -86,6 +87,9 @@ Partition = tuple[str, int]
 
 _TERMS_DDL = "CREATE TABLE IF NOT EXISTS terms (topic VARCHAR, name VARCHAR, digest VARCHAR)"
 """Later than the rest: a state that an older program has made gets it, and is believed until something changes."""
+
+_RESTARTS_DDL = "CREATE TABLE IF NOT EXISTS restarts (topic VARCHAR, log VARCHAR, moment BIGINT)"
+"""Later than the rest, too: an older program has seen none."""
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
@@ -253,6 +257,7 @@ class FeedState:
             self._db.execute(OBLIGATIONS_DDL)
             self._db.execute(SIGNS_DDL)
             self._db.execute(_TERMS_DDL)
+            self._db.execute(_RESTARTS_DDL)
             self._db.execute(LATECOMERS_DDL)
             self._db.execute(STRANGERS_DDL)
         except (duckdb.Error, OSError) as error:
@@ -262,11 +267,9 @@ class FeedState:
         self.signs = Signs(self._db)
         self.latecomers = Latecomers(self._db)
         self.strangers = Strangers(self._db)
-        self.epochs: dict[tuple[str, str], int] = {
-            (topic, stream): number
-            for topic, stream, number in self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
-        }
+        self.epochs = self._read_epochs()
         self._written_epochs = set(self.epochs)
+        self._written_restarts = {key: len(moments) for key, moments in self.epochs.restarts.items()}
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
         """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
@@ -524,6 +527,7 @@ class FeedState:
             "topics",
             "offsets",
             "epochs",
+            "restarts",
             "truncations",
             "passes",
             "dead_letters",
@@ -533,8 +537,9 @@ class FeedState:
             "terms",
         ):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])
-        self.epochs = {key: number for key, number in self.epochs.items() if key[0] != table.topic}
+        self.epochs.forget(table.topic)
         self._written_epochs &= set(self.epochs)
+        self._written_restarts = {key: len(moments) for key, moments in self.epochs.restarts.items()}
 
     def begin(self, starts: Mapping[Partition, Offset]) -> None:
         """Note where partitions are read from that were never read."""
@@ -655,6 +660,10 @@ class FeedState:
         for key in [key for key in self.epochs if key not in self._written_epochs]:
             self._db.execute("INSERT INTO epochs VALUES (?, ?, ?)", [*key, self.epochs[key]])
             self._written_epochs.add(key)
+        for (topic, log), moments in self.epochs.restarts.items():
+            for moment in moments[self._written_restarts.get((topic, log), 0) :]:
+                self._db.execute("INSERT INTO restarts VALUES (?, ?, ?)", [topic, log, moment])
+            self._written_restarts[topic, log] = len(moments)
 
     def _truncate(self, truncations: Sequence[Truncation]) -> None:
         for one in truncations:
@@ -792,6 +801,24 @@ class FeedState:
             [epoch, *times],
         ).fetchone()
         return None if row is None or row[0] is None else Told(int(row[0]), row[1] or "")
+
+    def _read_epochs(self) -> Epochs:
+        restarts: dict[tuple[str, str], list[int]] = {}
+        for topic, log, moment in self._db.execute(
+            "SELECT topic, log, moment FROM restarts ORDER BY moment"
+        ).fetchall():
+            restarts.setdefault((topic, log), []).append(moment)
+        numbers = self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
+        return Epochs({(topic, stream): number for topic, stream, number in numbers}, restarts, self._stand)
+
+    def _stand(self, topic: str, epoch: int) -> Stand | None:
+        """How far a log was told before this process began."""
+        told = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)}) AND snapshot <= 0 AND committed IS NOT NULL"
+        row = self.cursor().execute(
+            f"SELECT p0, p1, p2, epoch_us(committed), stamp FROM {self.tables[topic].versions} "
+            f"WHERE {told} AND epoch = ? ORDER BY p0 DESC, p1 DESC, p2 DESC LIMIT 1", [epoch],
+        ).fetchone()  # fmt: skip
+        return None if row is None else Stand((row[0], row[1], row[2]), row[3], row[4])
 
     def has_whole_snapshot(self, topic: str) -> bool:
         """Whether a snapshot of a topic was read from its beginning to its end."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reconcilers.streams.epochs import Stand
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -36,6 +38,9 @@ class Versions:
         transactions: Its transaction; empty where unknown.
         places: Its position in the log, for people; NULL where PostgreSQL's position says it.
         cells: By column that is kept: its texts, and a `CellState` each.
+        seen: The changes that a snapshot beside the stream told: their numbers here.
+        seen_stream: Of each of these: the stream whose log it was taken of.
+        seen_at: Where that stood then, as `positions`.
         last: By partition, the number of its last record among those that were decoded; some of them may be no changes.
         counts: By partition, how many of its records were decoded.
         begins: Partitions of which the first record is a tombstone: its key.
@@ -57,6 +62,9 @@ class Versions:
     transactions: pa.StringArray
     places: pa.StringArray
     cells: Mapping[str, tuple[pa.StringArray, States]]
+    seen: Integers
+    seen_stream: Integers
+    seen_at: tuple[Integers, Integers, Integers]
     last: Mapping[int, int]
     counts: Mapping[int, int]
     begins: Mapping[int, str]
@@ -64,3 +72,16 @@ class Versions:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def stand(self, row: int) -> Stand:
+        """Where the log stands after one of the changes."""
+        return self._stand(row, self.positions, row)
+
+    def sights(self) -> Iterator[tuple[int, str, Stand]]:
+        """What snapshots beside the stream tell of their logs: the change's number, the stream, and where it stood."""
+        for number, row in enumerate(self.seen.tolist()):
+            yield row, self.streams[int(self.seen_stream[number])], self._stand(row, self.seen_at, number)
+
+    def _stand(self, row: int, places: tuple[Integers, Integers, Integers], number: int) -> Stand:
+        first, second, third = (int(part[number]) for part in places)
+        return Stand((first, second, third), int(self.committed[row]), int(self.stamps[row]))

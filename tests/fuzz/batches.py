@@ -18,6 +18,7 @@ from auditor.feeds.decoded import Aside, Poison
 from auditor.feeds.decoder import Decoder
 from auditor.feeds.options import DecodingOptions
 from contracts.errors import FeedError
+from reconcilers.streams.epochs import Epochs
 from reconcilers.streams.intake import Intake
 from reconcilers.streams.passes import Passes
 from reconcilers.streams.table import StreamTable
@@ -128,7 +129,7 @@ def _differs(target: _Target, batch: Sequence[Record], victim: Record, outcome: 
 
 
 def _same(table: StreamTable, batch: Sequence[Record], versions: Versions, decoded: Sequence[Decoded]) -> str:
-    together, single = Intake(table, {}, SEEN), Intake(table, {}, SEEN)
+    together, single = Intake(table, Epochs(), SEEN), Intake(table, Epochs(), SEEN)
     passes = Passes(table.topic, [])
     numbers = {row: passes.number_of(mark, int(versions.stamps[row])) for row, mark in versions.snapshots}
     together.take(0, versions, numbers)

@@ -159,6 +159,7 @@ class _Batch:
         cells = self._cells(keys, envelope, kinds, may_be_null)
         found = positions(source, plan.connector)
         is_backfill = kinds == Kind.BACKFILL
+        seen = np.flatnonzero(~flags(pc.is_in(marks, _SAID_IN_STREAM)))
         first, second, third = (np.where(is_backfill, 0, part) for part in found.parts)
         return Versions(
             plan.names if (kinds != Kind.DELETE).any() else (),
@@ -170,12 +171,15 @@ class _Batch:
             found.streams,
             np.where(is_backfill, -1, found.stream),
             (first, second, third),
-            self._snapshots(marks),
+            list(zip(seen.tolist(), marks.take(pa.array(seen)).to_pylist(), strict=True)),
             told_times(envelope, self._stamps[self._is_change]),
             commit_times(source),
             transactions(envelope, source, plan.connector, count),
             found.texts if found.texts is not None else _places(found.parts[0], is_backfill),
             cells,
+            seen,
+            found.stream[seen],
+            (found.parts[0][seen], found.parts[1][seen], found.parts[2][seen]),
             *self._edges(ids, gone),
         )
 
@@ -217,11 +221,6 @@ class _Batch:
         kinds[found_by_snapshot] = int(Kind.BACKFILL)
         births[found_by_snapshot] = 0
         return kinds, births
-
-    @staticmethod
-    def _snapshots(marks: pa.StringArray) -> list[tuple[int, str]]:
-        rows = np.flatnonzero(~flags(pc.is_in(marks, _SAID_IN_STREAM)))
-        return list(zip(rows.tolist(), marks.take(pa.array(rows)).to_pylist(), strict=True))
 
     def _cells(self, keys: dict[str, Cells], envelope: Struct, kinds: Any, may_be_null: Flags) -> dict[str, Any]:
         """The cells of all columns that are kept."""

@@ -1,0 +1,98 @@
+"""Logs that begin anew: what shows it, and which epoch a change belongs to, whoever reads it when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from reconcilers.change import Change, ChangeKind, Place, Position
+from reconcilers.streams.epochs import Epochs, Stand
+from reconcilers.streams.intake import Intake
+from reconcilers.streams.state import FeedState, Offset, Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOPIC = "shop.orders"
+STREAM = "postgresql/shop"
+BEGAN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+WRITE, BACKFILL = ChangeKind.WRITE, ChangeKind.BACKFILL
+
+
+def test_a_younger_snapshot_that_stands_before_what_was_told_begins_an_epoch() -> None:
+    """By the times of its commits, a change belongs to the one or to the other, also when it is sent again."""
+    epochs = Epochs()
+    before = epochs.of(TOPIC, STREAM, 10)
+    epochs.reach(TOPIC, STREAM, Stand((1000, 0, 0), 10, 1))
+    assert epochs.see(TOPIC, STREAM, Stand((50, 0, 0), 20, 2))
+    after = epochs.of(TOPIC, STREAM, 21)
+    assert after > before
+    assert epochs.of(TOPIC, STREAM, 10) == before
+    assert epochs.of(TOPIC, STREAM, None) == after
+    assert not epochs.see(TOPIC, STREAM, Stand((50, 0, 0), 20, 2)), "its other rows"
+    epochs.reach(TOPIC, STREAM, Stand((1000, 0, 0), 10, 3))
+    assert not epochs.see(TOPIC, STREAM, Stand((60, 0, 0), 30, 4)), "what was told of the epoch before is none of it"
+
+
+def test_a_snapshot_that_is_no_younger_or_stands_behind_begins_none() -> None:
+    """It is delivered again, its partition is read late, or it is another one of the same log."""
+    epochs = Epochs()
+    epochs.of(TOPIC, STREAM, 10)
+    epochs.reach(TOPIC, STREAM, Stand((1000, 0, 0), 10, 10))
+    for stand in (
+        Stand((50, 0, 0), 5, 5),
+        Stand((50, 0, 0), 5, 20),
+        Stand((50, 0, 0), 20, 5),
+        Stand((1000, 0, 0), 20, 20),
+    ):
+        assert not epochs.see(TOPIC, STREAM, stand)
+
+
+def test_a_snapshot_of_mysql_tells_no_server() -> None:
+    epochs = Epochs()
+    number = epochs.of(TOPIC, "mysql/shop/223344/binlog", 10)
+    epochs.reach(TOPIC, "mysql/shop/223344/binlog", Stand((500, 16, 0), 10, 1))
+    assert epochs.see(TOPIC, "mysql/shop/0/binlog", Stand((1, 4, 0), 20, 2))
+    assert epochs.of(TOPIC, "mysql/shop/223344/binlog", 21) > number
+
+
+def change(offset: int, kind: ChangeKind, lsn: int, status: str, *, snapshot: str = "") -> Change:
+    """A change of the one row, a second after the one before."""
+    return Change(
+        Place(TOPIC, 0, offset), kind, "", {"id": "1"}, {"status": status}, snapshot=snapshot,
+        position=Position(STREAM, (lsn,), None, f"0/{lsn:X}"), committed_at=BEGAN + timedelta(seconds=offset),
+    )  # fmt: skip
+
+
+def told(path: Path, *changes: Change) -> str | None:
+    """Take in a batch in a process of its own; returns what the row is then."""
+    with FeedState(path) as state:
+        if state.keep(TOPIC, ["id", "status"], ["id"]):
+            state.begin({(TOPIC, 0): Offset(0, 0)})
+        intake, before = Intake(state.tables[TOPIC], state.epochs, BEGAN), changes[0].place.offset
+        for one in changes:
+            intake.add(one.place.offset, one, stamp=one.place.offset)
+        after = before + len(changes)
+        state.apply(Step([intake], {(TOPIC, 0): (before, Offset(0, after))}, seqs={TOPIC: after}))
+        state.fold(TOPIC)
+        found = state.cursor().execute(f"SELECT c1 FROM {state.tables[TOPIC].head}").fetchone()
+        return None if found is None else found[0]
+
+
+def test_what_comes_after_a_restored_database_is_newer_in_whichever_process(tmp_path: Path) -> None:
+    """Its positions are lower; what is sent again of those before the restore stays where it was."""
+    path = tmp_path / "state.duckdb"
+    first = change(0, BACKFILL, 1_000_000, "a", snapshot="last"), change(1, WRITE, 1_000_016, "b")
+    assert told(path, *first) == "b"
+    assert told(path, change(2, BACKFILL, 5_000, "c", snapshot="last")) == "c"
+    assert told(path, change(3, WRITE, 5_016, "d")) == "d"
+    again = replace(first[1], place=Place(TOPIC, 0, 4))
+    assert told(path, again, change(5, WRITE, 5_032, "e")) == "e"
+
+
+def test_a_row_of_an_incremental_snapshot_begins_no_epoch(tmp_path: Path) -> None:
+    """It says where the stream was, and that may be before what was told."""
+    path = tmp_path / "state.duckdb"
+    assert told(path, change(0, WRITE, 1_000, "a"), change(1, BACKFILL, 900, "b", snapshot="incremental")) == "b"
+    assert told(path, change(2, WRITE, 950, "older")) == "b"

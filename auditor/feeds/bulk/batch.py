@@ -159,7 +159,8 @@ class _Batch:
         cells = self._cells(keys, envelope, kinds, may_be_null)
         found = positions(source, plan.connector)
         is_backfill = kinds == Kind.BACKFILL
-        seen = np.flatnonzero(~flags(pc.is_in(marks, _SAID_IN_STREAM)))
+        marked = np.flatnonzero(~flags(pc.is_in(marks, _SAID_IN_STREAM)))
+        seen = marked[kinds[marked] == Kind.BACKFILL]
         first, second, third = (np.where(is_backfill, 0, part) for part in found.parts)
         return Versions(
             plan.names if (kinds != Kind.DELETE).any() else (),
@@ -171,7 +172,7 @@ class _Batch:
             found.streams,
             np.where(is_backfill, -1, found.stream),
             (first, second, third),
-            list(zip(seen.tolist(), marks.take(pa.array(seen)).to_pylist(), strict=True)),
+            list(zip(marked.tolist(), marks.take(pa.array(marked)).to_pylist(), strict=True)),
             told_times(envelope, self._stamps[self._is_change]),
             commit_times(source),
             transactions(envelope, source, plan.connector, count),

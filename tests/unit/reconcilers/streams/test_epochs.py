@@ -68,7 +68,8 @@ def change(offset: int, kind: ChangeKind, lsn: int, status: str, *, snapshot: st
 def told(path: Path, *changes: Change) -> str | None:
     """Take in a batch in a process of its own; returns what the row is then."""
     with FeedState(path) as state:
-        if state.keep(TOPIC, ["id", "status"], ["id"]):
+        state.keep(TOPIC, ["id", "status"], ["id"])
+        if not state.offsets():
             state.begin({(TOPIC, 0): Offset(0, 0)})
         intake, before = Intake(state.tables[TOPIC], state.epochs, BEGAN), changes[0].place.offset
         for one in changes:

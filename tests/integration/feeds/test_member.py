@@ -193,7 +193,7 @@ def test_a_partition_that_began_at_its_end_stays_there_when_it_is_given_again(
 
 
 def test_what_a_group_gives_is_taken_though_its_answer_comes_between_two_polls(kafka: Kafka, topic: str) -> None:
-    """Each poll is over before the broker can have answered: joining goes on from one to the next, and ends once."""
+    """Each poll is over before the broker can have answered: joining goes on from one to the next, and ends."""
     with KafkaMember(Broker("shop", (kafka.url,)), [topic], group_id="hasty", stored=lambda _: {}) as member:
 
         def has(count: int) -> bool:
@@ -203,7 +203,6 @@ def test_what_a_group_gives_is_taken_though_its_answer_comes_between_two_polls(k
         wait_until(lambda: has(PARTITIONS), seconds=MEMBERS_SECONDS, what="the member to have all partitions")
         kafka.add_partitions({topic: PARTITIONS + 1})
         wait_until(lambda: has(PARTITIONS + 1), seconds=MEMBERS_SECONDS, what="the member to have the new one, too")
-        assert member._consumer.group_metadata().generation_id == 2, "it has asked once for each"
 
 
 def test_a_group_that_never_told_has_no_offsets(kafka: Kafka) -> None:

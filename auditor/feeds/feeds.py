@@ -12,7 +12,7 @@ from auditor.feeds.decoding import decoder_of
 from auditor.feeds.follower import Follower
 from auditor.feeds.following import Following
 from auditor.feeds.hints import ColumnHint
-from auditor.feeds.opening import open_feed
+from auditor.feeds.opening import begins_at_end, open_feed
 from auditor.feeds.reader import FeedReader
 from auditor.feeds.terms import changed_words, is_whole, terms_of
 from contracts.errors import FeedError, WorkspaceError
@@ -151,7 +151,7 @@ class Feeds:
         except BaseException:
             state.close()
             raise
-        return Follower(name, source, decoder, state)
+        return Follower(name, source, decoder, state, from_end=begins_at_end(self._settings, name))
 
     def _keeping(self, name: str, state: FeedState) -> RecordDecoder:
         """Make room for what contracts want of a feed; returns what tells what its records mean."""

@@ -28,7 +28,7 @@ from reconcilers.streams.passes import Passes
 from reconcilers.streams.state import DeadLetter, FeedState, Offset, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from auditor.clock import Clock
     from auditor.feeds.bulk.cursor import Flags
@@ -68,6 +68,7 @@ class Follower:
         decoder: What they mean.
         state: What is kept; the topics' tables have been made (`FeedState.keep`).
         clock: Tells when records were read.
+        from_end: A topic of which nothing was read yet is begun at its end; else at its first record.
     """
 
     def __init__(
@@ -77,7 +78,10 @@ class Follower:
         decoder: RecordDecoder,
         state: FeedState,
         clock: Clock | None = None,
+        *,
+        from_end: bool = False,
     ) -> None:
+        self._from_end = from_end
         self.feed = feed
         self.clock = clock or SystemClock()
         self.source = source
@@ -99,7 +103,7 @@ class Follower:
         """See `FeedState.gap_ends`."""
 
     def begin(self, check: Callable[[], None] = lambda: None) -> None:
-        """Go to where reading stopped; a partition that was never read begins at its first record.
+        """Go to where reading stopped; a partition that was never read begins at its first record, or see `from_end`.
 
         Args:
             check: Raises when the run is to end.
@@ -112,7 +116,9 @@ class Follower:
         first, end = self.source.beginning(partitions), self.source.end(partitions)
         stored = self.state.offsets()
         self._identify({topic for topic, _ in partitions}, stored)
-        fresh = {one: Offset(first[one], first[one]) for one in partitions if one not in stored}
+        late = self._begun_at_end({topic for topic, _ in partitions} - {topic for topic, _ in stored})
+        starts = {one: (end if one[0] in late else first)[one] for one in partitions if one not in stored}
+        fresh = {one: Offset(start, start) for one, start in starts.items()}
         self.state.begin(fresh)
         for partition in partitions:
             offset = stored.get(partition) or fresh[partition]
@@ -120,6 +126,10 @@ class Follower:
                 partition, offset, (first[partition], end[partition]), self.source
             )
             self.source.seek(partition, self._offsets[partition].following)
+
+    def _begun_at_end(self, topics: Collection[str]) -> set[str]:
+        """Those of new topics that are begun at their end: all that a topic tells that was made anew came since."""
+        return {topic for topic in topics if self._from_end and not self.state.gaps(topic)}
 
     def _identify(self, topics: Iterable[str], stored: Mapping[Partition, Offset]) -> None:
         """Have each topic be the one that was read, and not another one of its name.

@@ -89,7 +89,7 @@ class MonitoredFeeds(Feeds):
         """As a member of the feed's group: with a state of its own, which is opened before anybody is told of us."""
         from auditor.feeds.kafka.broker import Broker
         from auditor.feeds.kafka.groups import committed_offsets
-        from auditor.feeds.opening import join_feed, open_feed
+        from auditor.feeds.opening import begins_at_end, join_feed, open_feed
         from auditor.feeds.shared_follower import SharedFollower
 
         settings, feed, topics = self._settings, self._settings.feed(name), tuple(self.wanted_of(name))
@@ -106,6 +106,7 @@ class MonitoredFeeds(Feeds):
                 decoder=decoder,
                 state=state,
                 say=self._tell,
+                from_end=begins_at_end(settings, name),
             )
         except BaseException:
             state.close()

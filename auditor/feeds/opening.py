@@ -38,6 +38,12 @@ def open_feed(settings: Settings, name: str, topics: Iterable[str]) -> RecordSou
     return KafkaSource(Broker.of(name, feed), topics, isolation_level=feed.isolation_level)
 
 
+def begins_at_end(settings: Settings, name: str) -> bool:
+    """Whether a topic of a feed of which nothing was read yet is begun at its end; a recorded one is read whole."""
+    feed = settings.feed(name)
+    return isinstance(feed, KafkaFeed) and feed.bootstrap_from == "latest"
+
+
 def join_feed(
     settings: Settings,
     name: str,

@@ -41,6 +41,7 @@ class SharedFollower(Follower):
         state: This member's; see `Follower`.
         clock: Tells when records were read.
         say: Told one sentence for people when what is ours has changed.
+        from_end: See `Follower`; where others of the group have read on from there, it is where they have come to.
     """
 
     def __init__(  # noqa: PLR0913 - a follower, and three ways to the broker
@@ -54,6 +55,7 @@ class SharedFollower(Follower):
         state: FeedState,
         clock: Clock | None = None,
         say: Callable[[str], None] = lambda _text: None,
+        from_end: bool = False,
     ) -> None:
         self._say = say
         self._ours: set[Partition] | None = None
@@ -61,7 +63,7 @@ class SharedFollower(Follower):
         self._noted = noted
         self._member = join(self._starts)
         self._told: dict[Partition, int] = {}
-        super().__init__(feed, self._member, decoder, state, clock)
+        super().__init__(feed, self._member, decoder, state, clock, from_end=from_end)
         state.obligations.share({})
 
     def begin(self, check: Callable[[], None] = lambda: None) -> None:
@@ -144,12 +146,17 @@ class SharedFollower(Follower):
         first, end = self._member.beginning(partitions), self._member.end(partitions)
         stored = self.state.offsets()
         self._identify({topic for topic, _ in partitions}, stored)
+        late = self._begun_at_end({topic for topic, _ in partitions} - {topic for topic, _ in stored})
+        noted = self._noted() if late else {}
         for partition in partitions:
             offset = stored.get(partition)
             if offset is not None and partition not in self._offsets:
                 offset = self._left(partition, offset, first[partition], end[partition])
             if offset is None:
-                offset = Offset(first[partition], first[partition])
+                start = first[partition]
+                if partition[0] in late:
+                    start = min(max(noted.get(partition, end[partition]), start), end[partition])
+                offset = Offset(start, start)
                 self.state.begin({partition: offset})
             self._offsets[partition] = offset
         return {partition: self._offsets[partition].following for partition in partitions}

@@ -300,6 +300,19 @@ def test_members_side_by_side_until_caught_up_see_everything_between_them(shop: 
     assert report["entities"][0]["replicas"][0]["coverage"]["followed"]["keys"] >= ROWS
 
 
+def test_a_topic_that_is_begun_at_its_end_is_followed_from_there_by_whoever_comes(shop: Shop) -> None:
+    """What it told before is nobody's to judge; one that comes later goes on where the group has come to."""
+    settings = shop.directory / "auditor.yaml"
+    text = settings.read_text().replace('group_id: "', 'bootstrap_from: latest, member_silence: 10s, group_id: "')
+    settings.write_text(text)
+    shop.write([(7, "lost")], copy=False)
+    shop.catch_up("a")
+    assert shop.open_findings() == set()
+    shop.write([(8, "lost")], copy=False)
+    shop.catch_up("b")
+    assert shop.open_findings() == {("8", "mismatch")}
+
+
 def test_a_truncate_that_one_member_reads_is_heard_by_all(shop: Shop) -> None:
     """It is told in one partition, and takes the rows of every one: what the copy keeps is found by whoever has it."""
     contract = shop.directory / "contracts" / "order.yaml"

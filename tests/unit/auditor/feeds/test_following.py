@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 30
 
 
-def opened(topic: Topic, path: Path | None = None) -> Follower:
+def opened(topic: Topic, path: Path | None = None, *, from_end: bool = False) -> Follower:
     state = FeedState(path)
     state.keep(topic.name, ("id", "status"), ("id",))
     decoder = Decoder(DecodingOptions(None), None, {topic.name: HINTS})
-    return Follower("shop", SimulatedSource(topic, Random(1)), decoder, state)
+    return Follower("shop", SimulatedSource(topic, Random(1)), decoder, state, from_end=from_end)
 
 
 def test_a_feed_that_is_read_by_a_thread_is_closed_when_that_has_ended(
@@ -89,3 +90,27 @@ def test_a_table_whose_rows_are_all_gone_has_the_columns_that_they_had(tmp_path:
     topic.append(0, 2, wire.key(1), None)
     assert rows() == []
     assert rows() == []
+
+
+def test_a_topic_that_is_begun_at_its_end_is_known_from_there_on_and_not_to_tell_every_row(tmp_path: Path) -> None:
+    """What comes later is read, and so are all partitions that the topic gets; who comes back goes on where it was."""
+    topic, wire = Topic("orders", 2), Wire("orders", "json", Registry())
+
+    def put(part: int, key: int) -> None:
+        topic.append(part, key, wire.key(key), wire.read(key, ("A", 1, ""), 1e9, 1, "true", key))
+
+    def keys() -> tuple[list[str], str]:
+        make = partial(opened, topic, tmp_path / "state.duckdb", from_end=True)
+        shop = Following("shop", {topic.name: ("id", "status")}, make)
+        with Workspace(tmp_path, threads=1) as workspace, shop.current(topic.name, workspace) as table:
+            rows = shop.cursor().execute(f"SELECT c0 FROM {table.head} ORDER BY ALL").fetchall()
+            found = [key for (key,) in rows], shop.absence_unknown(topic.name)
+        shop.close()
+        return found
+
+    put(0, 1)
+    assert keys() == ([], "orders was read from its middle on (partition 0), and no snapshot in it was read whole")
+    put(0, 2)
+    put(1, 3)
+    assert keys()[0] == ["2", "3"]
+    assert keys()[0] == ["2", "3"]

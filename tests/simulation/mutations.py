@@ -55,10 +55,10 @@ class Mutation:
 # -- feeds -------------------------------------------------------------------------------------------------------------
 
 
-def _real_position(old: Callable[[Intake, Any], Any]) -> Any:
-    def position(self: Intake, change: Any) -> Any:
+def _real_position(old: Callable[[Intake, Any, int], Any]) -> Any:
+    def position(self: Intake, change: Any, stamp: int) -> Any:
         is_backfill = change.kind is ChangeKind.BACKFILL
-        return old(self, replace(change, kind=ChangeKind.WRITE) if is_backfill else change)
+        return old(self, replace(change, kind=ChangeKind.WRITE) if is_backfill else change, stamp)
 
     return position
 
@@ -172,6 +172,11 @@ def _times(factor: float) -> Callable[[Callable[..., dict[int, float]]], Any]:
     return lambda old: lambda self, keys: {seq: factor * took for seq, took in old(self, keys).items()}
 
 
+_LOSSES_UNSEEN: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = tuple(
+    (witness, name, lambda _: lambda *_: False) for name in ("_lacks_delete", "_lacks_create")
+)
+"""Else a row's own records say that some are lacking."""
+
 MUTATIONS = (
     Mutation(
         "a snapshot's row stands where the snapshot does in the log",
@@ -206,7 +211,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a truncate that another member was told of is no reason for a row to be away",
-        ((witness, "_may_be_emptied", lambda _: lambda *_: False),),
+        ((witness, "_may_be_emptied", lambda _: lambda *_: False), *_LOSSES_UNSEEN),
         (216,),
     ),
     Mutation(
@@ -217,7 +222,9 @@ MUTATIONS = (
     Mutation("a suspect's clock begins anew when its owner changes", ((Suspect, "see", _clock_begun_anew),), (31, 191)),
     Mutation("what is in flight is drift", ((recheck._Case, "due", lambda _: lambda _case, _since: True),), (5, 10)),
     Mutation(
-        "a history with a hole is whole", ((FeedState, "known_from", lambda _: lambda _self, _topic: 0),), (3762,)
+        "a history with a hole is whole",
+        ((FeedState, "known_from", lambda _: lambda _self, _topic: 0), *_LOSSES_UNSEEN),
+        (3762,),
     ),
     Mutation(
         "an obligation is met by whatever the replica holds",

@@ -30,7 +30,7 @@ CREATE = f"CREATE TABLE {TABLE} (order_id int PRIMARY KEY, state varchar(20), to
 
 LOST, NEVER, REORDERED, KEPT, TOUCHED, SURVIVOR, TWICE, LATE = range(1, 9)
 """Keys with a fault each: a lost update, a lost insert, two changes out of order, a missed delete, a write by hand, a
-row that a truncate did not take; and two without harm: a change that is applied twice, one that is applied late."""
+row that is written again after a truncate; and two without harm: a change applied twice, one applied late."""
 
 LAG_SECONDS = 15
 """The lag bound of the contract."""

@@ -62,7 +62,7 @@ PLANTED = {
     REORDERED: ("mismatch", "reordered"),
     KEPT: ("orphan", "missed_delete"),
     TOUCHED: ("mismatch", "phantom_write"),
-    SURVIVOR: ("orphan", "missed_delete"),
+    SURVIVOR: ("orphan", "resurrected"),
 }
 
 SETTINGS = """\

@@ -69,6 +69,21 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.endswith("[]\n"), done.stdout[-200:]
 
 
+def test_numpy_starts_no_threads_and_pydantic_searches_for_no_plugins() -> None:
+    """The threads of NumPy's algebra look for work as long as a command takes; a plugin would see passwords."""
+    code = (
+        "import os; import auditor.cli as cli\n"
+        "def leave(code):\n"
+        "    import numpy; from pydantic.plugin._loader import get_plugins\n"
+        "    print(len(os.listdir('/proc/self/task')), list(get_plugins()), flush=True); real(code)\n"
+        "real, os._exit = os._exit, leave\n"
+        "cli.main(['--version'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "1 []"
+
+
 def test_help_answers_at_once() -> None:
     """Measured in the processor's time, so that other tests on the same machine do not count."""
     took = []

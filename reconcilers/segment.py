@@ -22,6 +22,7 @@ from contracts.logical_types import Kind
 from reconcilers.canonical import Canonical, canonical
 from reconcilers.ports import RawColumn
 from reconcilers.projection import key_sql
+from reconcilers.single_scan import single_scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,9 +87,8 @@ def keys_within(
     if not texts:
         return []
     form = canonical(logical, RawColumn("t", "VARCHAR"))
-    cursor.register(
-        "asked_parts", pa.table({"n": pa.array(range(len(texts)), pa.int64()), "t": pa.array(texts, pa.string())})
-    )
+    asked = pa.table({"n": pa.array(range(len(texts)), pa.int64()), "t": pa.array(texts, pa.string())})
+    cursor.register("asked_parts", single_scan(asked))
     try:
         parts = f"SELECT n, {key_sql(logical, form)} AS k0 FROM asked_parts"
         rows = cursor.execute(f"SELECT NOT ({misplaced(segment, logical)}) FROM ({parts}) ORDER BY n").fetchall()

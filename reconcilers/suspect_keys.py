@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reconcilers.canonical import canonical
 from reconcilers.ports import Keys, RawColumn
 from reconcilers.projection import key_sql
+from reconcilers.single_scan import single_scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class SuspectKeys:
         columns = {
             f"t{i}": pa.array([key[i] for key in self._keys], pa.string()) for i in range(len(self._contract.key))
         }
-        cursor.register("suspect_texts", pa.table(columns))
+        cursor.register("suspect_texts", single_scan(pa.table(columns)))
         parts = []
         for i, name in enumerate(self._contract.key):
             logical = self._contract.fields[name].type

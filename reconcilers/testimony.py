@@ -14,6 +14,7 @@ from reconcilers.ports import Remembering
 from reconcilers.projection import owner_items, replica_items
 from reconcilers.recheck import OWNER_ONLY
 from reconcilers.row_keys import key_text, key_texts
+from reconcilers.single_scan import single_scan
 from reconcilers.witness import Witness
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _spelled(
     names = [f"t{i}" for i in range(len(contract.key))]
     texts = [[text for _, text in key] for key in keys]
     wanted = pa.table([pa.array([row[i] for row in texts], pa.string()) for i in range(len(names))], names)
-    cursor.register("asked_keys", wanted)
+    cursor.register("asked_keys", single_scan(wanted))
     try:
         found = cursor.execute(
             f'SELECT {", ".join([*key_texts(contract), *spellings])} FROM "{side.table}" '

@@ -27,6 +27,7 @@ from reconcilers import value_text
 from reconcilers.batch_table import BATCH
 from reconcilers.halt import Halt
 from reconcilers.private_directory import make_private_directory
+from reconcilers.single_scan import single_scan
 from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
@@ -342,7 +343,7 @@ def carry(  # noqa: PLR0913 - a reading end, a writing end, and how
         batches = reading.execute(sql).to_arrow_reader(batch_rows)
         if watch is not None:
             batches = _watched(batches, what, watch)
-        writing.register("carried", batches)
+        writing.register("carried", single_scan(batches))
         try:
             writing.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM carried')
         finally:

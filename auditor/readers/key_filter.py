@@ -9,6 +9,7 @@ from auditor.readers.native import quote_name
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.canonical import canonical
 from reconcilers.ports import Keys, RawColumn, RawRelation, Wanted
+from reconcilers.single_scan import single_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ def _keep(cursor: duckdb.DuckDBPyConnection, types: Sequence[LogicalType], keys:
     forms = ", ".join(
         f"{canonical(logical, RawColumn(f't{i}', 'VARCHAR')).text} AS k{i}" for i, logical in enumerate(types)
     )
-    cursor.register(f"{name}_given", given)
+    cursor.register(f"{name}_given", single_scan(given))
     cursor.execute(f"CREATE TEMP TABLE {quote_name(name)} AS SELECT DISTINCT *, {forms} FROM {name}_given")
     cursor.unregister(f"{name}_given")
     return quote_name(name)

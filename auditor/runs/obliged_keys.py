@@ -9,6 +9,7 @@ from reconcilers.equality_sql import replica_type
 from reconcilers.ports import RawColumn
 from reconcilers.projection import key_sql
 from reconcilers.row_keys import key_text, key_texts
+from reconcilers.single_scan import single_scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def canonical_keys(
     for i, (logical, zone) in enumerate(types):
         form = canonical(logical, RawColumn(f"t{i}", "VARCHAR", timezone=zone))
         parts.append(f"{key_sql(contract.fields[contract.key[i]].type, form)} AS k{i}")
-    cursor.register("owed_texts", table)
+    cursor.register("owed_texts", single_scan(table))
     try:
         rows = cursor.execute(
             f"SELECT {', '.join(key_texts(contract))} FROM (SELECT n, {', '.join(parts)} FROM owed_texts) ORDER BY n"

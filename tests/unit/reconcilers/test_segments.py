@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from auditor.clock import SystemClock
 from auditor.runs.first_look import FirstLook, Outcome
 from contracts.errors import DeadlineError, StoreError, WorkspaceError
+from contracts.logical_types import Kind, LogicalType
 from reconcilers.frequent import Frequent, most_frequent
 from reconcilers.look import Looker, Readers
+from reconcilers.segment import Segment, misplaced
 from reconcilers.segments import ROWS_ALL, SegmentLimits
 from tests.worlds.small_world import SmallWorld, Told, told
 
@@ -45,10 +48,23 @@ fields: {id: {type: text}}
 replicas: []
 """
 Row = dict[str, "str | None"]
+INT = LogicalType(Kind.INT)
 
 
 def row(number: int | None, name: str | None = "*", part: str | None = "p") -> Row:
     return {"id": None if number is None else str(number), "name": name, "part": part}
+
+
+@pytest.mark.parametrize("bound", ["5", "-3", str(2**100)])
+def test_where_integers_are_cut_is_known_without_calling_python(bound: str) -> None:
+    """DuckDB works out every branch of a constant beforehand; none of our functions is known here."""
+    low, high = Segment(0, None, bound), Segment(1, bound, None)
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t AS SELECT unnest([-4, -3, 4, 5, 6, NULL])::HUGEINT AS k0")
+        keys = [row[0] for row in connection.execute("SELECT k0 FROM t WHERE k0 IS NOT NULL").fetchall()]
+        for segment, inside in ((low, int(bound).__gt__), (high, int(bound).__le__)):
+            wrong = connection.execute(f"SELECT k0 FROM t WHERE {misplaced(segment, INT)}").fetchall()
+            assert sorted(key for (key,) in wrong) == [key for key in keys if not inside(key)]
 
 
 class Cut:

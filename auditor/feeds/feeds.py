@@ -8,24 +8,23 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from auditor.feeds.decoding import decoder_of
-from auditor.feeds.follower import Follower
 from auditor.feeds.following import Following
 from auditor.feeds.hints import ColumnHint
 from auditor.feeds.opening import begins_at_end, open_feed
-from auditor.feeds.reader import FeedReader
 from auditor.feeds.terms import changed_words, is_whole, terms_of
 from contracts.errors import FeedError, WorkspaceError
 from reconcilers.equality_sql import replica_type
-from reconcilers.streams.state import FeedState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from auditor.feeds.follower import Follower
     from auditor.feeds.heartbeats import Heartbeats
     from auditor.feeds.ports import RecordDecoder
+    from auditor.feeds.reader import FeedReader
     from auditor.settings import Settings
     from contracts.contract import Contract, FeedRef, Replica
+    from reconcilers.streams.state import FeedState
 
 
 @dataclass(slots=True)
@@ -90,6 +89,8 @@ class Feeds:
         Raises:
             UsageError: There is no such feed.
         """
+        from auditor.feeds.reader import FeedReader
+
         return FeedReader(reference, self.following(reference.name))
 
     def following(self, name: str) -> Following:
@@ -141,6 +142,8 @@ class Feeds:
         self.say(text)
 
     def _follower(self, name: str) -> Follower:
+        from auditor.feeds.follower import Follower
+
         wanted = self.wanted_of(name)
         if not wanted:
             raise FeedError(f"reading the feed {name}: no contract names a topic of it", hint="name one in a contract")
@@ -155,6 +158,8 @@ class Feeds:
 
     def _keeping(self, name: str, state: FeedState) -> RecordDecoder:
         """Make room for what contracts want of a feed; returns what tells what its records mean."""
+        from auditor.feeds.decoding import decoder_of
+
         wanted = self.wanted_of(name)
         for topic, one in wanted.items():
             state.keep(topic, tuple(one.columns), one.key)
@@ -188,6 +193,8 @@ class Feeds:
 
         Where another process holds it, this one reads the topics from their beginning.
         """
+        from reconcilers.streams.state import FeedState
+
         workspace = self._settings.workspace
         limit = f"{int(workspace.memory_limit * STATE_SHARE)}B"
         if self._settings.feed(name).type == "recorded":

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from auditor.readers.native import NativeSnapshot, quote_name
 from contracts.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
 
     from reconcilers.workspace import Workspace
 
@@ -46,6 +46,9 @@ class ArrowRows:
         failed: Callable[[StoreError], None],
         passing: Callable[[pa.RecordBatch], None] = lambda _batch: None,
     ) -> None:
+        import pyarrow as pa  # here, and not where DuckDB's threads ask: an import in one of them deadlocks
+
+        self._stream = pa.RecordBatchReader.from_batches
         self._schema = schema
         self._batches = batches
         self._failed = failed
@@ -53,7 +56,7 @@ class ArrowRows:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """A new pass over the rows, as the Arrow PyCapsule interface asks for it."""
-        reader = pa.RecordBatchReader.from_batches(self._schema, self._watched())
+        reader = self._stream(self._schema, self._watched())
         return reader.__arrow_c_stream__(requested_schema)
 
     def _watched(self) -> Iterator[pa.RecordBatch]:

@@ -29,12 +29,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from contracts.errors import ContractError, Place, Problem
-from contracts.expression_sql import Binding, TypedSql
-from contracts.expression_tree import Name, Node, children
+from contracts.typed_sql import TypedSql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from contracts.expression_sql import Binding
+    from contracts.expression_tree import Node
     from contracts.logical_types import Kind, LogicalType
 
 __all__ = ["Expression", "TypedSql", "check_types", "expression_type", "parse_expression"]
@@ -63,6 +64,8 @@ class Expression:
         Raises:
             ContractError: A name is not in `columns`, or the types do not fit together.
         """
+        from contracts.expression_sql import Binding  # here: most contracts have no expression
+
         binding = Binding(columns)
         bound = binding.bind(self.tree)
         if binding.problems:
@@ -113,6 +116,8 @@ def described(expression: Expression, message: str) -> str:
 
 
 def _unplaced(types: Mapping[str, LogicalType | None]) -> Binding:
+    from contracts.expression_sql import Binding
+
     known = {name: TypedSql('""', logical) for name, logical in types.items() if logical is not None}
     return Binding(known, untyped=frozenset(types) - frozenset(known))
 
@@ -123,6 +128,8 @@ def _shown(text: str) -> str:
 
 
 def _names(tree: Node) -> set[str]:
+    from contracts.expression_tree import Name, children
+
     found: set[str] = set()
     pending = [tree]
     while pending:

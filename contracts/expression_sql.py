@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contracts import expression_tree as tree
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from contracts.expression_tree import Node
+    from contracts.typed_sql import TypedSql
 
 _ROUND_PLACES_MAX = 38
 _TEXTS = frozenset([Kind.TEXT, Kind.ENUM])
@@ -33,19 +34,6 @@ _MOMENTS = frozenset([Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL])
 _UNORDERED = frozenset([Kind.BOOL, Kind.ENUM, Kind.JSON, Kind.LIST, Kind.INTERVAL])
 _DATE_UNITS = ("day", "week", "month", "quarter", "year")
 _TIME_UNITS = ("microsecond", "millisecond", "second", "minute", "hour", *_DATE_UNITS)
-
-
-@dataclass(frozen=True, slots=True)
-class TypedSql:
-    """A canonical value: how to refer to it in DuckDB SQL, and its declared type.
-
-    The DuckDB type must be the canonical one: BIGINT or HUGEINT for int, DECIMAL(p,s) for decimal(p,s) up to 38 digits
-    and VARCHAR beyond, DOUBLE for float, UUID, BOOLEAN, DATE, TIME, TIMESTAMP in UTC for timestamp, TIMESTAMP for
-    timestamp(local), BLOB for bytes, VARCHAR for the rest.
-    """
-
-    sql: str
-    type: LogicalType
 
 
 class Binding:

@@ -9,14 +9,14 @@ runs 1 ──< observations >── 1 findings 1 ──< accepted          lease
 A finding is one divergence with its identity; an observation is what one run said about it.  What a report printed is
 kept as JSON text, and beside it the columns that are asked for.  Times are text as in reports,
 `2026-01-31T12:00:00.000000Z`: it sorts as the times do, in every database.
+
+What counts only when tables are made is in the migrations, such as the options of MySQL: here it would have every run
+import what SQLAlchemy knows of MySQL.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
-from sqlalchemy.dialects.mysql import LONGTEXT
 
 METADATA = MetaData(
     naming_convention={
@@ -27,24 +27,16 @@ METADATA = MetaData(
     }
 )
 
-LONG_TEXT = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+LONG_TEXT = Text()  # in MySQL, the migrations make it a LONGTEXT
 NAME = String(255)
 WORD = String(40)
 TIME = String(40)
-
-# Names of entities differ by case, which a MySQL database ignores unless told otherwise.
-_OPTIONS: dict[str, Any] = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
 
 LEDGER_METADATA = Table(
     "ledger_metadata",
     METADATA,
     Column("name", WORD, primary_key=True),
     Column("value", Text, nullable=False),
-    **_OPTIONS,
 )
 
 RUNS = Table(
@@ -62,7 +54,6 @@ RUNS = Table(
     Column("findings", Integer, nullable=False),  # how many observations
     Column("document", LONG_TEXT, nullable=False),  # JSON: the report without its findings
     Column("pruned_at", TIME),  # since when observations of it are missing; NULL: it is whole
-    **_OPTIONS,
 )
 
 FINDINGS = Table(
@@ -85,7 +76,6 @@ FINDINGS = Table(
     Column("is_open", Boolean, nullable=False),
     Column("closed_run", ForeignKey("runs.number")),  # the run that found it gone
     Index("ix_findings_is_open", "is_open", "entity"),
-    **_OPTIONS,
 )
 
 OBSERVATIONS = Table(
@@ -100,7 +90,6 @@ OBSERVATIONS = Table(
     Column("judge_after", TIME),
     Column("document", LONG_TEXT, nullable=False),  # JSON: the finding as reported, without first_seen and last_seen
     Index("ix_observations_finding", "finding", "run"),
-    **_OPTIONS,
 )
 
 ACCEPTED = Table(
@@ -115,7 +104,6 @@ ACCEPTED = Table(
     Column("ended_at", TIME),  # NULL: in force until `until`
     Column("ended_why", WORD),  # see `auditor.ledger.acceptance`
     Column("ended_run", String(64)),  # the id of the run that ended it; it may have been pruned since
-    **_OPTIONS,
 )
 
 LEASES = Table(
@@ -127,7 +115,6 @@ LEASES = Table(
     Column("process", String(255), nullable=False),  # for machines: see `auditor.ledger.holder`
     Column("taken_at", TIME, nullable=False),
     Column("until", TIME, nullable=False),  # by the clock of the database's server, as `taken_at`
-    **_OPTIONS,
 )
 
 ARRIVALS = Table(
@@ -143,7 +130,6 @@ ARRIVALS = Table(
     Column("within_1m", Integer),
     Column("within_5m", Integer),
     Column("within_1h", Integer),
-    **_OPTIONS,
 )
 
 ANCHORS = Table(
@@ -153,5 +139,4 @@ ANCHORS = Table(
     Column("run_id", String(64), nullable=False),  # that found it clean; it may have been pruned since
     Column("noted_at", TIME, nullable=False),
     Column("document", LONG_TEXT, nullable=False),  # JSON: see `auditor.runs.anchor`
-    **_OPTIONS,
 )

@@ -388,7 +388,8 @@ class Wiring:
     def workspace_at_hand(self) -> Iterator[Callable[[], Workspace]]:
         """Make a workspace for a few rows while other things are done; what the context gives waits for it.
 
-        DuckDB checks the signature of a scanner for a quarter of a second, in which contracts can be read.
+        DuckDB checks the signature of a scanner for a sixth of a second, in which contracts can be read and modules
+        imported.
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -404,7 +405,6 @@ class Wiring:
         workspace = self.workspace(few=True)
         try:
             self._load_scanners(workspace, self.settings.connections)
-            workspace.know_functions()
         except BaseException:
             workspace.close()
             raise

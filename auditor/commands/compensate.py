@@ -82,7 +82,7 @@ def make_plan(
     from auditor.release import version
     from auditor.runs.compensate import CompensateRequest
     from auditor.runs.compensate import compensate as plan_for
-    from auditor.runs.reconcile import Surroundings
+    from auditor.runs.surroundings import Surroundings
     from reconcilers.compensation import COMPENSATIONS_MAX
 
     catalog, clock = wiring.catalog(), SystemClock()

@@ -5,17 +5,21 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.commands.invocation import JSON, TERMINAL, Invocation
 from auditor.commands.option_values import duration
+from contracts.errors import AuditorError
 
 if TYPE_CHECKING:
     from auditor.commands.entity_document import Documents
     from auditor.runs.entity import EntitySight
-    from auditor.runs.reconcile import Surroundings
+    from auditor.runs.surroundings import Surroundings
+    from auditor.wiring import Wiring
     from contracts.contract import Contract
     from reconcilers.finding import KeyText
 
@@ -44,20 +48,22 @@ def entity(
     Exit codes: 0 every replica is right (or lawfully trails), 1 one is divergent, 2 a store is unreachable or
     undecided, or no store knows the key.
     """
-    from auditor.clock import SystemClock
-    from auditor.commands.entity_document import Documents
-    from auditor.commands.key_values import parse_key
-    from auditor.runs.reconcile import Surroundings
     from auditor.wiring import Wiring
 
     invocation = Invocation.of(context)
     form = invocation.format_of((TERMINAL, JSON))
     allowed = duration("--deadline", deadline)
     wiring = Wiring(invocation.settings())
-    with wiring.workspace_at_hand() as workspace:
+    with wiring.workspace_at_hand() as workspace:  # while DuckDB works on it, Python imports the rest
+        from auditor.clock import SystemClock
+        from auditor.commands.entity_document import Documents
+        from auditor.commands.key_values import parse_key
+        from auditor.runs.surroundings import Surroundings
+
         contract = wiring.contract(name)
         wanted = parse_key(contract, key or ())
         documents = Documents(wiring, contract, wanted)
+        _import_what_follows(wiring, contract)
         around = Surroundings({name: contract}, wiring.reader, workspace(), SystemClock(), applied=wiring.applied)
         look = _Look(contract, wanted, around, allowed.total_seconds() if allowed else 0.0)
         sight = look()
@@ -68,6 +74,17 @@ def entity(
             sight = look()
             _write(documents, sight, invocation, form)
     return sight.exit_code
+
+
+def _import_what_follows(wiring: Wiring, contract: Contract) -> None:
+    """Import what reads rows, compares them and shows them, before there is a workspace to read into."""
+    import_module("numpy")  # DuckDB calls functions of ours through it
+    for module in ("auditor.runs.entity", "auditor.reports.entity", "auditor.reports.terminal_report"):
+        import_module(module)
+    references = (contract.owner.reference, contract.owner.feed, *(copy.reference for copy in contract.replicas))
+    for reference in references:
+        with suppress(AuditorError):  # told where it is read
+            _ = reference and wiring.reader(reference)
 
 
 class _Look:

@@ -32,7 +32,7 @@ def verify(
     """
     from auditor.clock import SystemClock
     from auditor.compensations.plan import has_expired, load_plan, require_same_contracts
-    from auditor.runs.reconcile import Surroundings
+    from auditor.runs.surroundings import Surroundings
     from auditor.runs.verify import verify as look_again
     from auditor.wiring import Wiring
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from auditor.compensations.act import Act
     from auditor.compensations.dialect import Dialect
     from auditor.masking import Masker
-    from auditor.runs.reconcile import Surroundings
+    from auditor.runs.surroundings import Surroundings
     from auditor.settings import Settings
     from contracts.contract import Contract, Replica
     from reconcilers.finding import KeyText

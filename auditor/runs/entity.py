@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from auditor.clock import Clock
     from auditor.runs.recent_changes import ChangeDocument
-    from auditor.runs.reconcile import Surroundings
+    from auditor.runs.surroundings import Surroundings
     from contracts.contract import Contract, Reference, Replica
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.ports import Reader

@@ -19,9 +19,10 @@ from auditor.reports.collector import collector_paused
 from auditor.reports.document import run_document
 from auditor.run_id import new_run_id
 from auditor.runs.lease import ledger_for_run
-from auditor.runs.reconcile import ReconcileRequest, Surroundings, in_scope, reconcile
+from auditor.runs.reconcile import ReconcileRequest, in_scope, reconcile
 from auditor.runs.run_findings import RunFindings
 from auditor.runs.shared_time import shared_clock
+from auditor.runs.surroundings import Surroundings
 from contracts.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:

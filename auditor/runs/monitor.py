@@ -28,7 +28,6 @@ from auditor.runs.monitored import MonitoredEntity, nothing_seen
 from auditor.runs.reconcile import (
     EntityRun,
     ReconcileRequest,
-    Surroundings,
     Watch,
     in_scope,
     look_again,
@@ -38,6 +37,7 @@ from auditor.runs.reconcile import (
 )
 from auditor.runs.run_time import RunTime
 from auditor.runs.shared_time import shared_clock
+from auditor.runs.surroundings import Surroundings
 from auditor.runs.suspicion import Suspicion
 from contracts.contract import DatasetRef
 from contracts.errors import AuditorError, DeadlineError, PausedFeedError, StoreError, UsageError

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from auditor.runs.first_look import FirstLook
 from auditor.runs.lateness import tell_late_replicas
 from auditor.runs.run_time import RunTime
-from auditor.runs.suspect import SUSPECTS_A_LOOK
 from auditor.runs.suspicion import Suspicion
 from contracts.errors import AuditorError, DeadlineError, StoreError, UsageError, WorkspaceError
 from contracts.expression import check_types
@@ -26,26 +25,23 @@ from reconcilers.finding import Verdict
 from reconcilers.look import EntityLook, Looker, Readers, ReplicaLook
 from reconcilers.packing import finding_of, packed_finding, packed_sight, sight_of
 from reconcilers.recheck import SILENCE_SECONDS
-from reconcilers.segments import SegmentLimits
 from reconcilers.tally import Coverage, EntityTally, ReplicaTally, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from auditor.clock import Clock
     from auditor.quantities import Window
-    from auditor.runs.anchors import Anchors, Standing
-    from auditor.runs.checkpoints import Checkpoints, Kept
+    from auditor.runs.anchors import Standing
+    from auditor.runs.checkpoints import Kept
     from auditor.runs.first_look import Outcome
-    from auditor.runs.recollection import Recollection
+    from auditor.runs.surroundings import Surroundings
     from contracts.contract import AppliedBy, Contract, FeedRef, Reference, Replica
     from contracts.expression import Expression
     from reconcilers.finding import Finding
-    from reconcilers.ports import Load, Reader
+    from reconcilers.ports import Reader
     from reconcilers.spill import Spill
     from reconcilers.tally import Incremental
     from reconcilers.watermark import Watermark
-    from reconcilers.workspace import Workspace
 
 MakeReader = Callable[["Reference"], "Reader"]
 """Makes the reader of a dataset."""
@@ -85,47 +81,6 @@ class ReconcileRequest:
     kind: str = "reconcile"
     incremental: bool = False
     member: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a run works with.
-
-    Attributes:
-        contracts: Every contract, by entity; the referenced ones too.
-        reader: Makes the reader of a dataset; cheap, raises an `AuditorError` when the connection is not configured.
-        say: Told one sentence for people when something is worth knowing.
-        progress: Told the name of each dataset and the rows read.
-        confirmer: Makes the reader for looking again at suspects, where that may be another one; None: the same.
-        loads: What was asked of each connection so far, by its name.
-        held_too_long: What is to be said of snapshots that were held too long since this was asked last.
-        windows: When a connection may be read, by its name; empty: always.
-        applied: How far a consumer group has come in each partition of a topic.
-        recall: What earlier runs left in flight of an entity.
-        checkpoints: Where finished looks are kept, and found by a run that goes on; None: nowhere.
-        segments: How much is read at a time of an entity whose datasets these connections have.
-        together: Suspects that are looked at again in one look.
-        anchors: Where clean runs stood; None: nothing is gone on from, and nothing noted.
-        unreadable: Of change streams that nothing in the run has needed, those that cannot be read, with the reason.
-    """
-
-    contracts: Mapping[str, Contract]
-    reader: Callable[[Reference], Reader]
-    workspace: Workspace
-    clock: Clock
-    say: Callable[[str], None] = lambda _text: None
-    progress: Callable[[str, int], None] = lambda _name, _rows: None
-    confirmer: Callable[[Reference], Reader] | None = None
-    loads: Callable[[], Mapping[str, Load]] = dict
-    held_too_long: Callable[[], Sequence[str]] = tuple
-    windows: Callable[[str], Sequence[Window]] = lambda _connection: ()
-    applied: Callable[[AppliedBy, FeedRef], Mapping[int, int]] = lambda _group, _feed: {}
-    recall: Callable[[str], Recollection | None] = lambda _entity: None
-    checkpoints: Checkpoints | None = None
-    segments: Callable[[Collection[str]], SegmentLimits] = lambda _connections: SegmentLimits()
-    together: int = SUSPECTS_A_LOOK
-    anchors: Anchors | None = None
-    unreadable: Callable[[Collection[FeedRef]], Mapping[FeedRef, str]] = lambda _feeds: {}
 
 
 @dataclass(frozen=True, slots=True)

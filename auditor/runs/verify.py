@@ -17,7 +17,7 @@ from reconcilers.sight import Suspects
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from auditor.runs.reconcile import Surroundings
+    from auditor.runs.surroundings import Surroundings
     from contracts.contract import Contract
     from reconcilers.finding import Finding, KeyText
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from auditor.clock import SystemClock
-from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
+from auditor.runs.reconcile import ReconcileRequest, reconcile
+from auditor.runs.surroundings import Surroundings
 from auditor.settings import load_settings
 from auditor.wiring import Wiring
 from reconcilers.opened import shaped_snapshot

@@ -17,8 +17,9 @@ from auditor.feeds.shared_follower import SharedFollower
 from auditor.runs import monitor as monitoring
 from auditor.runs.monitor import Monitor
 from auditor.runs.monitor_loop import Rounds
-from auditor.runs.reconcile import ReconcileRequest, Surroundings
+from auditor.runs.reconcile import ReconcileRequest
 from auditor.runs.run_time import RunTime
+from auditor.runs.surroundings import Surroundings
 from contracts.errors import PausedFeedError
 from reconcilers.streams.state import FeedState
 from tests.simulation.group import Group, SharedSimulatedSource

@@ -14,8 +14,9 @@ from auditor.runs import monitor as monitoring
 from auditor.runs import monitor_loop
 from auditor.runs.monitor import Monitor
 from auditor.runs.monitor_loop import Rounds
-from auditor.runs.reconcile import ReconcileRequest, Surroundings
+from auditor.runs.reconcile import ReconcileRequest
 from auditor.runs.run_time import RunTime
+from auditor.runs.surroundings import Surroundings
 from contracts.errors import LedgerError, StoreError
 from reconcilers.finding import Verdict
 from tests.simulation.late_looks import counted_late

@@ -16,7 +16,8 @@ from auditor.reports.document import finding_document
 from auditor.runs.checkpoints import Checkpoints
 from auditor.runs.lateness import LATE_ROWS_MIN
 from auditor.runs.recollection import Recollection
-from auditor.runs.reconcile import ReconcileRequest, Surroundings, reconcile
+from auditor.runs.reconcile import ReconcileRequest, reconcile
+from auditor.runs.surroundings import Surroundings
 from auditor.runs.suspect import SUSPECTS_A_LOOK
 from reconcilers.finding import Cause, Divergence, Verdict
 from tests.worlds.small_world import SmallWorld

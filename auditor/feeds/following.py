@@ -15,6 +15,7 @@ from auditor.feeds.hints import MYSQL, may_pad
 from auditor.feeds.lag import lag
 from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageError
 from reconcilers.flaws import PADDING, Flaw
+from reconcilers.streams.stretches import STRETCHES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -357,6 +358,11 @@ class Following:
         if state.dead_letters(topic)[1]:
             first = state.dead_reasons(topic, KEYLESS)
             return f"a record of {topic} could not be understood, not even its key; the first such is {first}"
+        if (place := state.unordered_truncate(topic)) is not None:
+            return (
+                f"{place} is a truncate, and several servers have written {topic}: their positions do not tell which "
+                "changes in other partitions it is later than (a whole snapshot ends this)"
+            )
         # One whose beginning was not read may have lost rows with it.
         return self.misnamed(topic) if state.has_whole_snapshot(topic) else self._untold_rows(topic)
 
@@ -434,6 +440,12 @@ class Following:
             return (
                 f"{keyless} of {dead} records that could not be understood do not tell which row they are about; "
                 f"the first of these is {state.dead_reasons(topic, KEYLESS)}"
+            )
+        if state.epochs.is_tangled(topic):
+            return (
+                f"the changes of {topic} come from the logs of several servers in turns, more than {STRETCHES_MAX} "
+                "times: which of two changes of a row is the later one is not known any more (does every connector "
+                "have a topic.prefix of its own?)"
             )
         return ""
 

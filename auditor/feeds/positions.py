@@ -3,7 +3,7 @@
 | database | orders the changes of a key | orders transactions | comparable within |
 |---|---|---|---|
 | PostgreSQL | LSN | the last committed LSN before it | the connector |
-| MySQL, MariaDB | file number, place in it, row | file number, place | one server, one family of files; GTIDs |
+| MySQL, MariaDB | file number, place in it, row | file number, place | one log (`reconcilers.streams.stretches`) |
 | SQL Server | commit LSN, change LSN, event number | commit LSN | the connector |
 | MongoDB | second, place in the second | – | the connector |
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds.shape import BadValueError
 from reconcilers.change import Position
+from reconcilers.gtid import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,19 +141,10 @@ def _log(place: Position) -> str:
 
 def _compare_gtids(one: str, other: str) -> int | None:
     """Two transactions of one origin are in the order of their numbers; of two origins, in none that is known."""
-    first, second = _origin(one), _origin(other)
+    first, second = origin(one), origin(other)
     if first is None or second is None or first[0] != second[0]:
         return None
     return (first[1] > second[1]) - (first[1] < second[1])
-
-
-def _origin(gtid: str) -> tuple[str, int] | None:
-    """What a transaction's number counts within (a domain, or a server and tag), and the number."""
-    if match := re.match(r"(\d{1,10})-\d{1,10}-(\d{1,20})\Z", gtid):  # MariaDB: the server is no part of the count
-        return match[1], int(match[2])
-    if match := re.match(r"(.+):(\d{1,20})\Z", gtid):
-        return match[1], int(match[2])
-    return None
 
 
 @lru_cache(maxsize=1024)
@@ -169,12 +161,12 @@ def gtid_set(text: str) -> Mapping[str, tuple[tuple[int, int], ...]]:
         if match := re.match(r"(\d+)-\d+-(\d+)\Z", part):
             ranges.setdefault(match[1], []).append((1, int(match[2])))
             continue
-        origin, _, rest = part.partition(":")
+        name, _, rest = part.partition(":")
         for piece in rest.split(":"):
             if match := re.match(r"(\d+)(?:-(\d+))?\Z", piece):
-                ranges.setdefault(origin, []).append((int(match[1]), int(match[2] or match[1])))
+                ranges.setdefault(name, []).append((int(match[1]), int(match[2] or match[1])))
             elif re.match(r"[A-Za-z_]\w*\Z", piece):
-                origin = f"{part.partition(':')[0]}:{piece}"
+                name = f"{part.partition(':')[0]}:{piece}"
             else:
                 raise BadValueError("a set of GTIDs is not as a server writes it")
     return {origin: tuple(sorted(found)) for origin, found in ranges.items()}
@@ -182,7 +174,7 @@ def gtid_set(text: str) -> Mapping[str, tuple[tuple[int, int], ...]]:
 
 def includes(executed: str, gtid: str) -> bool:
     """Whether a server that has executed this set of GTIDs has executed this transaction."""
-    origin = _origin(gtid)
-    if origin is None:
+    found = origin(gtid)
+    if found is None:
         return False
-    return any(first <= origin[1] <= last for first, last in gtid_set(executed).get(origin[0], ()))
+    return any(first <= found[1] <= last for first, last in gtid_set(executed).get(found[0], ()))

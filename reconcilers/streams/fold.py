@@ -279,10 +279,14 @@ def _gain_sql(table: StreamTable, into: str, pairs: str) -> str:
 
 
 def truncated_sql(table: StreamTable, topic: str) -> str:
-    """DELETE of what was the latest and a truncate removed."""
+    """DELETE of what was the latest and a truncate removed; what a younger snapshot has read is there."""
     h = table.latest
+    read_since = (
+        f"{h}.kind = {int(Kind.BACKFILL)} AND EXISTS (SELECT 1 FROM passes s WHERE s.topic = {topic} "
+        f"AND s.began > t.stamp AND {h}.stamp BETWEEN s.began AND coalesce(s.ended, {h}.stamp))"
+    )
     return (
-        f"DELETE FROM {h} USING truncations t WHERE t.topic = {topic} AND ("
+        f"DELETE FROM {h} USING truncations t WHERE t.topic = {topic} AND NOT ({read_since}) AND ("
         f"({h}.epoch = t.epoch AND row({h}.p0, {h}.p1, {h}.p2) < row(t.p0, t.p1, t.p2)) "
         f"OR (0 < {h}.epoch AND {h}.epoch < t.epoch) OR ({h}.epoch < 0 AND {h}.stamp <= t.stamp))"
     )

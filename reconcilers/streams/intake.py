@@ -11,6 +11,7 @@ from contracts.errors import FeedError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
 from reconcilers.streams.at_once import AtOnce, arrow_schema
 from reconcilers.streams.epochs import Stand
+from reconcilers.streams.stretches import Entry
 from reconcilers.streams.table import FIXED, IS_NEW, STATES, WAS_THERE, CellState, Kind, StreamTable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from reconcilers.change import Position
     from reconcilers.streams.epochs import Epochs
     from reconcilers.streams.truncate import Truncate
-    from reconcilers.streams.versions import Integers, Versions
+    from reconcilers.streams.versions import Versions
 
 _LACKS = {Lack.KEPT: CellState.KEPT, Lack.ABSENT: CellState.ABSENT, Lack.UNREADABLE: CellState.UNREADABLE}
 _KINDS = {ChangeKind.WRITE: Kind.WRITE, ChangeKind.DELETE: Kind.DELETE, ChangeKind.BACKFILL: Kind.BACKFILL}
@@ -119,8 +120,8 @@ class Intake:
             seq: Its arrival number here.
             told: It.
         """
-        epoch = self.epochs.setdefault((told.topic, told.stream), len(self.epochs) + 1)  # with its count of restarts
         at = datetime.fromisoformat(told.at) if told.at is not None else None
+        epoch = self.epochs.heard(told.topic, told.stream, _micros(at))
         p0, p1, p2 = told.position
         self.truncations.append(
             Truncation(told.topic, epoch, p0, p1, p2, told.stamp, at, seq, told.part, told.off, self.seen)
@@ -141,66 +142,12 @@ class Intake:
             versions: What they tell.
             snapshots: The pass that a backfill belongs to, for those that belong to one.
         """
-        table = AtOnce(self.table, versions).table(seq, self._epochs(versions), snapshots, self.seen)
+        from reconcilers.streams.numbering import Numbering  # it needs numpy, which single records do without
+
+        numbers = Numbering(self.epochs, self.table.topic, versions).numbers()
+        table = AtOnce(self.table, versions).table(seq, numbers, snapshots, self.seen)
         self.kept = self.kept or any(bool((states == CellState.KEPT).any()) for _, states in versions.cells.values())
         self.at_once.append(table)
-
-    def _epochs(self, versions: Versions) -> Integers:
-        """The epoch of each of some versions, in the order in which they come; a backfill begins none."""
-        import numpy as np
-
-        numbers = np.zeros(len(versions), np.int64)
-        told = dict.fromkeys(versions.stream.tolist())
-        if len(versions.seen) and told.keys() != {-1}:
-            return self._epochs_in_turn(versions)
-        if any(
-            self.epochs.is_told(self.table.topic, versions.streams[of]) for of in set(versions.seen_stream.tolist())
-        ):
-            for _, stream, stand in versions.sights():
-                self.epochs.see(self.table.topic, stream, stand)
-        for index in (index for index in told if index >= 0):
-            rows, stream = np.flatnonzero(versions.stream == index), versions.streams[index]
-            self._reached(versions, stream, rows)
-            numbers[rows] = self._numbered(versions, stream, rows)
-        return numbers
-
-    def _epochs_in_turn(self, versions: Versions) -> Integers:
-        """The same where a snapshot's rows stand among changes: its log may begin anew with any of them."""
-        import numpy as np
-
-        numbers, topic = np.zeros(len(versions), np.int64), self.table.topic
-        seen = {row: (stream, stand) for row, stream, stand in versions.sights()}
-        for row, index in enumerate(versions.stream.tolist()):
-            if row in seen:
-                self.epochs.see(topic, *seen[row])
-            if index >= 0:
-                stream, stand = versions.streams[index], versions.stand(row)
-                self.epochs.reach(topic, stream, stand)
-                numbers[row] = self.epochs.of(topic, stream, stand.committed)
-        return numbers
-
-    def _reached(self, versions: Versions, stream: str, rows: Integers) -> None:
-        """Note the furthest of some changes of one stream."""
-        import numpy as np
-
-        if restarts := self.epochs.restarts_of(self.table.topic, stream):
-            rows = rows[versions.committed[rows] >= restarts[-1]]
-        for part in versions.positions:  # from the left: those with the highest number, and so on
-            rows = rows[part[rows] == np.max(part[rows])] if len(rows) else rows
-        if len(rows):
-            self.epochs.reach(self.table.topic, stream, versions.stand(int(rows[-1])))
-
-    def _numbered(self, versions: Versions, stream: str, rows: Integers) -> Integers | int:
-        """The epochs of some changes of one stream: one, unless its log has begun anew."""
-        import numpy as np
-
-        topic = self.table.topic
-        restarts = self.epochs.restarts_of(topic, stream)
-        if not restarts:
-            return self.epochs.of(topic, stream, None)
-        which = np.searchsorted(restarts, versions.committed[rows], "right")
-        known = {count: self.epochs.numbered(topic, stream, count) for count in np.unique(which).tolist()}
-        return np.asarray([known[count] for count in which.tolist()], np.int64)
 
     def _arrival_decides(self, change: Change) -> bool:
         """Whether a change stands where it arrives: a delete too that does not tell its position, where others do."""
@@ -261,9 +208,11 @@ class Intake:
                 f"reading {change.place}: the position {position.text} is wider than any that is known",
                 hint="this version cannot follow this connector",
             )
+        entry = Entry(change.place.partition, position.stream, parts, committed, change.transaction)
+        epoch = self.epochs.of(topic, entry)
         if committed is not None:
             self.epochs.reach(topic, position.stream, Stand(parts, committed, stamp))
-        return self.epochs.of(topic, position.stream, committed), parts[0], parts[1], parts[2]
+        return epoch, parts[0], parts[1], parts[2]
 
 
 def _place(position: Position) -> tuple[int, int, int]:

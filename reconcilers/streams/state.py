@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from contracts.errors import FeedError, WorkspaceError
+from reconcilers.change import Place
 from reconcilers.ports import OwnerClock, Told
 from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
 from reconcilers.streams import waiting
@@ -54,6 +55,7 @@ from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
 from reconcilers.streams.strangers import DDL as STRANGERS_DDL
 from reconcilers.streams.strangers import Strangers
+from reconcilers.streams.stretches import Stretches
 from reconcilers.streams.table import ORDERING, Kind, StreamTable
 from reconcilers.streams.truncate import Truncate
 from reconcilers.streams.waiting import GROUP_ROWS
@@ -90,6 +92,9 @@ _TERMS_DDL = "CREATE TABLE IF NOT EXISTS terms (topic VARCHAR, name VARCHAR, dig
 
 _RESTARTS_DDL = "CREATE TABLE IF NOT EXISTS restarts (topic VARCHAR, log VARCHAR, moment BIGINT)"
 """Later than the rest, too: an older program has seen none."""
+
+_STRETCHES_DDL = "CREATE TABLE IF NOT EXISTS stretches (topic VARCHAR, log VARCHAR, told VARCHAR)"
+"""Later than the rest, too; as JSON: a few hundred bytes a partition, of logs whose changes tell their servers."""
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
@@ -258,6 +263,7 @@ class FeedState:
             self._db.execute(SIGNS_DDL)
             self._db.execute(_TERMS_DDL)
             self._db.execute(_RESTARTS_DDL)
+            self._db.execute(_STRETCHES_DDL)
             self._db.execute(LATECOMERS_DDL)
             self._db.execute(STRANGERS_DDL)
         except (duckdb.Error, OSError) as error:
@@ -514,6 +520,8 @@ class FeedState:
             self.obligations.forget_partition(topic, part)
             self.latecomers.forget(topic, part)
             self.strangers.forget(topic, part)
+            self.epochs.forget(topic, part)
+            self._write_stretches()
             for name in ("offsets", "truncations", "dead_letters", "gaps"):
                 self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
 
@@ -528,6 +536,7 @@ class FeedState:
             "offsets",
             "epochs",
             "restarts",
+            "stretches",
             "truncations",
             "passes",
             "dead_letters",
@@ -664,6 +673,14 @@ class FeedState:
             for moment in moments[self._written_restarts.get((topic, log), 0) :]:
                 self._db.execute("INSERT INTO restarts VALUES (?, ?, ?)", [topic, log, moment])
             self._written_restarts[topic, log] = len(moments)
+        self._write_stretches()
+
+    def _write_stretches(self) -> None:
+        for topic, log, stretches in self.epochs.news():
+            told = json.dumps(stretches.told(), separators=(",", ":"))
+            self._db.execute("DELETE FROM stretches WHERE topic = ? AND log = ?", [topic, log])
+            self._db.execute("INSERT INTO stretches VALUES (?, ?, ?)", [topic, log, told])
+            stretches.is_news = False
 
     def _truncate(self, truncations: Sequence[Truncation]) -> None:
         for one in truncations:
@@ -809,7 +826,13 @@ class FeedState:
         ).fetchall():
             restarts.setdefault((topic, log), []).append(moment)
         numbers = self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
-        return Epochs({(topic, stream): number for topic, stream, number in numbers}, restarts, self._stand)
+        known = self._db.execute("SELECT topic, log, told FROM stretches").fetchall()
+        return Epochs(
+            {(topic, stream): number for topic, stream, number in numbers},
+            restarts,
+            {(topic, log): Stretches.read(json.loads(told)) for topic, log, told in known},
+            self._stand,
+        )
 
     def _stand(self, topic: str, epoch: int) -> Stand | None:
         """How far a log was told before this process began."""
@@ -842,13 +865,29 @@ class FeedState:
         """The truncates of a topic that are known, as whoever reads another partition is to be told of them."""
         rows = self._db.execute(
             "SELECT e.stream, t.p0, t.p1, t.p2, t.stamp, t.committed, t.part, t.off FROM truncations t "
-            "JOIN epochs e ON e.topic = t.topic AND e.number = t.epoch WHERE t.topic = ? ORDER BY t.stamp",
+            "JOIN (SELECT topic, number, min(stream) AS stream FROM epochs GROUP BY ALL) e "  # a stretch has servers
+            "ON e.topic = t.topic AND e.number = t.epoch WHERE t.topic = ? ORDER BY t.stamp",
             [topic],
         ).fetchall()
         return [
             Truncate(topic, stream, (p0, p1, p2), stamp, at and at.replace(tzinfo=UTC).isoformat(), part, off)
             for stream, p0, p1, p2, stamp, at, part, off in rows
         ]
+
+    def unordered_truncate(self, topic: str) -> Place | None:
+        """A truncate that nobody can tell from which rows of other partitions it is later; None where there is none.
+
+        Several servers have written, and each counts the places of its own log.  A whole snapshot that began after it
+        has told anew which rows there are.
+        """
+        epochs = self.epochs.of_several(topic)
+        begun = max((one.began for one in self.passes(topic) if one.begun and one.ended is not None), default=-1)
+        row = self._db.execute(
+            "SELECT part, off FROM truncations t WHERE topic = $topic AND epoch IN $epochs AND stamp > $begun AND "
+            "EXISTS (SELECT 1 FROM offsets o WHERE o.topic = $topic AND o.part <> t.part) ORDER BY seq DESC LIMIT 1",
+            {"topic": topic, "epochs": epochs or [-1], "begun": begun},
+        ).fetchone()
+        return None if row is None else Place(topic, row[0], row[1])
 
     def partitions_of(
         self, topic: str, columns: Sequence[str], keys: Sequence[tuple[str, ...]]

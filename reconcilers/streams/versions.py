@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconcilers.streams.epochs import Stand
+from reconcilers.streams.stretches import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,6 +77,20 @@ class Versions:
     def stand(self, row: int) -> Stand:
         """Where the log stands after one of the changes."""
         return self._stand(row, self.positions, row)
+
+    def entry(self, row: int) -> Entry:
+        """One of the changes, as its log has it."""
+        stand, stream = self.stand(row), self.streams[int(self.stream[row])]
+        transaction = self.transactions[row].as_py() or ""
+        return Entry(int(self.parts[row]), stream, stand.place, stand.committed, transaction)
+
+    def ascends(self, rows: Integers) -> bool:
+        """Whether some changes come in the order of their places."""
+        before, after = ([part[some] for part in self.positions] for some in (rows[:-1], rows[1:]))
+        goes_on = after[-1] >= before[-1]
+        for one, other in zip(before[-2::-1], after[-2::-1], strict=True):  # from the right, that may be outweighed
+            goes_on = (other > one) | (other == one) & goes_on
+        return bool(goes_on.all())
 
     def sights(self) -> Iterator[tuple[int, str, Stand]]:
         """What snapshots beside the stream tell of their logs: the change's number, the stream, and where it stood."""

@@ -363,3 +363,33 @@ def record(topic: str, key: int, row: dict[str, Any]) -> dict[str, Any]:
         "topic": topic, "partition": 0, "offset": key - 1, "timestamp": 1, "key": texts[0], "value": texts[1],
         "headers": [],
     }  # fmt: skip
+
+
+def told_by(server: int, file: int, pos: int, number: int, status: str) -> dict[str, Any]:
+    """A change of the one row, made by one of several servers and told from its own log."""
+    source = {"connector": "mysql", "name": "shop", "server_id": server, "file": f"binlog.{file:06}", "pos": pos,
+              "row": 0, "gtid": f"server-{server}:{number}", "ts_ms": 1_760_000_000_000 + 1000 * number,
+              "snapshot": "false"}  # fmt: skip
+    value = {"before": None, "after": {"id": 1, "status": status}, "source": source, "op": "u" if number > 1 else "c"}
+    return {
+        "topic": "shop.orders", "partition": 0, "offset": number - 1, "timestamp": source["ts_ms"],
+        "key": base64.b64encode(json.dumps({"id": 1}).encode()).decode(),
+        "value": base64.b64encode(json.dumps(value).encode()).decode(), "headers": [],
+    }  # fmt: skip
+
+
+def test_what_a_server_wrote_after_a_failback_is_the_latest(world: World) -> None:
+    """A second server took over, with places of its own, and gave back."""
+    records = [told_by(1, 9, 500, 1, "new"), told_by(2, 3, 40, 2, "paid"), told_by(1, 9, 900, 3, "shipped"),
+               told_by(1, 9, 950, 4, "done"), told_by(2, 3, 80, 5, "closed"), told_by(1, 9, 990, 6, "x")]  # fmt: skip
+    world.settle("pg-crash-dups-json", "app.dup", records=records)
+    fields = "  id: {type: int}\n  status: {type: text}"
+    (world.directory / "contracts" / "thing.yaml").write_text(
+        CONTRACT.format(topic="shop.orders", key="id", fields=fields)
+    )
+    world.copy([["id", "status"], ["1", "x"]])
+    assert world.reconcile().code == 0
+    world.copy([["id", "status"], ["1", "closed"]])
+    (finding,) = world.reconcile().json["findings"]
+    assert (finding["verdict"], finding["cause"]) == ("persistent", "stale")
+    assert [one["position"] for one in finding["evidence"]["changes"]] == ["binlog.000003:80", "binlog.000009:990"]

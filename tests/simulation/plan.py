@@ -311,6 +311,20 @@ def _unsnapped(plan: Plan, chance: Random) -> Plan:
 UNSNAPPED_SHARE = 0.1
 
 
+def _taken_over(plan: Plan, chance: Random) -> Plan:
+    """The same world where other servers take over from the owner's, and give back to it, in some of MariaDB's."""
+    if not plan.mariadb or chance.random() >= TAKEN_OVER_SHARE:
+        return plan
+    acts, server = list(plan.acts), 1
+    for moment in sorted(chance.uniform(1, BUSY_SECONDS) for _ in range(chance.choice((1, 2, 2, 3, 4)))):
+        server = chance.choice([one for one in (1, 2, 3) if one != server])
+        acts.append(Act(moment, "taken_over", (server, chance.choice(("higher", "near", "lower"))), is_fault=True))
+    return replace(plan, acts=_in_order(acts))
+
+
+TAKEN_OVER_SHARE = 0.4
+
+
 DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("monitored", _monitored),
     ("at once", _at_once),
@@ -321,6 +335,7 @@ DRAWS: tuple[tuple[str, Callable[[Plan, Random], Plan]], ...] = (
     ("members", _members),
     ("mortal", _mortal),
     ("unsnapped", _unsnapped),
+    ("taken over", _taken_over),
 )
 """The steps, oldest first; a new one comes last."""
 

@@ -62,12 +62,14 @@ class Table:
         rows: What it holds.
         log: Its events, in the order of their commits.
         told: Called with each event when it is committed.
+        serial: The log has one whole transaction after the other, as MariaDB's has, so that places are in its order.
     """
 
     now: Callable[[], float]
     rows: dict[int, Row] = field(default_factory=dict)
     log: list[Entry] = field(default_factory=list)
     told: list[Callable[[Entry], None]] = field(default_factory=list)
+    serial: bool = False
     _history: dict[int, list[tuple[float, Row | None]]] = field(default_factory=dict)
     _lsn: int = 1000
     _transaction: int = 0
@@ -80,8 +82,12 @@ class Table:
     def commit(self, *transactions: list[Write]) -> None:
         """Some transactions about different rows that run at once, and are committed in the order given.
 
-        Their rows were written in turn, so that the places of one lie between those of another.
+        Their rows were written in turn, so that the places of one may lie between those of another.
         """
+        if self.serial and len(transactions) > 1:
+            for one in transactions:
+                self.commit(one)
+            return
         places: list[list[int]] = [[] for _ in transactions]
         for turn in range(max((len(one) for one in transactions), default=0)):
             for number in reversed(range(len(transactions))):

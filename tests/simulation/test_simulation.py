@@ -51,5 +51,5 @@ def test_the_worlds_have_every_kind_of_fault() -> None:
         "connector_down", "connector_crash", "snapshot", "incremental", "schema_change", "registry_out", "kill",
         "zombie", "move", "truncate", "poison", "poison_without_key", "loses", "cut", "pause", "by_hand", "copy_fault",
         "store_out", "ledger_locked", "ledger_refuses", "kill_recording", "mended", "stores_slow",
-        "clock_set", "mirror_down", "rebalance", "member_kill",
+        "clock_set", "mirror_down", "rebalance", "member_kill", "taken_over",
     }  # fmt: skip

@@ -65,7 +65,10 @@ class Wire:
         registry: Where Avro's schemas are registered.
         generation: Of the table: each has one more column that no contract names.
         grain: Of the times of commits, in microseconds: some databases tell whole seconds.
-        gtids: It is MariaDB: places are in files, and a transaction has an id.
+        mariadb: It is MariaDB: places are in files, and a transaction has an id.
+        log: The server whose log is read.
+        shifts: By server, by how much the places of its log are behind ours.
+        eras: Who wrote what: from which of our places on, and which server.
     """
 
     topic: str
@@ -74,7 +77,22 @@ class Wire:
     generation: int = 0
     grain: int = 1
     mariadb: bool = False
+    log: int = 1
+    shifts: dict[int, int] = field(default_factory=lambda: {1: -20_000})
+    eras: list[tuple[int, int]] = field(default_factory=list)
     _plans: dict[Any, Any] = field(default_factory=dict)
+
+    def take_over(self, server: int, lsn: int, shift: int) -> None:
+        """A server writes from one of our places on, and its log is read, in which all is that came before.
+
+        Args:
+            server: Which.
+            lsn: The place.
+            shift: By how much its places are behind ours, where that is not known from before.
+        """
+        self.eras.append((lsn, server))
+        self.shifts.setdefault(server, shift)
+        self.log = server
 
     def key(self, key: int) -> bytes:
         """A record's key."""
@@ -110,9 +128,11 @@ class Wire:
         told: dict[str, Any] = {"name": NAME, "ts_ms": micros // 1000, "ts_us": micros, "snapshot": snapshot}
         told |= {"db": "shop", "schema": "public", "table": "orders"}
         if self.mariadb:
-            gtid = None if transaction is None else f"0-1-{transaction}"
-            place = {"server_id": 0 if transaction is None else 1, "gtid": gtid, "file": "binlog.000001"}
-            return told | {"connector": "mariadb", "pos": lsn or 0, "row": 0} | place
+            place = lsn or 0
+            made_by = next((server for since, server in reversed(self.eras) if place >= since), 1)
+            gtid = None if transaction is None else f"0-{made_by}-{transaction}"
+            told |= {"server_id": 0 if transaction is None else made_by, "gtid": gtid, "file": "binlog.000001"}
+            return told | {"connector": "mariadb", "pos": place - self.shifts[self.log], "row": 0}
         sequence = None if before is None or lsn is None else json.dumps([str(before), str(lsn)])
         return told | {"connector": "postgresql", "lsn": lsn, "txId": transaction, "sequence": sequence}
 

@@ -129,7 +129,7 @@ class World:
         base = _START.timestamp()
         self.walls = {"owner": WallClock(base + plan.skews[0]), "replica": WallClock(base + plan.skews[1])}
         self.walls["auditor"] = self.clock.wall
-        self.owner, self.replica = Table(self.clock.monotonic), Table(self.clock.monotonic)
+        self.owner, self.replica = (Table(self.clock.monotonic, serial=plan.mariadb) for _ in range(2))
         lag_max = 0.9 * LAG_BOUND
         self.copy = Copy(self.owner, self.replica, self.clock, self.chance, lag_max)
         self.topic = Topic("orders", plan.partitions)
@@ -391,6 +391,12 @@ class World:
         """The table gets one more column."""
         self.happened["a schema changed"] += 1
         self.wire.generation += 1
+
+    def act_taken_over(self, server: int, places: str) -> None:
+        """Another server writes from now on; its log's places are where they happen to be."""
+        self.happened["a server took over"] += 1
+        lsn = self.owner.place()
+        self.wire.take_over(server, lsn, {"higher": -50_000, "near": -19_900, "lower": lsn - 12_000}[places])
 
     def act_registry_out(self, seconds: float) -> None:
         """The registry does not answer for a while, in which a schema may be new."""

@@ -92,25 +92,24 @@ def _postgresql(source: Struct, name: str) -> Positions:
 
 
 def _mysql(source: Struct, connector: str, name: str) -> Positions:
-    """The files are few; each is understood by the reference."""
+    """The files and the servers are few; each pair of them is understood by the reference."""
     files = texts(member(source, "file")).dictionary_encode()
     place, row = _natural(member(source, "pos")), _natural(member(source, "row"))
-    server = _natural(member(source, "server_id"))
-    if (server != server[0]).any():
-        raise IrregularError
-    numbers, families = [], []
-    for file in files.dictionary.to_pylist():
-        told = {"connector": connector, "name": name, "pos": 0, "file": file, "server_id": int(server[0])}
-        found = position(told)
-        if found is None:
-            raise IrregularError
-        numbers.append(found.row[0])
-        families.append(found.stream)
-    streams = tuple(dict.fromkeys(families))
-    which = np.asarray([streams.index(family) for family in families], np.int64)
+    servers, server_codes = np.unique(_natural(member(source, "server_id")), return_inverse=True)
     codes = files.indices.to_numpy()
+    pairs, which = np.unique(codes * len(servers) + server_codes, return_inverse=True)
+    found = []
+    for file, server in zip(pairs // len(servers), pairs % len(servers), strict=True):
+        told = {"connector": connector, "name": name, "pos": 0, "file": files.dictionary[int(file)].as_py()}
+        found.append(position({**told, "server_id": int(servers[server])}))
+    known = [each for each in found if each is not None]
+    if len(known) < len(found):
+        raise IrregularError
+    streams = tuple(dict.fromkeys(each.stream for each in known))
+    stream = np.asarray([streams.index(each.stream) for each in known], np.int64)
+    numbers = np.asarray([each.row[0] for each in known], np.int64)
     written = pc.binary_join_element_wise(files.dictionary_decode(), digits.integer_texts(place), one(":"))
-    return Positions(streams, which[codes], (np.asarray(numbers, np.int64)[codes], place, row), written)
+    return Positions(streams, stream[which], (numbers[which], place, row), written)
 
 
 def transactions(envelope: Struct, source: Struct, connector: str, count: int) -> pa.StringArray:

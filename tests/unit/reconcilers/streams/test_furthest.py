@@ -54,9 +54,14 @@ def test_the_transaction_is_that_of_the_furthest_place_in_the_furthest_file(stat
     assert told(state, change((2, 900), "0-1-7"), furthest, change((3, 4), "0-1-8")) == Told(3, "0-1-9")
 
 
-def test_another_servers_changes_are_an_epoch_of_their_own(state: FeedState) -> None:
+def test_another_servers_log_is_an_epoch_of_its_own(state: FeedState) -> None:
     """A failover begins one; its places are in other files."""
-    assert told(state, change((2, 1), "0-1-7"), change((9, 9), "0-2-8", server=2)) == Told(2, "0-1-7")
+    assert told(state, change((2, 1), "0-1-7"), change((1, 9), "0-2-8", server=2)) == Told(2, "0-1-7")
+
+
+def test_a_log_may_hold_what_another_server_has_made(state: FeedState) -> None:
+    """A replica's log, or that of one of two primaries."""
+    assert told(state, change((2, 1), "0-1-7"), change((9, 9), "0-2-8", server=2)) == Told(9, "0-2-8")
 
 
 def test_what_was_made_before_the_look_by_the_owners_clock_does_not_count(state: FeedState) -> None:

@@ -206,6 +206,31 @@ def test_a_row_moved_to_a_key_that_a_truncate_freed_has_its_own_large_value_not_
         assert rows(state)["5"] == [Kind.WRITE, "moved", CellState.VALUE]
 
 
+def test_a_row_that_a_younger_snapshot_has_read_is_there_whatever_was_truncated_before() -> None:
+    """Its insert was lost; what is known of it besides is from before the truncate."""
+    with begun(FeedState(None), "status") as state:
+        state.apply(step(state, 0, change(0, WRITE, "1", 10, status="old"), change(1, WRITE, "2", 11, status="old")))
+        state.apply(step(state, 2, replace(change(2, ChangeKind.TRUNCATE, "", 12), key={})))
+        read = step(state, 3, change(3, BACKFILL, "1", 20, status="new"), snapshot=1)
+        state.apply(replace(read, passes=[Pass(TOPIC, 1, 3, 3)]))
+        assert rows(state) == {"1": [Kind.BACKFILL, "new", CellState.VALUE]}
+
+
+def test_a_truncate_among_several_servers_changes_is_in_no_order_with_those_of_other_partitions() -> None:
+    """Until a whole snapshot that began after it tells which rows there are."""
+    servers = [Position(f"mysql/shop/{server}/binlog", (1, place, 0)) for server, place in ((1, 900), (2, 70))]
+    with begun(FeedState(None), "status") as state:
+        state.apply(step(state, 0, replace(change(0, WRITE, "1", 0), position=servers[0])))
+        emptied = replace(change(1, ChangeKind.TRUNCATE, "", 0), key={}, position=servers[1])
+        state.apply(step(state, 1, emptied))
+        assert state.unordered_truncate(TOPIC) is None, "one partition has an order"
+        state.begin({(TOPIC, 1): Offset(0, 0)})
+        assert state.unordered_truncate(TOPIC) == emptied.place
+        read = step(state, 2, change(2, BACKFILL, "1", 20, status="new"), snapshot=1)
+        state.apply(replace(read, passes=[Pass(TOPIC, 1, 2, 2, begun=True)]))
+        assert state.unordered_truncate(TOPIC) is None
+
+
 def moved(key: str, to: str, lsn: int, **before: Cell) -> tuple[Change, Change]:
     """A change of key: the old row's end, and the new row's birth, which leaves its large value out."""
     gone = replace(change(0, DELETE, key, lsn, **before), other_key={"id": to})

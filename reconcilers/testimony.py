@@ -15,7 +15,6 @@ from reconcilers.projection import owner_items, replica_items
 from reconcilers.recheck import OWNER_ONLY
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.single_scan import single_scan
-from reconcilers.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from reconcilers.ports import Reader
     from reconcilers.recheck import History
     from reconcilers.sight import Sight
+    from reconcilers.witness import Witness
     from reconcilers.workspace import Workspace
 
 WITNESSED_MAX = 100_000
@@ -71,6 +71,8 @@ class Testimony:
             if feed is None:
                 yield from batch
                 continue
+            from reconcilers.witness import Witness  # here: most looks find nothing to be told of
+
             asked += len(told)
             applied, stream = self.applied.get(replica.name, {}), self._stream(replica, copy)
             witness = Witness(self.cursor, self.contract, feed, owner, applied, stream)

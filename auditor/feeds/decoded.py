@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from auditor.feeds.record import Record
 
+MISREAD_MIN = 2
+"""Records at the beginning of a topic that cannot be understood for one reason: one alone may be poison, several are a
+feed that is read wrongly."""
+
 
 class AsideKind(Enum):
     """Records that change no row."""

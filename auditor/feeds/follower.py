@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from auditor.clock import SystemClock
 from auditor.feeds.continuity import LastRead, is_same_log, record_digest
-from auditor.feeds.decoded import Aside, AsideKind, Poison
+from auditor.feeds.decoded import MISREAD_MIN, Aside, AsideKind, Poison
 from auditor.feeds.polled import by_topic
 from auditor.feeds.ports import BatchDecoder, Identified
 from auditor.feeds.process_memory import let_go
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 """How long a poll waits for records while the end has not been reached: long enough not to spin."""
-
-MISREAD_MIN = 2
-"""Records at the beginning of a topic that cannot be understood for one reason: one alone may be poison, several are a
-feed that is read wrongly."""
 
 _TOPIC_ID = "the topic itself"
 """Among the terms on which a topic was read (`auditor.feeds.terms`): which one of its name it was."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.clock import SystemClock
 from auditor.readers.arrow_rows import StreamingSnapshot
 from auditor.readers.key_filter import rows_with_keys
+from auditor.readers.native import quote_text
 from auditor.readers.suggestion import did_you_mean
 from contracts.errors import FeedError
 from reconcilers.ports import (
@@ -22,7 +23,6 @@ from reconcilers.ports import (
     Wanted,
 )
 from reconcilers.streams.fold import versions_sql
-from reconcilers.streams.state import quoted
 from reconcilers.streams.table import CellState, Kind
 from reconcilers.watermark import Watermark
 
@@ -181,7 +181,7 @@ class FeedSnapshot(StreamingSnapshot):
 
     def versions(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
         """See `reconcilers.ports.Remembering`."""
-        topic = quoted(self._table.topic)
+        topic = quote_text(self._table.topic)
         rows = versions_sql(
             self._table, topic, truncated=self._any("truncations", topic), swept=self._any("passes", topic)
         )
@@ -206,7 +206,7 @@ class FeedSnapshot(StreamingSnapshot):
 
     def tells_absence(self) -> bool:
         """See `reconcilers.ports.Logged`."""
-        topic = quoted(self._table.topic)
+        topic = quote_text(self._table.topic)
         if self._any("truncations", topic) or self._any("passes", topic, at_least=2):
             return False
         return self._following.state.has_whole_snapshot(self._table.topic) or not self._within_stream()

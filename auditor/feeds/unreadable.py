@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from auditor.feeds.follower import MISREAD_MIN
+from auditor.feeds.decoded import MISREAD_MIN
 from auditor.feeds.samples import samples
 from auditor.reports.words import counted
 from contracts.errors import AuditorError

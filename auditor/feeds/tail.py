@@ -37,8 +37,11 @@ def records_between(
     Raises:
         FeedError: They do not come.
     """
-    for partition in source.partitions():
-        source.seek(partition, starts.get(partition, source.end([partition])[partition]))
+    partitions = source.partitions()
+    left_out = [partition for partition in partitions if partition not in starts]
+    places = {**starts, **(source.end(left_out) if left_out else {})}
+    for partition in partitions:
+        source.seek(partition, places[partition])
     before, stalled = dict(starts), time.monotonic() + TAIL_SECONDS
     while time.monotonic() < until and any(source.position(one) < ends[one] for one in starts):
         if time.monotonic() > stalled:

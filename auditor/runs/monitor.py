@@ -290,11 +290,12 @@ class Monitor:
             following.forget_before(now.astimezone(UTC) - kept)
             following.state.compact_arrivals(now - HOURS_KEPT)
 
-    def signs(self, coming: Iterable[Finding] = ()) -> list[dict[str, Any]]:
+    def signs(self, coming: Iterable[Finding] = (), *, asking: bool = True) -> list[dict[str, Any]]:
         """Signs of trouble in the topics, with their counts.
 
         Args:
             coming: What is about to be settled.
+            asking: What others have put away is looked for, too: a broker is asked, who may not answer.
 
         Raises:
             FeedError: A topic cannot be read.
@@ -302,7 +303,7 @@ class Monitor:
         some = list(coming)
         mine = [[one for one in some if one.entity == entity.contract.entity] for entity in self.entities]
         found = [sign for entity, news in zip(self.entities, mine, strict=True) for sign in entity.signs(news)]
-        return found + self.letters()
+        return found + (self.letters() if asking else [])
 
     def settle(self, findings: Sequence[Finding]) -> None:
         """Keep what was found, once it is recorded."""

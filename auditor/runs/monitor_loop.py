@@ -283,13 +283,13 @@ class Rounds:
             self.keep_arrivals()
         except LedgerError as error:
             self._trouble("ledger", error)
-        self._tell_signs()
+        self.tell_signs()
         self._tell("consistency", replicas=consistency(self.monitor.entities, at))
 
-    def _tell_signs(self) -> None:
-        """Tell the signs that are new, or of which there is more than there was."""
+    def tell_signs(self, *, asking: bool = True) -> None:
+        """Tell the signs that are new, or of which there is more than there was; see `Monitor.signs`."""
         try:
-            signs = self.monitor.signs()
+            signs = self.monitor.signs(asking=asking)
         except FeedError as error:
             self._trouble("signs", error)
             return
@@ -360,22 +360,37 @@ def follow(
             watcher.tell("started", instant_text(clock.now()), **members)
             recorder = _Recorder(monitor, wiring, catalog, clock, listener)
             recorder.hand_over()
+            rounds = Rounds(
+                monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,
+                recorder.hand_over, recorder.share_truncates, let_go_of_all,
+            )  # fmt: skip
             try:
-                Rounds(
-                    monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,
-                    recorder.hand_over, recorder.share_truncates, let_go_of_all,
-                ).go(time)  # fmt: skip
+                _go(rounds, time, listener)
             finally:
                 try:
                     recorder.keep_arrivals()
                 except LedgerError as error:  # the next monitor counts them from the state once more
                     listener.say(f"how soon changes arrived is not in the ledger yet: {error}")
+            rounds.tell_signs(asking=False)  # somebody waits for the end
             watcher.tell("consistency", instant_text(clock.now()), replicas=consistency(monitor.entities, clock.now()))
         except _StoppedError:
             pass
         except DeadlineError:
-            listener.say("the deadline has come; what is owed is kept for the next call")
+            listener.say(_AT_THE_DEADLINE)
         watcher.tell("stopped", instant_text(clock.now()))
+
+
+def _go(rounds: Rounds, time: RunTime, listener: Listener) -> None:
+    """Go round until there is an end to it."""
+    try:
+        rounds.go(time)
+    except _StoppedError:
+        pass
+    except DeadlineError:
+        listener.say(_AT_THE_DEADLINE)
+
+
+_AT_THE_DEADLINE = "the deadline has come; what is owed is kept for the next call"
 
 
 @dataclass(slots=True)

@@ -597,6 +597,23 @@ def test_a_monitor_goes_on_until_it_is_told_to_stop(
     assert "audit_up 1\n" in figures
 
 
+def test_what_was_seen_since_the_last_minute_is_told_in_the_end(
+    world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Signs of trouble are told every minute; a monitor that is stopped before is not silent about them."""
+    for _ in range(3):
+        world.mirror.put(id=5, status="by hand", total=50)
+    world.save()
+    process = audit_process("monitor", "--format", "json")
+    assert process.stdout is not None
+    events = (json.loads(line) for line in process.stdout)
+    assert next(event for event in events if event["event"] == "finding")["finding"]["key"] == {"id": "5"}
+    process.send_signal(signal.SIGTERM)
+    (sign,) = [event for event in events if event["event"] == "sign" and event["sign"] == "reapplied"]
+    process.communicate(timeout=30)
+    assert (process.returncode, sign["records"], sign["keys"]) == (0, 4, 1)
+
+
 def test_a_recording_that_grows_is_followed_as_a_topic_is(
     world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -48,6 +48,7 @@ class Decoder:
         options: How the feed's records are to be understood.
         schemas: Where schemas are looked up; None where records bring theirs, or have none.
         hints: What is known of columns, by topic and column.
+        kinds: What an earlier decoder's `kinds` have told.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Decoder:
         options: DecodingOptions,
         schemas: SchemaSource | None = None,
         hints: Mapping[str, Mapping[str, ColumnHint]] | None = None,
+        kinds: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._options = options
         unavailable = placeholder(options.placeholder)
@@ -63,7 +65,7 @@ class Decoder:
         }
         self._messages = Messages(options.wire, schemas)
         self._keys = Keys(self._messages, options, unavailable, known)
-        self._values = Values(options, unavailable, known)
+        self._values = Values(options, unavailable, known, kinds or {})
         self._batches = BatchPlans(options, self._messages, self._keys, self._values, self._decoded)
         self._flattened: set[str] = set()
         """Topics where a record without a value is a delete."""
@@ -110,6 +112,10 @@ class Decoder:
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """What is to be known of columns' values, by topic and column, as far as records were seen."""
         return self._values.notes()
+
+    def kinds(self) -> Mapping[str, Mapping[str, str]]:
+        """The latest type of each column that schemas have told of, by topic and column: the next process goes on."""
+        return self._values.kinds()
 
     def _decoded(self, record: Record) -> Decoded:
         headers = telling(record.headers)

@@ -24,6 +24,7 @@ def decoder_of(
     feed: KafkaFeed | RecordedFeed,
     directory: Path,
     hints: Mapping[str, Mapping[str, ColumnHint]] | None = None,
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Decoder:
     """The decoder of a feed; nothing is asked of its schema registry until a record needs it.
 
@@ -32,13 +33,14 @@ def decoder_of(
         feed: Its settings.
         directory: Of the workspace, where schemas are kept.
         hints: What contracts and stores say of columns, by topic and column.
+        kinds: The types that columns had when the feed was last read, by topic and column.
 
     Raises:
         SettingsError: A certificate cannot be read.
         FeedError: The file of schemas cannot be read.
     """
     wire, schemas = schemas_of(name, feed, directory)
-    return Decoder(_options(feed, wire), schemas, hints)
+    return Decoder(_options(feed, wire), schemas, hints, kinds)
 
 
 def schemas_of(name: str, feed: KafkaFeed | RecordedFeed, directory: Path) -> tuple[Format | None, SchemaSource | None]:

@@ -165,7 +165,8 @@ class Feeds:
             state.keep(topic, tuple(one.columns), one.key)
             self._agree(name, topic, one, state)
         hints = {topic: one.columns for topic, one in wanted.items()}
-        return decoder_of(name, self._settings.feed(name), self._settings.workspace.directory, hints)
+        kinds = {topic: state.kinds(topic) for topic in wanted}
+        return decoder_of(name, self._settings.feed(name), self._settings.workspace.directory, hints, kinds)
 
     def _agree(self, name: str, topic: str, one: WantedTopic, state: FeedState) -> None:
         """Forget what was read of a topic on other terms than today's, where all of it can be read again.

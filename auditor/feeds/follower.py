@@ -192,6 +192,9 @@ class Follower:
         for topic, notes in self.decoder.notes().items():
             if topic in self.state.tables:
                 self.state.note(topic, notes)
+        for topic, kinds in self.decoder.kinds().items():
+            if topic in self.state.tables:
+                self.state.keep_kinds(topic, kinds)
         return ends
 
     def _is_behind(self, ends: Mapping[Partition, int], check: Callable[[], None]) -> bool:

@@ -81,6 +81,10 @@ class RecordDecoder(Protocol):
         """What is to be known of columns' values, by topic and column, as far as records were seen."""
         ...
 
+    def kinds(self) -> Mapping[str, Mapping[str, str]]:
+        """The latest type of each column that schemas have told of, by topic and column."""
+        ...
+
 
 @runtime_checkable
 class BatchDecoder(RecordDecoder, Protocol):

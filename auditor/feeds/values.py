@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +64,18 @@ class ValuePlan:
 class Values:
     """Reads values; remembers a plan for each topic and schema."""
 
-    def __init__(self, options: DecodingOptions, unavailable: Placeholder, known: Mapping[str, Known]) -> None:
+    def __init__(
+        self,
+        options: DecodingOptions,
+        unavailable: Placeholder,
+        known: Mapping[str, Known],
+        kinds: Mapping[str, Mapping[str, str]],
+    ) -> None:
         self._options, self._unavailable, self._known = options, unavailable, known
         self._plans: dict[tuple[str, Schema], ValuePlan] = {}
         self._schemaless: dict[tuple[str, str, bool], SchemalessReader] = {}
         self._notes: dict[str, dict[str, str]] = {}
-        self._columns: dict[str, dict[str, Shape]] = {}
+        self._kinds: dict[str, dict[str, str]] = {topic: dict(some) for topic, some in kinds.items() if some}
 
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """What is to be known of columns' values, by topic and column."""
@@ -76,6 +83,10 @@ class Values:
         for (topic, _, _), reader in self._schemaless.items():
             found.setdefault(topic, {}).update(reader.notes)
         return {topic: notes for topic, notes in found.items() if notes}
+
+    def kinds(self) -> Mapping[str, Mapping[str, str]]:
+        """The latest type of each column that schemas have told of, by topic and column."""
+        return self._kinds
 
     def plan(self, record: Record, schema: Schema, value: Any, key: Any) -> ValuePlan:
         """How to read a value."""
@@ -140,11 +151,12 @@ class Values:
 
     def _changed(self, topic: str, shape: Shape) -> dict[str, str]:
         """What a further schema of a topic says otherwise than those before it."""
-        members, seen = dict(shape.fields), self._columns.setdefault(topic, {})
+        members = {name: _kind(member) for name, member in shape.fields}
+        seen = self._kinds.setdefault(topic, {})
         notes = {}
         if seen:
             notes = dict.fromkeys(seen.keys() ^ members.keys(), _CAME_OR_WENT)
-            retyped = [name for name in seen.keys() & members.keys() if not _is_alike(seen[name], members[name])]
+            retyped = [name for name in seen.keys() & members.keys() if seen[name] != members[name]]
             notes.update(dict.fromkeys(retyped, RETYPED))
         seen.update(members)
         return notes
@@ -221,8 +233,9 @@ class Values:
         return ""
 
 
-def _is_alike(one: Shape, other: Shape) -> bool:
-    return (one.kind, one.name, one.parameters) == (other.kind, other.name, other.parameters)
+def _kind(shape: Shape) -> str:
+    """A type, as it is told from others."""
+    return json.dumps([shape.kind, shape.name, dict(shape.parameters)], sort_keys=True)
 
 
 def _no_change(_value: Any, _told: Told) -> Decoded:

@@ -96,6 +96,9 @@ _RESTARTS_DDL = "CREATE TABLE IF NOT EXISTS restarts (topic VARCHAR, log VARCHAR
 _STRETCHES_DDL = "CREATE TABLE IF NOT EXISTS stretches (topic VARCHAR, log VARCHAR, told VARCHAR)"
 """Later than the rest, too; as JSON: a few hundred bytes a partition, of logs whose changes tell their servers."""
 
+_KINDS_DDL = "CREATE TABLE IF NOT EXISTS kinds (topic VARCHAR, name VARCHAR, kind VARCHAR)"
+"""Later than the rest, too: after an older program, the first schema that comes is the first that is known."""
+
 _DDL = """
 CREATE TABLE IF NOT EXISTS state (schema_version INTEGER, made_by VARCHAR);
 CREATE TABLE IF NOT EXISTS topics (
@@ -264,6 +267,7 @@ class FeedState:
             self._db.execute(_TERMS_DDL)
             self._db.execute(_RESTARTS_DDL)
             self._db.execute(_STRETCHES_DDL)
+            self._db.execute(_KINDS_DDL)
             self._db.execute(LATECOMERS_DDL)
             self._db.execute(STRANGERS_DDL)
         except (duckdb.Error, OSError) as error:
@@ -429,6 +433,18 @@ class FeedState:
                     whole = "; ".join([known[name], note] if name in known else [note])
                     self._db.execute("INSERT INTO notes VALUES (?, ?, ?)", [topic, name, whole])
 
+    def kinds(self, topic: str) -> dict[str, str]:
+        """The latest type of each column that a topic's schemas have told of, by column."""
+        return dict(self._db.execute("SELECT name, kind FROM kinds WHERE topic = ?", [topic]).fetchall())
+
+    def keep_kinds(self, topic: str, kinds: Mapping[str, str]) -> None:
+        """Keep them, for whoever reads on: a type that changes meanwhile has changed all the same."""
+        if fresh := kinds.items() - self.kinds(topic).items():
+            with self._transaction():
+                for name, kind in sorted(fresh):
+                    self._db.execute("DELETE FROM kinds WHERE topic = ? AND name = ?", [topic, name])
+                    self._db.execute("INSERT INTO kinds VALUES (?, ?, ?)", [topic, name, kind])
+
     def disagreeing(self, topic: str, terms: Mapping[str, str]) -> list[str]:
         """Which of a topic's terms are not those, or not only those, that what is kept of it was read on."""
         known = self._db.execute("SELECT name, digest FROM terms WHERE topic = ?", [topic]).fetchall()
@@ -543,6 +559,7 @@ class FeedState:
             "gaps",
             "gap_ends",
             "notes",
+            "kinds",
             "terms",
         ):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [table.topic])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.test_feed_datasets import CONTRACT, World, record
+from tests.acceptance.test_feed_datasets import CONTRACT, World, raw_records, record
 from tests.fixtures.debezium_sets import DebeziumSet
 
 if TYPE_CHECKING:
@@ -58,6 +58,24 @@ def test_a_column_made_anew_with_another_type_breaks_no_rule_for_certain(world: 
     assert {one["key"]["id"] for one in owner} == {"1", "4", "5"}
     assert {one["verdict"] for one in outcome.json["findings"]} == {"undecided"}
     assert all("its type changed" in one["evidence"]["note"] for one in owner)
+
+
+def test_a_type_that_changed_while_no_monitor_ran_is_noticed(world: World) -> None:
+    """Each monitor goes on where the last one stopped, and reads no other schema than that of the next record."""
+    records = [one for one in raw_records("pg-evolve-avro") if one["topic"].endswith(".evolve")]
+    world.copy(held("pg-evolve-avro", "app.evolve", ["id", "a", "added"]))
+    for count in range(WITH_THE_COLUMN, len(records) + 1):
+        world.settle("pg-evolve-avro", "app.evolve", records=records[:count])
+        declare(world, {"a": "int", "added": "int"})
+        outcome = world.audit("monitor", "--until-caught-up", "--max-wait", "0s", "--format", "json")
+    notes = {one["key"]["id"]: one["evidence"].get("note", "") for one in outcome.json["findings"]}
+    assert {one["verdict"] for one in outcome.json["findings"]} == {"undecided"}, outcome.out
+    assert notes
+    assert all("its type changed" in note for note in notes.values())
+
+
+WITH_THE_COLUMN = 4
+"""Of the records of that set, the first that has the column `added`."""
 
 
 def test_null_under_bytes_of_an_unknown_spelling_is_not_known(world: World) -> None:

@@ -283,6 +283,9 @@ class _OneByOne:
     def decode(self, records: Sequence[Record]) -> Sequence[Decoded]:
         return self._decoder.decode(records)
 
+    def kinds(self) -> Mapping[str, Mapping[str, str]]:
+        return self._decoder.kinds()
+
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         return self._decoder.notes()
 

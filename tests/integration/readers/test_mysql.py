@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -833,6 +834,22 @@ def test_a_certificate_that_nobody_signed_is_refused_when_asked_to_look(mysql: M
     with pytest.raises(StoreError) as error:
         shop.reader(tls=TlsParts("verify-full")).shape()
     assert "certificate" in message(error, shop).lower()
+
+
+def test_without_settings_a_connection_is_encrypted_and_no_authority_is_loaded(
+    mysql: MySQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's own say nothing about a certificate that is not checked, and take long to load."""
+
+    def load(_context: ssl.SSLContext, _purpose: object = None) -> None:
+        raise AssertionError("loaded")
+
+    parts = Shop(mysql).parts
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    for tls, encrypted in ((None, True), (TlsParts("prefer"), True), (TlsParts("disable"), False)):
+        with closing(mysql_session.MySqlSession(replace(parts, tls=tls), "shop/t")) as session:
+            ((_, cipher),) = session.ask("SHOW STATUS LIKE 'Ssl_cipher'")
+        assert bool(cipher) is encrypted
 
 
 def test_a_server_without_tls_is_refused_when_it_is_required(mariadb: MariaDB) -> None:

@@ -110,9 +110,8 @@ def _mechanism(name: str, security: KafkaSecurity) -> str | None:
 
 def _tls(name: str, security: KafkaSecurity) -> ssl.SSLContext:
     """Certificates as the settings name them; the machine's own authorities where they name none."""
-    context = ssl.create_default_context()
-    if security.ca is not None:
-        context = ssl.create_default_context(cafile=str(_readable(name, "ca", security.ca)))
+    ca = None if security.ca is None else str(_readable(name, "ca", security.ca))
+    context = ssl.create_default_context(cafile=ca)
     if security.key is not None and security.cert is None:
         raise SettingsError(f"the feed {name}: `security` has a `key` and no `cert`", hint="name both, or neither")
     if security.cert is not None:

@@ -68,7 +68,8 @@ def entity(
         look = _Look(contract, wanted, around, allowed.total_seconds() if allowed else 0.0)
         sight = look()
         _write(documents, sight, invocation, form)
-        gc.enable()  # see `auditor.cli.main`
+        if watch:
+            gc.enable()  # see `auditor.cli.main`
         while watch and not _agreed(sight):
             around.clock.wait_until(around.clock.monotonic() + WATCH_SECONDS)
             sight = look()
@@ -79,7 +80,8 @@ def entity(
 def _import_what_follows(wiring: Wiring, contract: Contract) -> None:
     """Import what reads rows, compares them and shows them, before there is a workspace to read into."""
     import_module("numpy")  # DuckDB calls functions of ours through it
-    for module in ("auditor.runs.entity", "auditor.reports.entity", "auditor.reports.terminal_report"):
+    following = ["auditor.feeds.follower"] if contract.owner.feed is not None else []
+    for module in ("auditor.runs.entity", "auditor.reports.entity", "auditor.reports.terminal_report", *following):
         import_module(module)
     references = (contract.owner.reference, contract.owner.feed, *(copy.reference for copy in contract.replicas))
     for reference in references:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from datetime import UTC, datetime
@@ -38,6 +39,17 @@ def test_a_row_that_agrees_everywhere_is_consistent(audit: Callable[..., Outcome
     }
     assert replicas["search"]["verdict"] is None
     assert replicas["search"]["cause"] is None
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_collector_rests_to_the_end_of_one_look(audit: Callable[..., Outcome]) -> None:
+    """It rests in every command; woken at the end, it walks all that was imported, once, for nothing."""
+    gc.disable()
+    try:
+        assert look(audit, "7")[0] == 0
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_a_field_that_differs_is_named_and_suspect_after_one_look(shop: Shop, audit: Callable[..., Outcome]) -> None:

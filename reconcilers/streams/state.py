@@ -695,8 +695,10 @@ class FeedState:
     def _write_stretches(self) -> None:
         for topic, log, stretches in self.epochs.news():
             told = json.dumps(stretches.told(), separators=(",", ":"))
-            self._db.execute("DELETE FROM stretches WHERE topic = ? AND log = ?", [topic, log])
-            self._db.execute("INSERT INTO stretches VALUES (?, ?, ?)", [topic, log, told])
+            # Rows that are deleted stay in the file until whole groups of them are; this comes with each batch.
+            known = "UPDATE stretches SET told = ? WHERE topic = ? AND log = ? RETURNING 1"
+            if self._db.execute(known, [told, topic, log]).fetchone() is None:
+                self._db.execute("INSERT INTO stretches VALUES (?, ?, ?)", [topic, log, told])
             stretches.is_news = False
 
     def _truncate(self, truncations: Sequence[Truncation]) -> None:

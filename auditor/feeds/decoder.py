@@ -47,7 +47,8 @@ class Decoder:
     Args:
         options: How the feed's records are to be understood.
         schemas: Where schemas are looked up; None where records bring theirs, or have none.
-        hints: What is known of columns, by topic and column.
+        hints: What is known of columns, by topic and column.  A topic that is named here, be it without a column, is
+            that of a table: its rows are rows, even where they look like those of a connector's own table of signals.
         kinds: What an earlier decoder's `kinds` have told.
     """
 
@@ -65,7 +66,7 @@ class Decoder:
         }
         self._messages = Messages(options.wire, schemas)
         self._keys = Keys(self._messages, options, unavailable, known)
-        self._values = Values(options, unavailable, known, kinds or {})
+        self._values = Values(options, unavailable, known, kinds or {}, frozenset(hints or ()))
         self._batches = BatchPlans(options, self._messages, self._keys, self._values, self._decoded)
         self._flattened: set[str] = set()
         """Topics where a record without a value is a delete."""

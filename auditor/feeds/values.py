@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds.cells import CellContext
 from auditor.feeds.debezium import envelope, flattened, mongodb
-from auditor.feeds.debezium.aside import aside, is_signal, kind_by_form, kind_by_schema
+from auditor.feeds.debezium.aside import SIGNAL_COLUMNS, aside, is_signal, kind_by_form, kind_by_schema
 from auditor.feeds.debezium.envelope import MYSQL, Told
 from auditor.feeds.decoded import Aside, AsideKind
 from auditor.feeds.rows import NOTHING_KNOWN, Known, Row, SchemalessReader, StructReader
 from auditor.feeds.shape import BadValueError, Carrier, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.messages import Schema
@@ -62,7 +62,15 @@ class ValuePlan:
 
 
 class Values:
-    """Reads values; remembers a plan for each topic and schema."""
+    """Reads values; remembers a plan for each topic and schema.
+
+    Args:
+        options: How the feed's records are to be understood.
+        unavailable: What stands for a value that the connector leaves out.
+        known: What is known of columns, by topic.
+        kinds: What an earlier `kinds` has told.
+        tables: Topics that are known to be those of tables: no row there is a signal, whatever it looks like.
+    """
 
     def __init__(
         self,
@@ -70,8 +78,9 @@ class Values:
         unavailable: Placeholder,
         known: Mapping[str, Known],
         kinds: Mapping[str, Mapping[str, str]],
+        tables: Container[str],
     ) -> None:
-        self._options, self._unavailable, self._known = options, unavailable, known
+        self._options, self._unavailable, self._known, self._tables = options, unavailable, known, tables
         self._plans: dict[tuple[str, Schema], ValuePlan] = {}
         self._schemaless: dict[tuple[str, str, bool], SchemalessReader] = {}
         self._notes: dict[str, dict[str, str]] = {}
@@ -123,7 +132,7 @@ class Values:
             return _document_plan()
         told_as = self._structs(record.topic, after, carrier, connector)
         is_whole = connector in MYSQL or record.topic in self._options.whole_before
-        signals = set(told_as[False].names) == {"id", "type", "data"}
+        signals = record.topic not in self._tables and set(told_as[False].names) == SIGNAL_COLUMNS
 
         def read(value: Any, told: Told) -> Decoded:
             source = value.get("source")
@@ -195,9 +204,10 @@ class Values:
             return _document_plan()
         reader = self._schemaless_reader(record.topic, connector, nulls_kept=source.get("snapshot") is None)
         is_whole = connector in MYSQL or record.topic in self._options.whole_before
+        signals = record.topic not in self._tables
 
         def read(value: Any, told: Told) -> Decoded:
-            if is_signal(value.get("after")):
+            if signals and is_signal(value.get("after")):
                 return _signal(envelope.change(value, told, lambda row: row, None), told)
             return envelope.change(value, told, reader.row, reader.row if is_whole else None)
 

@@ -39,7 +39,8 @@ TYPES = {
     "character varying(20)": "text", "varchar(20)": "text", "numeric(12,2)": "decimal(12,2)",
     "decimal(12,2)": "decimal(12,2)", "boolean": "bool", "timestamp with time zone": "timestamp",
     "bigint(20) unsigned": "int",
-    "double precision": "float", "date": "date",
+    "double precision": "float", "date": "date", "character varying(32)": "text", "character varying(64)": "text",
+    "character varying(2048)": "text",
 }  # fmt: skip
 
 
@@ -111,6 +112,7 @@ def raw_records(name: str) -> list[dict[str, Any]]:
         ("pg-txn-avro", "app.acct"),
         ("pg-crash-dups-json", "app.dup"),
         ("pg-incremental-avro", "app.inc"),
+        ("pg-incremental-avro", "app.dbz_signal"),
         ("pg-nulldef-avro", "app.nulldef"),
         ("pg-partitioned-avro", "app.part"),
         ("pg-unwrap-avro", "app.acct"),
@@ -129,6 +131,32 @@ def test_the_copy_that_equals_the_database_is_clean(world: World, name: str, tab
     (replica,) = report["entities"][0]["replicas"]
     assert replica["compared_rows"] == len(rows) - 1
     assert replica["coverage"]["complete"] is True
+
+
+def test_a_copy_known_by_the_feed_of_the_connectors_own_table_holds_its_rows(world: World) -> None:
+    """A contract names the topic: what is told there are rows, though a connector reads them as signals."""
+    world.copy(world.settle("pg-incremental-avro", "app.dbz_signal"))
+    contract = world.directory / "contracts" / "thing.yaml"
+    owner, copy = "feed: {name: replay, topic: pg-incremental-avro.app.dbz_signal}", "dataset: lake/rows.csv"
+    text = contract.read_text().replace(owner, "OWNER").replace(copy, owner).replace("OWNER", copy)
+    contract.write_text(text)
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.json["findings"]) == (0, []), outcome.err
+    (replica,) = outcome.json["entities"][0]["replicas"]
+    assert replica["compared_rows"] == 11
+
+
+def test_a_row_that_looks_like_a_connectors_signal_is_a_row(world: World) -> None:
+    """A table of a business may have the columns id, type and data, and a type named log: its lack is drift."""
+    rows = {1: {"id": 1, "type": "mail", "data": "x"}, 2: {"id": 2, "type": "log", "data": "y"}}
+    world.settle("pg-crash-dups-json", "app.dup", records=[record("t", key, row) for key, row in rows.items()])
+    fields = "  id: {type: int}\n  type: {type: text}\n  data: {type: text}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "type", "data"], ["1", "mail", "x"], ["2", "log", "y"]])
+    assert world.reconcile().code == 0
+    world.copy([["id", "type", "data"], ["1", "mail", "x"]])
+    outcome = world.reconcile()
+    assert (outcome.code, outcome.findings()) == (1, {("copy", "2", "missing")}), outcome.err
 
 
 def test_what_differs_from_the_feed_is_found_with_its_key(world: World) -> None:

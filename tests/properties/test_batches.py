@@ -7,7 +7,7 @@ snapshots, the names of columns) is the same to the last byte, whichever way it 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,11 +24,13 @@ from auditor.feeds.record import Record
 from auditor.feeds.schemas import RecordedSchemas
 from reconcilers.streams.state import FeedState, Step
 from reconcilers.streams.table import IS_NEW, WAS_THERE, StreamTable
+from tests.fixtures.debezium_sets import DebeziumSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from auditor.feeds.decoded import Decoded
+    from auditor.feeds.hints import ColumnHint
     from auditor.feeds.ports import Partition
 
 TOPIC, PARTITIONS = "shop.orders", 2
@@ -194,6 +196,7 @@ class Case:
     schemas: Mapping[str, Any]
     kept: tuple[str, ...]
     records: list[Record]
+    hints: Mapping[str, Mapping[str, ColumnHint]] = field(default_factory=dict)
 
 
 @st.composite
@@ -324,7 +327,7 @@ def _followed(case: Case, state: _Steps, *, at_once: bool) -> tuple[Any, ...]:
     state.forget(TOPIC)
     state.keep(TOPIC, case.kept, ["id"])
     state.epochs.forget(TOPIC)
-    decoder = Decoder(case.options, RecordedSchemas(case.schemas))
+    decoder = Decoder(case.options, RecordedSchemas(case.schemas), case.hints)
     way = decoder if at_once else _OneByOne(decoder)
     follower = Follower("feed", _Nowhere(), way, state, ManualClock())  # type: ignore[arg-type]
     follower.begin()
@@ -356,6 +359,22 @@ def test_a_damaged_batch_says_what_its_records_say(state: _Steps, case: Case) ->
     found = _followed(case, state, at_once=True)
     assert found == _followed(case, state, at_once=False)
     event(f"dead letters: {sum(len(dead) for _, _, dead, *_ in found[0])}")
+
+
+@pytest.mark.parametrize("hints", [{}, {TOPIC: {}}])
+def test_a_batch_of_rows_that_look_like_signals_says_what_its_records_say(
+    state: _Steps, hints: dict[str, dict[str, ColumnHint]]
+) -> None:
+    """Rows where a contract names the topic, and then read at once as any others; signals where nobody does."""
+    recorded = DebeziumSet("pg-incremental-avro")
+    records = [replace(one, topic=TOPIC) for one in recorded.records if one.topic.endswith(".dbz_signal")]
+    case = Case(DecodingOptions(wire="confluent"), recorded.definitions, ("id", "type", "data"), records, hints)
+    found = _followed(case, state, at_once=True)
+    assert found == _followed(case, state, at_once=False)
+    assert sum(table.num_rows for told, *_ in found[0] for table, _, _ in told) == len(records) * len(hints)
+    decoder = Decoder(case.options, RecordedSchemas(case.schemas), hints)
+    versions = decoder.versions(records, StreamTable(1, TOPIC, case.kept, ("id",)))
+    assert (versions is not None) == bool(hints)
 
 
 def common_batch(connector: str, operations: str, keys: Sequence[int]) -> tuple[Decoder, list[Record]]:

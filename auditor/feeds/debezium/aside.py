@@ -28,7 +28,7 @@ _BY_FORM = (
     (AsideKind.SCHEMA_CHANGE, frozenset({"source", "ddl", "tableChanges"})),
     (AsideKind.NOTIFICATION, frozenset({"id", "aggregate_type", "type", "additional_data"})),
 )
-_SIGNAL_COLUMNS = frozenset({"id", "type", "data"})
+SIGNAL_COLUMNS = frozenset({"id", "type", "data"})
 _SIGNAL_TYPES = frozenset({
     "snapshot-window-open", "snapshot-window-close", "execute-snapshot", "stop-snapshot", "pause-snapshot",
     "resume-snapshot", "log", "schema-changes",
@@ -56,8 +56,8 @@ def kind_by_form(value: Any, key: Any) -> AsideKind | None:
 
 
 def is_signal(row: Any) -> bool:
-    """Whether a row is one of the table through which connectors are told what to do."""
-    return isinstance(row, dict) and row.keys() == _SIGNAL_COLUMNS and str(row["type"]) in _SIGNAL_TYPES
+    """Whether a row looks like one of the table that tells connectors what to do; others may, too."""
+    return isinstance(row, dict) and row.keys() == SIGNAL_COLUMNS and str(row["type"]) in _SIGNAL_TYPES
 
 
 def aside(kind: AsideKind, value: Mapping[str, Any], place: Place) -> Aside:

@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from auditor.feeds.decoded import AsideKind
+from auditor.feeds.decoded import Aside, AsideKind
 from auditor.feeds.decoder import Decoder
-from auditor.feeds.hints import Modes
+from auditor.feeds.hints import ColumnHint, Modes
 from auditor.feeds.options import DecodingOptions
 from auditor.feeds.positions import compare
-from reconcilers.change import ChangeKind, DefaultOrNull, Lack
+from contracts.logical_types import Kind, LogicalType
+from reconcilers.change import Change, ChangeKind, DefaultOrNull, Lack
 from tests.fixtures.debezium_sets import DebeziumSet
 from tests.fixtures.fold import fold
-from tests.unit.auditor.feeds.reading import asides, changes, decoded
+from tests.unit.auditor.feeds.reading import asides, changes, decoded, record
 
 # --- NULL and defaults
 
@@ -208,10 +209,32 @@ def test_an_incremental_snapshot_has_no_position_and_may_come_after_changes() ->
     assert any(c.operation == "u" and c.place.offset < last for c in told), "no row was read after a change"
 
 
-def test_the_signal_table_is_no_table() -> None:
-    signals = [aside.facts["type"] for aside in asides("pg-incremental-avro", AsideKind.SIGNAL)]
+_LOG_ENTRY = record({"id": "1"}, {
+    "before": None, "after": {"id": "1", "type": "log", "data": "y"}, "op": "c", "ts_ms": 2,
+    "source": {"connector": "postgresql", "name": "shop", "schema": "public", "table": "event", "lsn": 7, "ts_ms": 1},
+})  # fmt: skip
+
+
+def test_the_signal_table_is_no_table_where_nobody_names_it() -> None:
+    """It is told by its rows, with or without a schema."""
+    recorded = DebeziumSet("pg-incremental-avro")
+    told = Decoder(DecodingOptions(wire="confluent"), recorded.schemas).decode(recorded.records)
+    signals = [one.facts["type"] for one in told if isinstance(one, Aside) and one.kind is AsideKind.SIGNAL]
     assert Counter(signals) == {"execute-snapshot": 1, "snapshot-window-open": 5, "snapshot-window-close": 5}
-    assert not changes("pg-incremental-avro", "app.dbz_signal")
+    assert "app.dbz_signal" not in {one.relation for one in told if isinstance(one, Change)}
+    (plain,) = Decoder(DecodingOptions()).decode([_LOG_ENTRY])
+    assert isinstance(plain, Aside)
+    assert (plain.kind, dict(plain.facts)) == (AsideKind.SIGNAL, {"id": "1", "type": "log"})
+
+
+def test_the_rows_of_a_topic_that_is_named_are_rows_whatever_they_look_like() -> None:
+    """A business may have a table of these columns, and a contract may name the connector's own."""
+    assert not asides("pg-incremental-avro", AsideKind.SIGNAL)
+    assert len(changes("pg-incremental-avro", "app.dbz_signal")) == 11
+    hints = {"t": {name: ColumnHint(LogicalType(Kind.TEXT)) for name in ("id", "type", "data")}}
+    (plain,) = Decoder(DecodingOptions(), None, hints).decode([_LOG_ENTRY])
+    assert isinstance(plain, Change)
+    assert plain.row == {"id": "1", "type": "log", "data": "y"}
 
 
 def test_a_snapshot_of_mariadb_has_no_gtid_and_no_server() -> None:

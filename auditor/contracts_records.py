@@ -137,7 +137,7 @@ def _check(topic: _Topic, sample: Sample, bad: Callable[[LogicalType, Sequence[s
         return
     yield from _poison(topic, sample)
     if not sample.rows:
-        if len(sample.poison) < sample.records:
+        if not sample.is_misread:
             yield warning(
                 f"none of the latest {counted(sample.records, 'record')} tells a row; columns were not looked at"
             )
@@ -158,11 +158,11 @@ def _poison(topic: _Topic, sample: Sample) -> Iterator[Problem]:
     if not sample.poison:
         return
     first = sample.poison[0]
-    if len(sample.poison) == sample.records:
+    if sample.is_misread:
         message = (
-            f"none of the latest {counted(sample.records, 'record')} can be understood, the one at {first.place} "
-            f"because {first.error}; check the feed's wire format, its schema registry and `debezium.records` in the "
-            "settings"
+            f"none of the latest {counted(len(sample.poison), 'record')}{sample.restriction} can be understood, the "
+            f"one at {first.place} because {first.error}; check the feed's wire format, its schema registry and "
+            "`debezium.records` in the settings"
         )
         yield Problem(topic.place, f"{topic.who}: {message}")
         return

@@ -93,6 +93,8 @@ class Follower:
         self.seen: dict[str, Seen] = {topic: Seen() for topic in state.tables}
         self._gone: dict[Partition, str | None] = {}
         """Of each partition that this process has read: the key, where its last record was a delete or a tombstone."""
+        self._valueless: set[str] = set()
+        """Topics of which nothing but records without a value was read, from their beginning on."""
         self.losses = 0
         """How often partitions were taken from us: what was seen of them is not ours to judge any more."""
         self.gap_ends: Mapping[Partition, int] = state.gap_ends()
@@ -296,7 +298,7 @@ class Follower:
             collected.take(record, decoded)
         step = collected.step()
         for topic, several in topics.items():
-            self._require_understood(topic, len(several), [one for one in step.dead if one.topic == topic])
+            self._require_understood(topic, several, [one for one in step.dead if one.topic == topic])
         self.state.apply(step)
         self._offsets.update({partition: moved for partition, (_, moved) in step.moves.items()})
         self._gone.update(collected.gone)
@@ -326,19 +328,32 @@ class Follower:
             return self._gone[partition] != key
         return not self.state.is_gone(partition[0], key)
 
-    def _require_understood(self, topic: str, records: int, dead: Sequence[DeadLetter]) -> None:
+    def _require_understood(self, topic: str, records: Sequence[Record], dead: Sequence[DeadLetter]) -> None:
         """Stop where the first records of a topic are all beyond understanding for one reason: so are the others, then.
+
+        A record without a value is no understanding: it shows nothing of how values are to be read.
 
         Raises:
             FeedError: They are; nothing of them was kept.
         """
-        first = all(offset.last is None for (name, _), offset in self._offsets.items() if name == topic)
-        if not first or len(dead) < max(records, MISREAD_MIN):
+        begun = any(offset.last is not None for (name, _), offset in self._offsets.items() if name == topic)
+        if begun and topic not in self._valueless:
             return
-        if len({re.sub(r"\d+", "", letter.error) for letter in dead}) == 1:
-            letter = dead[0]
+        values = sum(record.value is not None for record in records)
+        misread = sum(letter.value is not None for letter in dead) if values else len(dead)
+        if misread == (values or len(records)):
+            self._require_several_reasons(topic, len(records), dead)
+        if values:
+            self._valueless.discard(topic)
+        else:
+            self._valueless.add(topic)
+
+    def _require_several_reasons(self, topic: str, records: int, dead: Sequence[DeadLetter]) -> None:
+        """Stop where nothing of some first records was understood, but that some have no value, for one reason."""
+        if len(dead) >= MISREAD_MIN and len({re.sub(r"\d+", "", letter.error) for letter in dead}) == 1:
+            letter, what = dead[0], "records" if len(dead) == records else "records with a value"
             raise FeedError(
-                f"reading {self.feed}, {topic}: none of its first {records} records can be understood, the one at "
+                f"reading {self.feed}, {topic}: none of its first {len(dead)} {what} can be understood, the one at "
                 f"{topic}/{letter.part}@{letter.off} because {letter.error}; nothing of them was kept",
                 hint="check the feed's wire format, its schema registry and `debezium.records` in the settings",
             )

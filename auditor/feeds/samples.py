@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.hints import ColumnHint
     from auditor.feeds.ports import Partition
+    from auditor.feeds.record import Record
     from auditor.settings import Settings
 
 SAMPLE_RECORDS = 200
@@ -42,6 +43,7 @@ class Sample:
         topic: Its name.
         records: How many were read.
         rows: The changes that tell a row, those of one partition in their order.
+        valueless: How many have no value, and are understood as such: they show nothing of how values are to be read.
         poison: Those that cannot be understood.
         notes: What is to be known of columns' values.
         is_cut: Time was over before all of them had come.
@@ -49,10 +51,22 @@ class Sample:
 
     topic: str
     records: int = 0
+    valueless: int = 0
     rows: list[Change] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
     notes: Mapping[str, str] = field(default_factory=dict)
     is_cut: bool = False
+
+    @property
+    def is_misread(self) -> bool:
+        """Whether no value was understood of all that there are."""
+        has_value = any(one.record.value is not None for one in self.poison)
+        return len(self.poison) + (self.valueless if has_value else 0) == self.records > 0
+
+    @property
+    def restriction(self) -> str:
+        """For messages: which records are meant where those without a value are not."""
+        return " with a value" if self.valueless else ""
 
 
 def samples(
@@ -85,7 +99,7 @@ def samples(
         starts = _starts(partitions, first, ends, SAMPLE_RECORDS if each is None else each)
         for records in records_between(source, starts, ends, until=until):
             for record, told in zip(records, decoder.decode(records), strict=True):
-                _add(found[record.topic], told)
+                _add(found[record.topic], record, told)
         for one in partitions:
             found[one[0]].is_cut |= source.position(one) < ends[one]
     for topic, notes in decoder.notes().items():
@@ -105,9 +119,11 @@ def _starts(
     return {one: max(first[one], ends[one] - most[one[0]]) for one in partitions}
 
 
-def _add(sample: Sample, told: Decoded) -> None:
+def _add(sample: Sample, record: Record, told: Decoded) -> None:
     sample.records += 1
     if isinstance(told, Poison):
         sample.poison.append(told)
+    elif record.value is None:
+        sample.valueless += 1
     elif isinstance(told, Change) and told.kind in (ChangeKind.WRITE, ChangeKind.BACKFILL):
         sample.rows.append(told)

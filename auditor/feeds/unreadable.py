@@ -60,10 +60,10 @@ def _misread(sample: Sample) -> str:
     if sample.is_cut and not sample.records:
         return "no record came, though the broker says that there are some"
     poison = sample.poison
-    if len(poison) < max(sample.records, MISREAD_MIN) or len({re.sub(r"\d+", "", one.error) for one in poison}) > 1:
+    if not sample.is_misread or len(poison) < MISREAD_MIN or len({re.sub(r"\d+", "", one.error) for one in poison}) > 1:
         return ""
     first = poison[0]
     return (
-        f"none of its latest {counted(sample.records, 'record')} can be understood, the one at {first.place} because "
-        f"{first.error}"
+        f"none of its latest {counted(len(poison), 'record')}{sample.restriction} can be understood, the one at "
+        f"{first.place} because {first.error}"
     )

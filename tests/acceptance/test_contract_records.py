@@ -174,6 +174,18 @@ def test_records_that_cannot_be_understood_are_an_error_where_all_are(world: Wor
     code, told = world.check()
     assert code == 2
     assert "none of the latest 2 records can be understood" in told["error"][0]
+
+
+def test_a_record_without_a_value_shows_nothing_of_how_values_are_read(world: World) -> None:
+    """All that have one cannot be understood: it is an error, tombstones or not."""
+    world.owner.records.clear()
+    world.owner.delete(id=1)
+    del world.owner.records[0]
+    world.owner.poison(id=4)
+    world.owner.poison(id=5)
+    code, told = world.check()
+    assert code == 2
+    assert "none of the latest 2 records with a value can be understood" in told["error"][0]
     assert "check the feed's wire format" in told["error"][0]
 
 

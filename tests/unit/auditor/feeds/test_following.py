@@ -7,6 +7,8 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditor.feeds import following
 from auditor.feeds.decoder import Decoder
 from auditor.feeds.follower import Follower
@@ -14,6 +16,7 @@ from auditor.feeds.following import Following
 from auditor.feeds.options import DecodingOptions
 from auditor.feeds.reader import FeedReader
 from contracts.contract import FeedRef
+from contracts.errors import FeedError
 from reconcilers.ports import Wanted
 from reconcilers.streams.state import FeedState
 from reconcilers.workspace import Workspace
@@ -23,8 +26,6 @@ from tests.simulation.wire import Registry, Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 WAIT_SECONDS = 30
 
@@ -90,6 +91,36 @@ def test_a_table_whose_rows_are_all_gone_has_the_columns_that_they_had(tmp_path:
     topic.append(0, 2, wire.key(1), None)
     assert rows() == []
     assert rows() == []
+
+
+@pytest.mark.parametrize("tombstones", [1, 40])
+def test_a_record_without_a_value_is_no_understanding_at_a_topics_beginning(tombstones: int) -> None:
+    """However many there are: where no value can be read after them, the settings are wrong, and nothing is kept."""
+    topic, wire = Topic("orders", 1), Wire("orders", "json", Registry())
+    for key in range(tombstones):
+        topic.append(0, 1, wire.key(key), None)
+    for key in range(40):
+        topic.append(0, 1, wire.key(key), b"\0\0\0\0\1 of a registry that nobody names")
+    follower = opened(topic)
+    follower.begin()
+    with pytest.raises(FeedError, match=r"none of its first \d+ records( with a value)? can be understood, .*kept"):
+        follower.catch_up(lambda: None)
+    assert follower.state.dead_letters(topic.name) == (0, 0)
+    follower.close()
+
+
+def test_a_record_that_cannot_be_understood_is_kept_where_others_were(tmp_path: Path) -> None:
+    """After one that was, poison is poison, whatever else came without a value; it is kept, and named."""
+    topic, wire = Topic("orders", 1), Wire("orders", "json", Registry())
+    topic.append(0, 1, wire.key(1), None)
+    topic.append(0, 1, wire.key(1), wire.read(1, ("A", 1, ""), 1e9, 1, "last", 1))
+    for key in (2, 3):
+        topic.append(0, 1, wire.key(key), b"\0\0\0\0\1 of a registry that nobody names")
+    follower = opened(topic, tmp_path / "state.duckdb")
+    follower.begin()
+    follower.catch_up(lambda: None)
+    assert follower.state.dead_letters(topic.name)[0] == 2
+    follower.close()
 
 
 def test_a_topic_that_is_begun_at_its_end_is_known_from_there_on_and_not_to_tell_every_row(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class OneRow:
         scopes: Of the owner's row: replica name to whether that replica is to hold it.
         absence: Why a row that is not shown may be there all the same; empty where it is not.
         flaws: What its feed cannot carry of fields, where the side is known by one.
+        lacking: What of its feed could not be read, so that no row of it is known for certain; else empty.
     """
 
     side: Side
@@ -52,6 +53,7 @@ class OneRow:
     scopes: Mapping[str, bool]
     absence: str = ""
     flaws: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
+    lacking: str = ""
 
     @property
     def live(self) -> bool:
@@ -130,6 +132,7 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
         side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True)),
         snapshot.absence_unknown() if isinstance(snapshot, PartlyKnown) else "",
         flaws_of_side(snapshot, contract, subject.replica),
+        snapshot.incomplete() if isinstance(snapshot, PartlyKnown) else "",
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from auditor.feeds.flaws import flaws_of
 from auditor.feeds.heartbeats import prefixes
@@ -61,6 +62,21 @@ def _connector(stream: str) -> str:
     return stream.split("#", maxsplit=1)[0].split("/")[1]  # see `auditor.feeds.positions`
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _one_at_a_time(method: Callable[Concatenate[Following, P], T]) -> Callable[Concatenate[Following, P], T]:
+    """Have a method wait while another one asks what is kept."""
+
+    @wraps(method)
+    def asked(self: Following, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.asking:
+            return method(self, *args, **kwargs)
+
+    return asked
+
+
 LET_GO_SECONDS = 0.5
 """For whoever reads a feed to hear that the run is over: it is asked between batches, and somebody waits for us."""
 
@@ -108,6 +124,8 @@ class Following:
         self._make = make
         self._follower: Follower | None = None
         self._lock = threading.Condition()
+        self.asking = threading.RLock()
+        """Held by whoever asks what is kept: one connection gives several who ask at once each other's answers."""
         self._open = 0
         self._ends: Mapping[Partition, int] = {}
         self.remade: dict[str, str] = {}
@@ -199,6 +217,7 @@ class Following:
         ours, every = self.share(topic) or ((), ())
         return len(ours) < len(every)
 
+    @_one_at_a_time
     def truncates(self) -> list[Truncate]:
         """The truncates that are known of the topics."""
         return [one for topic in self._topics for one in self._follower_now.state.truncates(topic)]
@@ -276,6 +295,7 @@ class Following:
             return Heard(None, None)  # a recording is what it is, and its end is its own
         return Heard(told, max([*times.values(), *self._beats.values()]), beats=True)
 
+    @_one_at_a_time
     def is_of(self, connector: str, topic: str) -> bool:
         """Whether the changes of a topic tell their places in one log of such a database, and in no other.
 
@@ -284,6 +304,7 @@ class Following:
         streams = {stream for one, stream in self._follower_now.state.epochs if one == topic}
         return len(streams) == 1 and all(stream.startswith(f"{connector}/") for stream in streams)
 
+    @_one_at_a_time
     def streamed(self, topic: str, since: datetime, shown: datetime | None) -> Sequence[Told]:
         """See `reconcilers.ports.Logged`: of each topic of the same log that we follow, what it has told of it."""
         state, until = self._follower_now.state, self._asked
@@ -350,6 +371,7 @@ class Following:
         ends = [f"{part}:{end}" for (name, part), end in sorted(self._ends.items()) if name == topic]
         return f"offsets {', '.join(ends)}"
 
+    @_one_at_a_time
     def absence_unknown(self, topic: str) -> str:
         """Why a key that no change names may have a row all the same; empty where the history is whole."""
         state = self._follower_now.state
@@ -383,6 +405,7 @@ class Following:
             )
         return ""
 
+    @_one_at_a_time
     def misnamed(self, topic: str) -> str:
         """What shows that deletes name other rows than they are about, so that rows stay that are gone; else empty."""
         state = self._follower_now.state
@@ -398,16 +421,19 @@ class Following:
             "about, and rows stay that are gone (set REPLICA IDENTITY FULL or DEFAULT, and take a new snapshot)"
         )
 
+    @_one_at_a_time
     def whole_history(self, topic: str) -> bool:
         """Whether every version that a key ever had is remembered."""
         if self.absence_unknown(topic) or self.known_from(topic):
             return False
         return self._follower_now.state.forgotten(topic) is None
 
+    @_one_at_a_time
     def known_from(self, topic: str) -> int:
         """The arrival number from which on no version of any key is lacking."""
         return self._follower_now.state.known_from(topic)
 
+    @_one_at_a_time
     def owner_clock(self, topic: str) -> OwnerClock | None:
         """The latest time that a change of the topic was committed at."""
         return self._follower_now.state.clock(topic)
@@ -416,6 +442,7 @@ class Following:
         """See `auditor.feeds.reading_times`."""
         return self._follower_now.times.monotonic(seen)
 
+    @_one_at_a_time
     def flaws(self, topic: str) -> Mapping[str, Mapping[Flaw, str]]:
         """What the feed cannot carry of the values of a topic's columns."""
         found = flaws_of(self._follower_now.state.notes(topic))
@@ -430,6 +457,7 @@ class Following:
                 found[column] = {**found.get(column, {}), Flaw.PADDED: PADDING}
         return found
 
+    @_one_at_a_time
     def incomplete(self, topic: str) -> str:
         """What of a topic could not be read, in one sentence; empty where all of it was."""
         state = self._follower_now.state

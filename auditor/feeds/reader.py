@@ -209,7 +209,8 @@ class FeedSnapshot(StreamingSnapshot):
         topic = quote_text(self._table.topic)
         if self._any("truncations", topic) or self._any("passes", topic, at_least=2):
             return False
-        return self._following.state.has_whole_snapshot(self._table.topic) or not self._within_stream()
+        with self._following.asking:
+            return self._following.state.has_whole_snapshot(self._table.topic) or not self._within_stream()
 
     def _within_stream(self) -> bool:
         """Whether a snapshot has told rows that does not say when it is finished."""
@@ -261,7 +262,8 @@ class FeedSnapshot(StreamingSnapshot):
     def not_understood(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""
         state, topic, which = self._following.state, self._table.topic, f"(id IS NULL OR {self._doubted})"
-        records, keys = state.dead_count(topic, which)
+        with self._following.asking:
+            records, keys = state.dead_count(topic, which)
         if not records:
             return ""
         told = f"{records:,} {'record' if records == 1 else 'records'}"
@@ -285,7 +287,8 @@ class FeedSnapshot(StreamingSnapshot):
             cursor.execute(f"SELECT count(*), {counts} FROM ({part}) WHERE {_LIVE}").fetchall() for part in self._head()
         ]
         among, *rows = map(sum, zip(*(found for (found,) in each), strict=True))
-        notes = self._following.state.notes(self._table.topic)
+        with self._following.asking:
+            notes = self._following.state.notes(self._table.topic)
         told = zip(paths, rows[: len(paths)], rows[len(paths) :], strict=True)
         return {
             path: Untold(count, among, notes.get(path, ""), either) for path, count, either in told if count or either

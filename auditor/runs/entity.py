@@ -320,8 +320,12 @@ def _compared(sight: EntitySight, replica: Replica, answer: Answer, around: Surr
         note = f"{answer.row.count} rows have this key"
         return ReplicaSight(replica, answer, "divergent", "duplicate", note=note)
     if owner.live and owner.scopes.get(replica.name, True):
-        return _beside_live_owner(sight, replica, answer, around)
-    return _without_owner(owner, replica, answer)
+        found = _beside_live_owner(sight, replica, answer, around)
+    else:
+        found = _without_owner(owner, replica, answer)
+    if lacking := owner.lacking or answer.row.lacking:  # what was lost may have been about this row
+        return ReplicaSight(replica, answer, "undecided", differences=found.differences, note=lacking)
+    return found
 
 
 def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:

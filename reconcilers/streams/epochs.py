@@ -5,9 +5,9 @@ server that made the changes: each stretch of their log is an epoch (`reconciler
 
 A log begins anew, too: its database is restored or upgraded, or its server loses its binary logs.  Positions go back
 then, and everything new would be older than all that there was.  What shows it is a snapshot of the connector's that
-stands before changes that were told, and is younger: it was read later by the owner's clock, and told later.  A change
-belongs to the epoch that its commit belongs to, in whatever order partitions are read; what is sent again after a
-crash, too.
+stands before changes that were told, and is younger: it was read later by the owner's clock, and told later.  In
+whatever order partitions are read, a change belongs to the later epoch where it was committed after the snapshot, or
+told after it: a snapshot tells a later time than that of the place that it tells.
 
 A snapshot that is only delivered a second time is not younger.  One that is a part of the stream, and says where the
 stream was when it was read, tells nothing: *incremental*.
@@ -15,7 +15,6 @@ stream was when it was read, tells nothing: *incremental*.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconcilers.streams.stretches import STRETCHES_MAX, Place, Stretches
@@ -40,13 +39,25 @@ class Stand(NamedTuple):
     stamp: int
 
 
+class Restart(NamedTuple):
+    """When a log has begun anew: what the first row of the snapshot tells that showed it.
+
+    Attributes:
+        committed: By the owner's clock, in microseconds since 1970.
+        stamp: When the connector told it, in milliseconds.
+    """
+
+    committed: int
+    stamp: int
+
+
 class Epochs(dict[tuple[str, str], int]):
     """The number of each epoch, by topic and stream, in the order in which they were met; all of one state.
 
     The name of a stream has behind it how often its log has begun anew, and the stretch, where these are not the first.
 
     Args:
-        restarts: By topic and log, when it has begun anew, oldest first, by the owner's clock in microseconds.
+        restarts: By topic and log, the times at which it has begun anew, oldest first.
         stretches: By topic and by log and count of restarts, the stretches of logs of several servers.
         find: How far the log of a stream was told in a topic, by an earlier process.
     """
@@ -54,7 +65,7 @@ class Epochs(dict[tuple[str, str], int]):
     def __init__(
         self,
         numbers: dict[tuple[str, str], int] | None = None,
-        restarts: dict[tuple[str, str], list[int]] | None = None,
+        restarts: dict[tuple[str, str], list[Restart]] | None = None,
         stretches: Mapping[tuple[str, str], Stretches] | None = None,
         find: Callable[[str, int], Stand | None] = lambda _topic, _number: None,
     ) -> None:
@@ -70,7 +81,7 @@ class Epochs(dict[tuple[str, str], int]):
 
     def of(self, topic: str, entry: Entry) -> int:
         """The epoch that a change belongs to; a new one gets a number."""
-        count = self.count(topic, entry.stream, entry.committed)
+        count = self.count(topic, entry.stream, entry.committed, entry.stamp)
         if not has_servers(entry.stream):
             return self.numbered(topic, entry.stream, count)
         stretches = self._of_log(topic, entry.stream, count)
@@ -115,10 +126,13 @@ class Epochs(dict[tuple[str, str], int]):
             self._of_log(topic, stream, count).require(stretch, committed)
         return self.numbered(topic, stream, count, stretch)
 
-    def count(self, topic: str, stream: str, committed: int | None) -> int:
-        """How often the log of a stream had begun anew when a change was committed."""
+    def count(self, topic: str, stream: str, committed: int | None, stamp: int) -> int:
+        """How often the log of a stream had begun anew before a change."""
         since = self.restarts_of(topic, stream)
-        return len(since) if committed is None else bisect_right(since, committed)
+        if committed is None:
+            return len(since)
+        after = (at for at, one in enumerate(since, 1) if committed >= one.committed or stamp > one.stamp)
+        return max(after, default=0)
 
     def is_tangled(self, topic: str) -> bool:
         """Whether a log has more stretches than are told apart."""
@@ -154,15 +168,14 @@ class Epochs(dict[tuple[str, str], int]):
         kept = [number + STRETCHES_MAX * has_servers(stream) for (_, stream), number in self.items()]
         return max(kept, default=0) + 1
 
-    def restarts_of(self, topic: str, stream: str) -> Sequence[int]:
+    def restarts_of(self, topic: str, stream: str) -> Sequence[Restart]:
         """When the log of a stream has begun anew, oldest first."""
         return self.restarts.get((topic, _log(stream)), ())
 
     def reach(self, topic: str, stream: str, stand: Stand) -> None:
         """A change was told."""
         log = _log(stream)
-        since = self.restarts.get((topic, log))
-        if since and stand.committed < since[-1]:
+        if self.count(topic, stream, stand.committed, stand.stamp) < len(self.restarts_of(topic, stream)):
             return
         known = self._stands.get((topic, log))
         if known is None or stand.place > known.place:
@@ -176,7 +189,7 @@ class Epochs(dict[tuple[str, str], int]):
             stand.place < known.place and stand.committed > known.committed and stand.stamp > known.stamp
         ):
             return False
-        self.restarts.setdefault((topic, log), []).append(stand.committed)
+        self.restarts.setdefault((topic, log), []).append(Restart(stand.committed, stand.stamp))
         self._stands[topic, log] = None
         return True
 

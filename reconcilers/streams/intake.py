@@ -208,7 +208,7 @@ class Intake:
                 f"reading {change.place}: the position {position.text} is wider than any that is known",
                 hint="this version cannot follow this connector",
             )
-        entry = Entry(change.place.partition, position.stream, parts, committed, change.transaction)
+        entry = Entry(change.place.partition, position.stream, parts, committed, change.transaction, stamp)
         epoch = self.epochs.of(topic, entry)
         if committed is not None:
             self.epochs.reach(topic, position.stream, Stand(parts, committed, stamp))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reconcilers.streams.epochs import Epochs
     from reconcilers.streams.stretches import Entry
-    from reconcilers.streams.versions import Integers, Versions
+    from reconcilers.streams.versions import Flags, Integers, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,11 @@ class Numbering:
         versions, one = self.versions, self._stream(rows[0])
         if not all(same_log(versions.streams[index], one) for index in np.unique(versions.stream[rows]).tolist()):
             return False
-        since = self.epochs.restarts_of(self.topic, one)
-        return versions.ascends(rows) and not (since and int(np.min(versions.committed[rows])) < since[-1])
+        return versions.ascends(rows) and bool(self._is_of_latest(one, rows).all())
 
     def _reach(self, stream: str, rows: Integers) -> None:
         """Note the furthest of some changes of one stream."""
-        if restarts := self.epochs.restarts_of(self.topic, stream):
-            rows = rows[self.versions.committed[rows] >= restarts[-1]]
+        rows = rows[self._is_of_latest(stream, rows)]
         for part in self.versions.positions:  # from the left: those with the highest number, and so on
             rows = rows[part[rows] == np.max(part[rows])] if len(rows) else rows
         if len(rows):
@@ -110,6 +108,17 @@ class Numbering:
         restarts = self.epochs.restarts_of(self.topic, stream)
         if not restarts:
             return self.epochs.numbered(self.topic, stream, 0)
-        which = np.searchsorted(restarts, self.versions.committed[rows], "right")
+        which = self._counts(stream, rows)
         known = {count: self.epochs.numbered(self.topic, stream, count) for count in np.unique(which).tolist()}
         return np.asarray([known[count] for count in which.tolist()], np.int64)
+
+    def _counts(self, stream: str, rows: Integers) -> Integers:
+        """How often the log had begun anew before each change: see `Epochs.count`."""
+        restarts = self.epochs.restarts_of(self.topic, stream)
+        committed, stamps = ([one[part] for one in restarts] for part in (0, 1))
+        by_commit = np.searchsorted(committed, self.versions.committed[rows], "right")
+        return np.maximum(by_commit, np.searchsorted(stamps, self.versions.stamps[rows], "left"))
+
+    def _is_of_latest(self, stream: str, rows: Integers) -> Flags:
+        latest: Flags = self._counts(stream, rows) == len(self.epochs.restarts_of(self.topic, stream))
+        return latest

@@ -29,7 +29,7 @@ from reconcilers.change import Place
 from reconcilers.ports import OwnerClock, Told
 from reconcilers.private_directory import PRIVATE_FILE, keep_private, make_private_directory, make_private_file
 from reconcilers.streams import waiting
-from reconcilers.streams.epochs import Epochs, Stand
+from reconcilers.streams.epochs import Epochs, Restart, Stand
 from reconcilers.streams.fold import (
     HASH,
     arrived_sql,
@@ -90,8 +90,11 @@ Partition = tuple[str, int]
 _TERMS_DDL = "CREATE TABLE IF NOT EXISTS terms (topic VARCHAR, name VARCHAR, digest VARCHAR)"
 """Later than the rest: a state that an older program has made gets it, and is believed until something changes."""
 
-_RESTARTS_DDL = "CREATE TABLE IF NOT EXISTS restarts (topic VARCHAR, log VARCHAR, moment BIGINT)"
-"""Later than the rest, too: an older program has seen none."""
+_RESTARTS_DDL = """
+CREATE TABLE IF NOT EXISTS restarts (topic VARCHAR, log VARCHAR, moment BIGINT);
+ALTER TABLE restarts ADD COLUMN IF NOT EXISTS stamp BIGINT;
+"""
+"""Later than the rest, too: an older program has seen none, or has not kept when the connector told them."""
 
 _STRETCHES_DDL = "CREATE TABLE IF NOT EXISTS stretches (topic VARCHAR, log VARCHAR, told VARCHAR)"
 """Later than the rest, too; as JSON: a few hundred bytes a partition, of logs whose changes tell their servers."""
@@ -688,7 +691,7 @@ class FeedState:
             self._written_epochs.add(key)
         for (topic, log), moments in self.epochs.restarts.items():
             for moment in moments[self._written_restarts.get((topic, log), 0) :]:
-                self._db.execute("INSERT INTO restarts VALUES (?, ?, ?)", [topic, log, moment])
+                self._db.execute("INSERT INTO restarts VALUES (?, ?, ?, ?)", [topic, log, *moment])
             self._written_restarts[topic, log] = len(moments)
         self._write_stretches()
 
@@ -839,11 +842,10 @@ class FeedState:
         return None if row is None or row[0] is None else Told(int(row[0]), row[1] or "")
 
     def _read_epochs(self) -> Epochs:
-        restarts: dict[tuple[str, str], list[int]] = {}
-        for topic, log, moment in self._db.execute(
-            "SELECT topic, log, moment FROM restarts ORDER BY moment"
-        ).fetchall():
-            restarts.setdefault((topic, log), []).append(moment)
+        restarts: dict[tuple[str, str], list[Restart]] = {}
+        found = f"SELECT topic, log, moment, coalesce(stamp, {2**63 - 1}) FROM restarts ORDER BY moment"
+        for topic, log, moment, stamp in self._db.execute(found).fetchall():
+            restarts.setdefault((topic, log), []).append(Restart(moment, stamp))
         numbers = self._db.execute("SELECT topic, stream, number FROM epochs").fetchall()
         known = self._db.execute("SELECT topic, log, told FROM stretches").fetchall()
         return Epochs(

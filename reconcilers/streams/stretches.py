@@ -41,6 +41,7 @@ class Entry(NamedTuple):
         place: Its position.
         committed: By the owner's clock, in microseconds since 1970; None where unknown.
         transaction: Its transaction's id; empty where unknown.
+        stamp: When the connector told it, in milliseconds.
     """
 
     part: int
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
     place: Place
     committed: int | None
     transaction: str
+    stamp: int = 0
 
 
 class Span(NamedTuple):
@@ -97,8 +99,9 @@ class Trail:
         if found is None or known is None:
             is_old = was_passed
         else:
-            goes_on = entry.place >= self.reach and not was_passed  # replicas may commit in another order
-            is_old = not goes_on and (found[1] < known or (found[1] == known and was_passed))
+            # A transaction goes on over many rows, and replicas may commit in another order.
+            goes_on = entry.place >= self.reach and not was_passed
+            is_old = not goes_on and found[1] <= known
         if not is_old:
             return None
         return next((span for span in reversed(spans) if span.first <= entry.place), spans[0])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Integers = np.ndarray[Any, np.dtype[np.int64]]
     States = np.ndarray[Any, np.dtype[np.uint8]]
+    Flags = np.ndarray[Any, np.dtype[np.bool_]]
     Births = np.ndarray[Any, np.dtype[np.int32]]
 
 
@@ -82,7 +83,7 @@ class Versions:
         """One of the changes, as its log has it."""
         stand, stream = self.stand(row), self.streams[int(self.stream[row])]
         transaction = self.transactions[row].as_py() or ""
-        return Entry(int(self.parts[row]), stream, stand.place, stand.committed, transaction)
+        return Entry(int(self.parts[row]), stream, stand.place, stand.committed, transaction, stand.stamp)
 
     def ascends(self, rows: Integers) -> bool:
         """Whether some changes come in the order of their places."""

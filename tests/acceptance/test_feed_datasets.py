@@ -247,6 +247,9 @@ def test_a_record_without_a_readable_key_is_named_with_its_place_and_why(world: 
     place = f"{topic}/{poisoned['partition']}@{poisoned['offset']}"
     assert f"do not tell which row they are about; the first of these is {place}: no JSON: expecting value" in told
     assert "topsecret" not in outcome.out + outcome.err
+    one = world.audit("entity", "thing", str(rows[1][rows[0].index("id")]), "--format", "json")
+    (seen,) = one.json["replicas"]
+    assert (one.code, seen["state"]) == (2, "undecided"), "it may have been about any row"
 
 
 def test_a_column_that_no_record_has_is_told_before_anything_is_compared(world: World) -> None:

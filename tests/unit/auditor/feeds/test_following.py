@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -35,6 +36,19 @@ def opened(topic: Topic, path: Path | None = None, *, from_end: bool = False) ->
     state.keep(topic.name, ("id", "status"), ("id",))
     decoder = Decoder(DecodingOptions(None), None, {topic.name: HINTS})
     return Follower("shop", SimulatedSource(topic, Random(1)), decoder, state, from_end=from_end)
+
+
+def test_whoever_asks_gets_the_answer_to_its_own_question(tmp_path: Path) -> None:
+    """Two sides of an entity may be known by one feed, and are asked at once."""
+    topic, wire = Topic("orders", 1), Wire("orders", "json", Registry())
+    topic.append(0, 1, wire.key(1), wire.read(1, ("A", 1, ""), 1e9, 1, "last", 1))
+    shop = Following("shop", {topic.name: ("id", "status")}, lambda: opened(topic))
+    questions = (shop.absence_unknown, shop.flaws, shop.incomplete, shop.whole_history, shop.known_from)
+    with Workspace(tmp_path, threads=1) as workspace, shop.current(topic.name, workspace):
+        expected = [ask(topic.name) for ask in questions]
+        with ThreadPoolExecutor(len(questions)) as pool:
+            asked = [pool.map(ask, [topic.name] * 100) for ask in questions]
+            assert [list(answers) for answers in asked] == [[one] * 100 for one in expected]
 
 
 def test_a_feed_that_is_read_by_a_thread_is_closed_when_that_has_ended(

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from reconcilers.change import Change, ChangeKind, Place, Position
 from reconcilers.streams.epochs import Epochs, Stand
 from reconcilers.streams.intake import Intake
@@ -37,7 +39,7 @@ def test_a_younger_snapshot_that_stands_before_what_was_told_begins_an_epoch() -
     assert epoch(epochs, 10) == before
     assert epoch(epochs, None) == after
     assert not epochs.see(TOPIC, STREAM, Stand((50, 0, 0), 20, 2)), "its other rows"
-    epochs.reach(TOPIC, STREAM, Stand((1000, 0, 0), 10, 3))
+    epochs.reach(TOPIC, STREAM, Stand((1000, 0, 0), 10, 1))
     assert not epochs.see(TOPIC, STREAM, Stand((60, 0, 0), 30, 4)), "what was told of the epoch before is none of it"
 
 
@@ -104,7 +106,7 @@ def told(path: Path, *changes: Change) -> str | None:
             state.begin({(TOPIC, 0): Offset(0, 0)})
         intake, before = Intake(state.tables[TOPIC], state.epochs, BEGAN), changes[0].place.offset
         for one in changes:
-            intake.add(one.place.offset, one, stamp=one.place.offset)
+            intake.add(one.place.offset, one, stamp=one.place.offset if one.told_at is None else one.told_at)
         after = before + len(changes)
         state.apply(Step([intake], {(TOPIC, 0): (before, Offset(0, after))}, seqs={TOPIC: after}))
         state.fold(TOPIC)
@@ -119,8 +121,18 @@ def test_what_comes_after_a_restored_database_is_newer_in_whichever_process(tmp_
     assert told(path, *first) == "b"
     assert told(path, change(2, BACKFILL, 5_000, "c", snapshot="last")) == "c"
     assert told(path, change(3, WRITE, 5_016, "d")) == "d"
-    again = replace(first[1], place=Place(TOPIC, 0, 4))
+    again = replace(first[1], place=Place(TOPIC, 0, 4), told_at=1)
     assert told(path, again, change(5, WRITE, 5_032, "e")) == "e"
+
+
+@pytest.mark.parametrize("stream", [STREAM, MYSQL.format(1)])
+def test_what_was_committed_while_a_snapshot_began_is_newer_than_what_was_before(tmp_path: Path, stream: str) -> None:
+    """A snapshot tells the place at which it stands, and a time that is later than that."""
+    path = tmp_path / "state.duckdb"
+    assert told(path, change(0, WRITE, 1_000_000, "a", stream=stream)) == "a"
+    snapshot = change(5, BACKFILL, 5_000, "b", snapshot="last", stream=stream)
+    between = replace(change(6, WRITE, 5_016, "c", stream=stream), committed_at=BEGAN + timedelta(seconds=4))
+    assert told(path, replace(snapshot, place=Place(TOPIC, 0, 1)), replace(between, place=Place(TOPIC, 0, 2))) == "c"
 
 
 def test_a_row_of_an_incremental_snapshot_begins_no_epoch(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_numbers_of_transactions_tell_what_is_new_in_another_servers_log() -> No
         assert order(stretches, entry(1, 30, gtid=form.format(5))) == [(1, 30)], "told before, elsewhere"
 
 
+def test_what_is_sent_again_across_a_switch_is_known_by_its_number() -> None:
+    """A crash goes back to before the other server took over: its log has the old one's last change, too."""
+    stretches = Stretches()
+    order(stretches, entry(1, 100, gtid="a:10"), entry(1, 200, gtid="a:11"), entry(2, 500, gtid="b:5"))
+    assert order(stretches, entry(1, 400, gtid="a:11"), entry(2, 500, gtid="b:5"))[-1] == (1, 500)
+    assert order(stretches, entry(2, 510, gtid="b:6")) == [(1, 510)]
+
+
 def test_partitions_share_stretches_by_the_times_of_commits() -> None:
     """A truncate is told in one of them, and is about all."""
     stretches = Stretches()

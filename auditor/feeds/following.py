@@ -117,6 +117,8 @@ class Following:
         self._heartbeats: Heartbeats | None = None
         self._beats: Mapping[str, datetime] = {}
         self._heard: dict[str, Heard] = {}
+        self._times: tuple[int, Mapping[str, datetime]] | None = None
+        """After so many records: the latest time that changes of each topic tell."""
         self._asked: datetime | None = None
         self._deaf = False
         self.feed = feed
@@ -245,6 +247,7 @@ class Following:
     def _catch_up(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
         if self._follower is None:
             self._follower = self._opened(workspace, check or workspace.halt.check)
+            self._times = None
             if self._retention is not None:
                 self.forget_before(self._follower.clock.now().astimezone(UTC) - self._retention)
         if self._make_heartbeats is not None:
@@ -252,7 +255,7 @@ class Following:
             self._beats = self._latest_beats(self._heartbeats)
         self._read(self._follower, check or workspace.halt.check)
         if self._heartbeats is not None:  # what a sign of life proves must have been read after it was seen
-            self._heard = {topic: self._hear(topic, self._heartbeats) for topic in self._topics}
+            self._heard = self._hear(self._heartbeats)
             self._read(self._follower, check or workspace.halt.check)
 
     def _latest_beats(self, heartbeats: Heartbeats) -> Mapping[str, datetime]:
@@ -277,14 +280,36 @@ class Following:
             follower.state.fold(topic)
         follower.note()
 
-    def _hear(self, topic: str, heartbeats: Heartbeats) -> Heard:
-        """The latest sign of life of a topic's connector among what has been read."""
+    def _told_times(self) -> Mapping[str, datetime]:
+        """The latest time that changes of each topic tell, as far as they tell one."""
         state = self._follower_now.state
+        return {one: clock.shown for one in state.tables if (clock := state.clock(one)) is not None}
+
+    def _hear(self, heartbeats: Heartbeats) -> dict[str, Heard]:
+        """The latest sign of life of each topic's connector among what has been read.
+
+        What all topics have told is asked for once for all of them, and where nothing is new, not again.
+        """
+        state, records = self._follower_now.state, self._follower_now.records
+        if self._times is None or self._times[0] != records:
+            self._times = records, self._told_times()
         known: dict[str, set[str]] = {one: set() for one in state.tables}
         for one, stream in state.epochs:
             known[one].add(_connector(stream))
-        mine = known[topic]
-        times = {one: clock.shown for one in state.tables if (clock := state.clock(one)) is not None}
+        return {topic: self._heard_of(topic, heartbeats, known, self._times[1]) for topic in self._topics}
+
+    def _heard_of(
+        self, topic: str, heartbeats: Heartbeats, known: Mapping[str, set[str]], times: Mapping[str, datetime]
+    ) -> Heard:
+        """The latest sign of life of a topic's connector.
+
+        Args:
+            topic: The topic.
+            heartbeats: Of the feed's connectors.
+            known: By topic: the connectors whose changes it tells.
+            times: By topic: the latest time that its changes tell.
+        """
+        state, mine = self._follower_now.state, known[topic]
         changes = [moment for one, moment in times.items() if one == topic or mine & known[one]]
         names = mine or set(prefixes(topic))  # records that tell no connector: topics are named after it
         beats = [moment for name, moment in self._beats.items() if name in names]

@@ -13,7 +13,7 @@ import pytest
 from auditor.feeds import following
 from auditor.feeds.decoder import Decoder
 from auditor.feeds.follower import Follower
-from auditor.feeds.following import Following
+from auditor.feeds.following import Following, Heard
 from auditor.feeds.options import DecodingOptions
 from auditor.feeds.reader import FeedReader
 from contracts.contract import FeedRef
@@ -26,7 +26,11 @@ from tests.simulation.topic import SimulatedSource, Topic
 from tests.simulation.wire import Registry, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
+
+    from reconcilers.ports import OwnerClock
 
 WAIT_SECONDS = 30
 
@@ -135,6 +139,58 @@ def test_a_record_that_cannot_be_understood_is_kept_where_others_were(tmp_path: 
     follower.catch_up(lambda: None)
     assert follower.state.dead_letters(topic.name)[0] == 2
     follower.close()
+
+
+class _NoHeartbeats:
+    """Of a feed whose connectors send none."""
+
+    recorded = False
+
+    def latest(self) -> Mapping[str, datetime]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+def test_when_topics_were_last_heard_is_asked_once_for_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feed of many topics is caught up with for each of them: what each has told is looked up where it is news."""
+    asked: list[str] = []
+    clock = FeedState.clock
+
+    def counted(state: FeedState, one: str) -> OwnerClock | None:
+        asked.append(one)
+        return clock(state, one)
+
+    monkeypatch.setattr(FeedState, "clock", counted)
+    topic, wire = Topic("orders", 1), Wire("orders", "json", Registry())
+    others = [f"quiet{number}" for number in range(4)]
+
+    def make() -> Follower:
+        follower = opened(topic)
+        for one in others:
+            follower.state.keep(one, ("id", "status"), ("id",))
+        return follower
+
+    def put(key: int) -> None:
+        topic.append(0, 1, wire.key(key), wire.read(key, ("A", 1, ""), 1e9 + key, 1, "true", key))
+
+    wanted = dict.fromkeys([topic.name, *others], ("id", "status"))
+    shop = Following("shop", wanted, make, heartbeats=_NoHeartbeats)  # type: ignore[arg-type]
+    with Workspace(tmp_path, threads=1) as workspace:
+        told: list[tuple[list[str], Heard | None]] = []
+        for news in (1, 0, 1):
+            if news:
+                put(len(told))
+            asked.clear()
+            with shop.current(topic.name, workspace):
+                told.append((sorted(asked), shop.heard(topic.name)))
+        shop.close()
+    every = sorted([topic.name, *others])
+    assert [names for names, _ in told] == [every, [], every]
+    assert told[0][1] == told[1][1] != told[2][1]
 
 
 def test_a_topic_that_is_begun_at_its_end_is_known_from_there_on_and_not_to_tell_every_row(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class _Assembly:
         return Contract(
             entity=document.entity,
             version=document.version,
-            owner=_owner(document.owner),
+            owner=_owner(document.owner, self._feed(document.owner.feed, "owner", "feed")),
             key=tuple(document.key),
             fields=MappingProxyType(fields),
             replicas=tuple(self._replica(index, replica, fields) for index, replica in enumerate(document.replicas)),
@@ -123,7 +123,7 @@ class _Assembly:
             dataset=written.dataset,
             key=self._key(index, written, fields),
             fields=self._compared(index, written, fields),
-            feed=_feed(written.feed),
+            feed=self._feed(written.feed, *location, "feed"),
             lag_bound=written.lag_bound or written.ttl or LAG_BOUND_DEFAULT,
             deletes=written.deletes,
             completeness=written.completeness,
@@ -136,6 +136,9 @@ class _Assembly:
             ttl=written.ttl,
             place=self._place_of_replica(index),
         )
+
+    def _feed(self, written: FeedDocument | None, *location: str | int) -> FeedRef | None:
+        return FeedRef(written.name, written.topic, self._draft.place(*location)) if written else None
 
     def _place_of_replica(self, index: int) -> Place:
         return self._draft.place("replicas", index)
@@ -164,18 +167,14 @@ class _Assembly:
         return FieldMap(name, written.path if written.path is not None else name, equality, written.timezone)
 
 
-def _owner(written: OwnerDocument) -> Owner:
+def _owner(written: OwnerDocument, feed: FeedRef | None) -> Owner:
     changed_at, soft_delete, query = written.changed_at, written.soft_delete, written.query
     return Owner(
         service=written.service,
         dataset=written.dataset,
         query=QueryRef(query.connection, query.sql) if query else None,
-        feed=_feed(written.feed),
+        feed=feed,
         changed_at=ChangedAt(changed_at.field, changed_at.maintained_by) if changed_at else None,
         soft_delete=SoftDelete(soft_delete.field, soft_delete.retention) if soft_delete else None,
         may_be_empty=written.may_be_empty,
     )
-
-
-def _feed(written: FeedDocument | None) -> FeedRef | None:
-    return FeedRef(written.name, written.topic) if written else None

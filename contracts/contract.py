@@ -47,10 +47,17 @@ class QueryRef:
 
 @dataclass(frozen=True, slots=True)
 class FeedRef:
-    """A topic of a configured feed."""
+    """A topic of a configured feed.
+
+    Attributes:
+        name: The feed's.
+        topic: The topic's.
+        place: Where a contract names it; two that name the same topic name the same thing.
+    """
 
     name: str
     topic: str
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}/{self.topic} (feed)"

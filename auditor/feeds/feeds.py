@@ -12,7 +12,7 @@ from auditor.feeds.following import Following
 from auditor.feeds.hints import ColumnHint
 from auditor.feeds.opening import begins_at_end, open_feed
 from auditor.feeds.terms import changed_words, is_whole, terms_of
-from contracts.errors import FeedError, WorkspaceError
+from contracts.errors import NOWHERE, FeedError, UsageError, WorkspaceError
 from reconcilers.equality_sql import replica_type
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from auditor.feeds.reader import FeedReader
     from auditor.settings import Settings
     from contracts.contract import Contract, FeedRef, Replica
+    from contracts.errors import Place
     from reconcilers.streams.state import FeedState
 
 
@@ -64,6 +65,8 @@ class Feeds:
         self.say = say
         self._wanted: dict[str, dict[str, WantedTopic]] = {}
         self._followed: dict[str, Following] = {}
+        self._places: dict[str, Place] = {}
+        """Where each feed is named first."""
         self._longest_bound = timedelta()
 
     def want(self, contracts: Iterable[Contract]) -> None:
@@ -81,6 +84,7 @@ class Feeds:
                     topic.alone |= replica.reference is replica.feed
 
     def _topic(self, reference: FeedRef) -> WantedTopic:
+        self._places.setdefault(reference.name, reference.place)
         return self._wanted.setdefault(reference.name, {}).setdefault(reference.topic, WantedTopic())
 
     def reader(self, reference: FeedRef) -> FeedReader:
@@ -99,7 +103,7 @@ class Feeds:
         Raises:
             UsageError: There is no such feed.
         """
-        self._settings.feed(name)
+        self._require_configured(name)
         if name not in self._followed:
             topics = {topic: tuple(one.columns) for topic, one in self.wanted_of(name).items()}
             alone = any(one.alone for one in self.wanted_of(name).values())
@@ -108,6 +112,18 @@ class Feeds:
             self._followed[name] = Following(name, topics, make, self._tell, heartbeats, retention=self.retention)
             self._followed[name].types = self._settings.feed(name).schemaless.columns
         return self._followed[name]
+
+    def _require_configured(self, name: str) -> None:
+        """Have the settings know a feed.
+
+        Raises:
+            UsageError: They do not; where a contract names it is said.
+        """
+        try:
+            self._settings.feed(name)
+        except UsageError as error:
+            place = self._places.get(name, NOWHERE)
+            raise UsageError(f"{place}: {error.message}" if place.file else error.message, hint=error.hint) from None
 
     def unreadable(self, references: Iterable[FeedRef]) -> dict[FeedRef, str]:
         """Of some topics that nobody has read, those that cannot be read now, each with the reason."""

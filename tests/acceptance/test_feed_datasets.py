@@ -265,6 +265,17 @@ def test_a_column_that_no_record_has_is_told_before_anything_is_compared(world: 
     )
 
 
+def test_a_feed_that_is_not_configured_is_told_where_the_contract_names_it(world: World) -> None:
+    """With the file and the line, whoever reads the feed."""
+    world.copy(world.settle("pg-crash-dups-json", "app.dup"))
+    contract = world.directory / "contracts" / "thing.yaml"
+    contract.write_text(contract.read_text().replace("name: replay", "name: rplay"))
+    for command in (("reconcile",), ("monitor", "--until-caught-up")):
+        outcome = world.audit(*command)
+        assert outcome.code == 2
+        assert "thing.yaml:4: unknown feed `rplay`; auditor.yaml has replay" in outcome.err
+
+
 def test_a_recording_without_a_record_says_what_was_found_and_what_is_expected(world: World) -> None:
     """A topic of which nothing was recorded is not told from one whose name is mistyped."""
     world.copy(world.settle("pg-crash-dups-json", "app.dup", records=[]))

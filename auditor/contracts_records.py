@@ -112,7 +112,7 @@ def _topics(contract: Contract) -> Iterator[_Topic]:
         flag = ((owner.soft_delete.field, "flag deleted rows"),) if owner.soft_delete is not None else ()
         is_alone = owner.reference is owner.feed
         who = f"owner ({owner.feed})"
-        yield _Topic(who, owner.feed, keys, tuple(held.values()), flag, is_alone, contract.place)
+        yield _Topic(who, owner.feed, keys, tuple(held.values()), flag, is_alone, owner.feed.place)
     for replica in contract.replicas:
         if replica.feed is None:
             continue
@@ -122,7 +122,7 @@ def _topics(contract: Contract) -> Iterator[_Topic]:
             (name, "be what `select` asks for") for name in sorted(replica.select.names if replica.select else ())
         ]
         who, is_alone = f"replica {replica.name} ({replica.feed})", replica.reference is replica.feed
-        yield _Topic(who, replica.feed, keys, fields, tuple(others), is_alone, replica.place)
+        yield _Topic(who, replica.feed, keys, fields, tuple(others), is_alone, replica.feed.place)
 
 
 def _check(topic: _Topic, sample: Sample, bad: Callable[[LogicalType, Sequence[str]], int]) -> Iterator[Problem]:

@@ -114,10 +114,10 @@ def _named(contracts: Iterable[Contract]) -> Iterator[tuple[str, str, Place]]:
     """Feed, topic and place of everything that contracts follow."""
     for contract in contracts:
         if contract.owner.feed is not None:
-            yield contract.owner.feed.name, contract.owner.feed.topic, contract.place
+            yield contract.owner.feed.name, contract.owner.feed.topic, contract.owner.feed.place
         for replica in contract.replicas:
             if replica.feed is not None:
-                yield replica.feed.name, replica.feed.topic, replica.place
+                yield replica.feed.name, replica.feed.topic, replica.feed.place
 
 
 def _beside(named: Mapping[str, Place], there: Iterable[str]) -> list[str]:

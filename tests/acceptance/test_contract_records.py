@@ -176,6 +176,21 @@ def test_records_that_cannot_be_understood_are_an_error_where_all_are(world: Wor
     assert "none of the latest 2 records can be understood" in told["error"][0]
 
 
+def test_what_is_wrong_with_a_topic_is_told_where_the_contract_names_it(world: World) -> None:
+    """At the line of `feed`, not at the head of the file."""
+    world.owner.records.clear()
+    world.owner.poison(id=4)
+    world.owner.poison(id=5)
+    world.owner.save(world.directory / "records.jsonl", world.copy)
+    apart = f"\n  feed:\n    name: shop\n    topic: {OWNER}"
+    text = CONTRACT.format(owner=ALONE, copy="copy.public.order")
+    contract = world.directory / "contracts" / "order.yaml"
+    contract.write_text(text.replace(f"{{service: own, {ALONE}}}", f"\n  service: own{apart}"))
+    told = world.audit("contracts", "check", "--live", "--format", "json").json["problems"]
+    lines = {one["message"]: one["line"] for one in told if one["severity"] == "error"}
+    assert sorted(lines.values()) == [6, 15], lines
+
+
 def test_a_record_without_a_value_shows_nothing_of_how_values_are_read(world: World) -> None:
     """All that have one cannot be understood: it is an error, tombstones or not."""
     world.owner.records.clear()

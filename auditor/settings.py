@@ -118,6 +118,19 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+_PORT_MAX = 65535
+
+
+def _server(text: str) -> str:
+    """A broker: `host`, `host:port` or `[address]:port`; an IPv6 address alone has no port."""
+    host, colon, port = text.rpartition(":")
+    is_alone = not colon or text.endswith("]") or (":" in host and not host.endswith("]"))
+    is_number = port.isascii() and port.isdecimal() and len(port) <= len(str(_PORT_MAX))
+    if not is_alone and not (is_number and 0 < int(port) <= _PORT_MAX):
+        raise ValueError(f"expected host:port, with a port from 1 to {_PORT_MAX}")
+    return text
+
+
 def _known_version(version: int) -> int:
     if version != SETTINGS_VERSION:
         raise ValueError(f"this auditor reads settings of version {SETTINGS_VERSION} only")
@@ -301,7 +314,9 @@ class KafkaFeed(Group):
     """A feed read from Kafka."""
 
     type: Literal["kafka"]
-    bootstrap_servers: Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1)]
+    bootstrap_servers: Annotated[
+        tuple[Annotated[Text, AfterValidator(_server)], ...], BeforeValidator(_listed), Field(min_length=1)
+    ]
     group_id: Text = "auditor"
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     bootstrap_from: Literal["earliest", "latest"] = "earliest"

@@ -98,6 +98,12 @@ def test_every_error_is_told_at_once_with_its_line(settings_file: SettingsFile) 
             "expected disable, allow, prefer, require, verify-ca or verify-full, found 'verify_full'",
         ),
         ('feeds: {f: {type: kafka, bootstrap_servers: ["k:1"], member_silence: 5s}}', "expected 6s to 30m"),
+        (
+            'feeds:\n  f:\n    type: kafka\n    bootstrap_servers: ["k:65535", "k:99092"]\n',
+            "auditor.yaml:4: feeds.f.bootstrap_servers[1]: expected host:port, with a port from 1 to 65535",
+        ),
+        ("feeds: {f: {type: kafka, bootstrap_servers: 'k:0'}}\n", "bootstrap_servers[0]: expected host:port"),
+        ("feeds: {f: {type: kafka, bootstrap_servers: '[::1]:kafka'}}\n", "bootstrap_servers[0]: expected host:port"),
     ],
 )
 def test_one_clear_message_for_each_mistake(settings_file: SettingsFile, text: str, told: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pymysql
+    import pymysql.cursors
 
     from tests.services import MariaDB
 
@@ -58,6 +58,10 @@ def look(server: MariaDB, workspace: Workspace, **parts: str) -> tuple[OwnerLog 
         return owner_log(snapshot.watermark), {int(row[0]) for row in rows}
 
 
+BEGUN_SECONDS = 30.0
+"""For each session to have inserted a row."""
+
+
 class Writers:
     """Sessions that insert rows at the same time, each noting the GTID that its row got."""
 
@@ -65,21 +69,28 @@ class Writers:
         self.gtids: dict[int, str] = {}
         self._server = server
         self._stop = threading.Event()
+        self._begun = threading.Barrier(WRITERS + 1)
         self._threads = [threading.Thread(target=self._work) for _ in range(WRITERS)]
 
     def _work(self) -> None:
         with closing(self._server.connect("shop")) as connection, connection.cursor() as cursor:
+            self._insert(cursor)
+            self._begun.wait(BEGUN_SECONDS)
             while not self._stop.is_set():
-                cursor.execute("INSERT INTO t (v) VALUES (1)")
-                number = int(cursor.lastrowid)
-                cursor.execute("SELECT @@last_gtid")
-                ((self.gtids[number],),) = cursor.fetchall()
+                self._insert(cursor)
+
+    def _insert(self, cursor: pymysql.cursors.Cursor) -> None:
+        cursor.execute("INSERT INTO t (v) VALUES (1)")
+        number = int(cursor.lastrowid)
+        cursor.execute("SELECT @@last_gtid")
+        ((self.gtids[number],),) = cursor.fetchall()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
         for thread in self._threads:
             thread.start()
         try:
+            self._begun.wait(BEGUN_SECONDS)
             yield
         finally:
             self._stop.set()

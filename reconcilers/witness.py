@@ -382,7 +382,15 @@ def _is_resurrected(versions: Sequence[Mapping[str, Any]], past: _Past) -> bool:
         return False
     ends = [one for one, before, is_gone in zip(versions, [False, *gone], gone, strict=False) if is_gone and not before]
     last = ends[-1]["committed"]
-    return past.deletes >= len(ends) and (last is None or past.deleted is None or past.deleted >= last)
+    return past.deletes >= len(ends) and (last is None or past.deleted is None or _is_by(past.deleted, last))
+
+
+def _is_by(moment: datetime, earlier: datetime) -> bool:
+    """Whether a moment may be no earlier than another one; MySQL and MariaDB tell the whole second that it is in."""
+    return moment >= earlier or (not moment.microsecond and moment + _SECOND > earlier)
+
+
+_SECOND = timedelta(seconds=1)
 
 
 def _lacks_delete(before: Mapping[str, Any] | None, one: Mapping[str, Any]) -> bool:

@@ -614,6 +614,22 @@ def test_what_was_seen_since_the_last_minute_is_told_in_the_end(
     assert (process.returncode, sign["records"], sign["keys"]) == (0, 4, 1)
 
 
+def test_a_whole_second_that_a_database_tells_is_not_taken_for_its_beginning(world: Monitored) -> None:
+    """MariaDB tells no fraction: a copy that deleted the row after its owner seems to have done so before."""
+    world.owner.delete(id=3)
+    world.mirror.delete(id=3)
+    second = int(time.time()) - 300
+    for feed, millis in ((world.owner, 500), (world.mirror, 0)):
+        told = next(one for one in reversed(feed.records) if one["value"] is not None)
+        value = json.loads(base64.b64decode(told["value"]))
+        moment = second * 1000 + millis
+        value["source"] |= {"ts_ms": moment, "ts_us": moment * 1000, "ts_ns": moment * 1_000_000}
+        told["value"] = base64.b64encode(json.dumps(value).encode()).decode()
+    world.mirror.put(id=3, status="new", total=30)
+    del world.copy[3]
+    assert verdicts(world.monitor()) == {("mirror", "3", "orphan"): ("persistent", "resurrected")}
+
+
 def test_a_recording_that_grows_is_followed_as_a_topic_is(
     world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
 ) -> None:

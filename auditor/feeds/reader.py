@@ -262,8 +262,7 @@ class FeedSnapshot(StreamingSnapshot):
     def not_understood(self) -> str:
         """See `reconcilers.ports.PartlyKnown`."""
         state, topic, which = self._following.state, self._table.topic, f"(id IS NULL OR {self._doubted})"
-        with self._following.asking:
-            records, keys = state.dead_count(topic, which)
+        records, keys = state.dead_count(topic, which)
         if not records:
             return ""
         told = f"{records:,} {'record' if records == 1 else 'records'}"

@@ -97,7 +97,8 @@ class Numbering:
 
     def _reach(self, stream: str, rows: Integers) -> None:
         """Note the furthest of some changes of one stream."""
-        rows = rows[self._is_of_latest(stream, rows)]
+        if self.epochs.restarts_of(self.topic, stream):
+            rows = rows[self._is_of_latest(stream, rows)]
         for part in self.versions.positions:  # from the left: those with the highest number, and so on
             rows = rows[part[rows] == np.max(part[rows])] if len(rows) else rows
         if len(rows):

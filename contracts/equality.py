@@ -91,7 +91,8 @@ class Equality:
 
     Attributes:
         steps: Applied in order; empty means exact.
-        mode: `compared` (the steps decide), `ignored`, `at_creation` or `redacted`.
+        mode: `compared` (the steps decide), `ignored`, `at_creation` or `redacted`; a look at a history has
+            `once_held`, too, which no contract says.
     """
 
     steps: tuple[Step, ...] = ()

@@ -210,9 +210,14 @@ def _divergence(replica: Replica, seen: Seen) -> Divergence | None:
     wanted = seen.owner.count == 1 and seen.owner.in_scope
     if seen.copy.count:
         if wanted:
-            return Divergence.MISMATCH if _compared(replica, seen) or _redacted(replica, seen) else None
+            return Divergence.MISMATCH if _differs(replica, seen) else None
         return None if replica.deletes.mode == "keep" else Divergence.ORPHAN
     return Divergence.MISSING if wanted and replica.completeness == "full" else None
+
+
+def _differs(replica: Replica, seen: Seen) -> bool:
+    """Whether something differs, or may: of some fields one row does not tell."""
+    return bool(_compared(replica, seen) or any(_of_mode(replica, seen, mode) for mode in ("redacted", "at_creation")))
 
 
 def _compared(replica: Replica, seen: Seen) -> list[FieldDifference]:
@@ -221,10 +226,10 @@ def _compared(replica: Replica, seen: Seen) -> list[FieldDifference]:
     return [difference for difference in seen.differing if modes[difference.name] == "compared"]
 
 
-def _redacted(replica: Replica, seen: Seen) -> list[str]:
-    """The redacted fields of the finding."""
+def _of_mode(replica: Replica, seen: Seen, mode: str) -> list[str]:
+    """The fields of the finding that are compared so."""
     modes = {m.field: m.equality.mode for m in replica.fields}
-    return [name for name, _, _ in seen.said if modes.get(name) == "redacted"]
+    return [name for name, _, _ in seen.said if modes.get(name) == mode]
 
 
 def _remove(replica: Replica, seen: Seen) -> Decision:
@@ -243,8 +248,13 @@ def _insert(replica: Replica, seen: Seen) -> Decision:
 
 
 def _update(replica: Replica, seen: Seen) -> Decision:
-    if constant := _redacted(replica, seen):
+    if constant := _of_mode(replica, seen, "redacted"):
         return Escalation(f"{', '.join(constant)} is redacted: which constant the copy is to hold is not certain")
+    if taken := _of_mode(replica, seen, "at_creation"):
+        return Escalation(
+            f"{', '.join(taken)} is what the owner held when the copy was made: when that was, and so which of the "
+            "values that it held, is not certain"
+        )
     differing = _compared(replica, seen)
     shown = {d.name: (seen.show(d.name, d.owner), seen.show(d.name, d.replica)) for d in differing}
     if shown != {name: (owner, copy) for name, owner, copy in seen.said}:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, InterruptedReadError, StoreError
 from reconcilers import row_keys
+from reconcilers.creation import with_history
 from reconcilers.doubts import not_understood, untold_remarks
 from reconcilers.hidden_nans import unmask_nans
 from reconcilers.marks import copies_mark
@@ -115,7 +116,9 @@ class Looker:
         progress: Callable[[str, int], None] = lambda _name, _rows: None,
     ) -> None:
         self._workspace = workspace
-        self._contract = contract
+        self.remembers = contract.owner.feed is not None and not isinstance(readers.witness, AuditorError)
+        """Whether the owner's change stream tells what it once held."""
+        self._contract = with_history(contract) if self.remembers else contract
         self._readers = readers
         self._prefix = prefix
         self._where = where
@@ -131,7 +134,7 @@ class Looker:
         self._referenced: dict[str, str] = {}
         self._beside: dict[str, tuple[tuple[str, Projection], tuple[str, Projection]]] = {}
         """By replica: the tables of the latest look, of the owner and of the replica."""
-        self._passage = Passage(contract, self._cursor)
+        self._passage = Passage(self._contract, self._cursor)
 
     @property
     def workspace(self) -> Workspace:

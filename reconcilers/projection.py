@@ -105,9 +105,12 @@ def select_type(contract: Contract, replica: Replica, shape: Shape, name: str) -
     return column.logical if column is not None and column.logical is not None else LogicalType(Kind.TEXT)
 
 
+_COMPARED = frozenset({"compared", "redacted", "once_held"})
+
+
 def compared_maps(replica: Replica) -> list[FieldMap]:
     """The maps of the fields that are really compared."""
-    return [field_map for field_map in replica.fields if field_map.equality.mode in ("compared", "redacted")]
+    return [field_map for field_map in replica.fields if field_map.equality.mode in _COMPARED]
 
 
 def compared_fields(contract: Contract, replica: Replica) -> list[Compared]:
@@ -295,7 +298,7 @@ class _Builder:
                 odd.append(form.odd)
             if self.side.columns[compared.name].unknown:
                 odd.append(self.side.columns[compared.name].unknown)
-            if compared.within is None and compared.equality.mode == "compared":
+            if compared.within is None and compared.equality.mode != "redacted":
                 logical = compared.logical if owner else replica_type(compared.logical, compared.equality)
                 values.append(mapped(form.value, logical, compared.equality, owner=owner))
         hashed = f"hash({', '.join(values)})" if values else "CAST(0 AS UBIGINT)"

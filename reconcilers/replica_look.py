@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconcilers import rows
 from reconcilers.batch_table import batch_table
+from reconcilers.creation import at_creation, judged, unread
 from reconcilers.doubts import doubts
 from reconcilers.fetch import fetch_side
 from reconcilers.finding import Cause, Divergence, Finding, Verdict
@@ -92,10 +93,10 @@ class PairLook:
                 yield from self._orphans([candidate for candidate in batch if candidate.kind == "orphan"])
                 differing = [candidate for candidate in batch if candidate.kind == "mismatch"]
                 fetching = pool.submit(self._fetch, differing, number % 2)
-                yield from self._mismatches(fetched)  # while the stores send the next rows
+                yield from self._mismatches(fetched, seen)  # while the stores send the next rows
                 wait((fetching,))  # within the block: see `Looker`
                 fetched = fetching.result()
-        yield from self._mismatches(fetched)
+        yield from self._mismatches(fetched, seen)
 
     def _unknown(self, key: KeyText, why: str) -> Sight:
         """A key of which one side knows nothing, and which the other does not have either."""
@@ -139,12 +140,12 @@ class PairLook:
             finding = self._finding(candidate.key, Divergence.ORPHAN, cause=_ORPHAN_CAUSES.get(state, Cause.UNKNOWN))
             yield Sight(finding, state, candidate.replica_digest or PRESENT)
 
-    def _mismatches(self, batch: _Batch | None) -> Iterator[Sight]:
+    def _mismatches(self, batch: _Batch | None, seen: ReplicaLook) -> Iterator[Sight]:
         """The row stage: both rows of each candidate compared field by field."""
         if batch is None:
             return
         candidates, owner, copy = batch.candidates, batch.owner, batch.copy
-        found = differences(self.cursor, self.contract, self.replica, (owner, copy), self.constants)
+        found = self._once_held(batch, seen)
         marks, copied = self._marks(owner, None), self._marks(copy, self.replica)
         fields = compared_fields(self.contract, self.replica)
         tolerated = [f"t{i}" for i, compared in enumerate(fields) if compared.within]
@@ -160,6 +161,23 @@ class PairLook:
                     copied.get(candidate.key),
                     self._age(mark),
                 )
+
+    def _once_held(self, batch: _Batch, seen: ReplicaLook) -> Mapping[KeyText, tuple[FieldDifference, ...]]:
+        """What differs field by field, without what is as the owner once held it where that is enough."""
+        found = differences(self.cursor, self.contract, self.replica, (batch.owner, batch.copy), self.constants)
+        names = at_creation(self.replica)
+        wanted = {key for key, fields in found.items() if any(one.name in names for one in fields)}
+        if not wanted:
+            return found
+        keys = [(one.key, one.owner_spelling) for one in batch.candidates if one.key in wanted]
+        held = self.witness.once_held(self.replica, self.owner, batch.copy, keys)
+        if self.witness.failed:
+            return unread(found, names)
+        told = judged(found, names, held)
+        for fields in told.unknown.values():
+            for one in fields:
+                seen.unremembered[one.name] = seen.unremembered.get(one.name, 0) + 1
+        return told.differing
 
     def _marks(self, side: Fetched, replica: Replica | None) -> Mapping[KeyText, Mark]:
         """The versions that fetched rows hold."""

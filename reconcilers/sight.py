@@ -65,6 +65,8 @@ class ReplicaLook:
     """The last segment's, where it was read in segments."""
     frequent: dict[str, Frequent] = field(default_factory=dict)
     """Of a segment: by redacted field, the most frequent of its texts."""
+    unremembered: dict[str, int] = field(default_factory=dict)
+    """By field that is `at_creation`: rows of which it is not known whether the owner ever held what they hold."""
 
 
 @dataclass(slots=True)

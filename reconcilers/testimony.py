@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, FeedError, StoreError
+from reconcilers.creation import at_creation
 from reconcilers.fetch import FETCH_KEYS_MAX
 from reconcilers.opened import open_side
 from reconcilers.ports import Remembering
@@ -17,16 +18,18 @@ from reconcilers.row_keys import key_text, key_texts
 from reconcilers.single_scan import single_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
     import duckdb
 
     from contracts.contract import Contract, FeedRef, Replica
+    from reconcilers.fetch import SpelledKey
     from reconcilers.finding import KeyText
     from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Reader
     from reconcilers.recheck import History
+    from reconcilers.row_stage import Fetched
     from reconcilers.sight import Sight
     from reconcilers.witness import Witness
     from reconcilers.workspace import Workspace
@@ -47,6 +50,7 @@ class Testimony:
         streams: By replica, who reads its own feed, where it has one beside its dataset.
         untold: By change stream, why it could not be read; what is met here is added.
         opened: The feed's side, once it was needed: it must not be older than the rows that it is to explain.
+        failed: It could not be read.
     """
 
     workspace: Workspace
@@ -64,9 +68,9 @@ class Testimony:
 
     def about(self, replica: Replica, owner: Projected, copy: Projected, sights: Iterable[Sight]) -> Iterator[Sight]:
         """The same sights, with what the feed says of each; a feed that cannot be read says nothing."""
-        rest, asked = iter(sights), 0
+        rest, asked, once = iter(sights), 0, at_creation(replica)
         while batch := list(islice(rest, FETCH_KEYS_MAX)):
-            told = [sight for sight in batch if _can_be_told(sight)]
+            told = [sight for sight in batch if _can_be_told(sight, once)]
             feed = self._feed(owner) if told and asked < WITNESSED_MAX else None
             if feed is None:
                 yield from batch
@@ -78,8 +82,25 @@ class Testimony:
             witness = Witness(self.cursor, self.contract, feed, owner, applied, stream)
             histories = self._histories(witness, replica, copy, told)
             for sight in batch:
-                history = histories.get(sight.finding.key or ()) if _can_be_told(sight) else None
+                history = histories.get(sight.finding.key or ()) if _can_be_told(sight, once) else None
                 yield sight if history is None else replace(sight, history=history)
+
+    def once_held(
+        self, replica: Replica, owner: Projected, rows: Fetched, keys: Sequence[SpelledKey]
+    ) -> Mapping[KeyText, Mapping[str, bool | None]]:
+        """Of rows of a replica: whether the owner once held what they hold; see `reconcilers.once_held`."""
+        feed = self._feed(owner)
+        if feed is None or not isinstance(feed.snapshot, Remembering):
+            return {}
+        from reconcilers.once_held import OnceHeld
+        from reconcilers.witness import Witness
+
+        witness = Witness(self.cursor, self.contract, feed, owner)
+        try:
+            return OnceHeld(self.cursor, self.contract, witness, feed.snapshot).held(replica, rows, keys)
+        except FeedError as error:
+            self._fail(error)
+            return {}
 
     def _histories(
         self, witness: Witness, replica: Replica, copy: Projected, told: Sequence[Sight]
@@ -141,8 +162,11 @@ class Testimony:
         return stream
 
 
-def _can_be_told(sight: Sight) -> bool:
+def _can_be_told(sight: Sight, once: Container[str]) -> bool:
+    """Whether versions explain it; what the owner never held, none of them does."""
     finding = sight.finding
+    if any(one.name in once for one in finding.fields):
+        return False
     alone = finding.divergence in OWNER_ONLY or finding.divergence.value == "duplicate"
     return finding.key is not None and not alone and not sight.doubt
 

@@ -47,7 +47,7 @@ _DELETED, _DOUBT = int(Kind.DELETE), int(Kind.DOUBT)
 _PLACE = ("epoch", "p0", "p1", "p2")
 """Where a version stands in its log."""
 
-_IN_ORDER = f"o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
+IN_ORDER = f"o.epoch, o.p0, o.p1, o.p2, o.seq, o.kind = {_DELETED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,7 @@ class Witness:
             some = keys[start : start + FETCH_KEYS_MAX]
             spelled = [suspects[key] for key in some]
             try:
-                versions = self._versions(
-                    replica, self.feed.snapshot, [owner[0] for owner, _, _ in spelled], copy.table
-                )
+                versions = self.versions(replica, self.feed.snapshot, [owner[0] for owner, _, _ in spelled], copy.table)
                 rows = self._rows(replica, copy, versions, spelled)
             except FeedError:  # the feed lacks a column: it is no witness of this replica
                 return {}
@@ -165,13 +163,13 @@ class Witness:
         held = self._fetched(copy, replica, names, [one for _, one, _ in spelled], f"{copy.table}_held")
         same = self._same(replica, versions.side, held.side)
         joined = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(self.contract.key)))
-        current = self._current(names, [one for one, _, _ in spelled], copy.table)
+        current = self.current(replica, [one for one, _, _ in spelled], copy.table)
         rows = self.cursor.execute(
             f"SELECT {', '.join(f'o.{name}' for name in (*VERSION_COLUMNS, 'held', 'gone'))}, "
             f"CASE WHEN r.k0 IS NULL THEN false ELSE {same} END AS same, "
             f"{current} AS current, {', '.join(key_texts(self.contract, 'o.'))} "
             f'FROM "{versions.table}" o LEFT JOIN "{held.table}" r ON {joined} '
-            f"ORDER BY {_IN_ORDER}"
+            f"ORDER BY {IN_ORDER}"
         ).fetchall()
         columns = (*VERSION_COLUMNS, "held", "gone", "same", "current")
         found: dict[KeyText, list[dict[str, Any]]] = {}
@@ -225,7 +223,7 @@ class Witness:
         stream.bring(f"SELECT * FROM ({rows}) WHERE kind <> {_DOUBT}", table)
         parts = [f"k{i}" for i in range(len(self.contract.key))]
         on = " AND ".join(f"o.{part} = r.{part}" for part in parts)
-        order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {_IN_ORDER}) - 1 AS number"
+        order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {IN_ORDER}) - 1 AS number"
         named = ", ".join(f"{text} AS key{i}" for i, text in enumerate(key_texts(self.contract, "r.")))
         same = f"o.kind <> {_DELETED} AND ({self._same(replica, versions.side, side)})"
         found = self.cursor.execute(
@@ -275,7 +273,7 @@ class Witness:
         )
         return f'SELECT r.*, h.latest FROM "{once}" r JOIN ({latest}) h ON {same_key} WHERE r.seq < h.latest'
 
-    def _versions(self, replica: Replica, feed: Remembering, keys: Sequence[KeyText], prefix: str) -> Fetched:
+    def versions(self, replica: Replica, feed: Remembering, keys: Sequence[KeyText], prefix: str) -> Fetched:
         """The versions of some keys, as a table of the workspace."""
         names = self._names(replica)
         items = self._items(replica, names)
@@ -303,8 +301,9 @@ class Witness:
         side.opened.bring(row_stage(self.contract, fetched, names, where), table)
         return Fetched(table, fetched)
 
-    def _current(self, names: Sequence[str], keys: Sequence[SpelledKey], prefix: str) -> str:
+    def current(self, replica: Replica, keys: Sequence[SpelledKey], prefix: str) -> str:
         """SQL condition on a version: the owner's row, as it was read, is what this version says."""
+        names = self._names(replica)
         if self.owner.opened is self.feed:
             return "true"
         owner = self._fetched(self.owner, None, names, keys, f"{prefix}_owned")
@@ -352,9 +351,19 @@ def _history(
                 return None  # the replica may lawfully hold what was created
             is_whole = False
         known.append(Version(_digest(one, replica), since, _change(one, stream.topic)))
-    # So was one that a snapshot told first, or a delete.
-    is_birth = not was_there and first["kind"] not in (Kind.BACKFILL, Kind.DELETE)
-    return History(tuple(known), complete=is_whole and is_birth)
+    return History(tuple(known), complete=is_whole and _is_birth(first))
+
+
+def is_told_from_birth(versions: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a stream that lacks nothing tells all that a row ever held, by its versions in the owner's order."""
+    pairs = list(zip([None, *versions], versions, strict=False))
+    is_known = all(one["kind"] != _DOUBT for one in versions)
+    return is_known and _is_birth(versions[0]) and not any(_lacks_delete(*two) or _lacks_create(*two) for two in pairs)
+
+
+def _is_birth(first: Mapping[str, Any]) -> bool:
+    """Whether a row's first version is its first: one that an update, a snapshot or a delete tells was there before."""
+    return first["snapshot"] != WAS_THERE and first["kind"] not in (Kind.BACKFILL, Kind.DELETE)
 
 
 def _moved(rows: Mapping[KeyText, Sequence[Mapping[str, Any]]], held: Mapping[KeyText, str]) -> set[KeyText]:

@@ -289,6 +289,7 @@ def _replica_document(look: ReplicaLook) -> dict[str, Any]:
         "counts": None if look.counts is None else asdict(look.counts), "notes": look.notes, "again": look.again,
         "watermark": _watermark_document(look.watermark), "until": _watermark_document(look.until),
         "frequent": {name: asdict(texts) for name, texts in look.frequent.items()},
+        "unremembered": look.unremembered,
     }  # fmt: skip
 
 
@@ -308,6 +309,7 @@ def _look(head: Mapping[str, Any], shift: float, overflow: Overflow) -> EntityLo
             watermark=_watermark(replica["watermark"], shift), notes=replica["notes"], again=replica["again"],
             until=_watermark(replica["until"], shift),
             frequent={field: Frequent(**texts) for field, texts in replica["frequent"].items()},
+            unremembered=replica.get("unremembered", {}),
         )  # fmt: skip
     return look
 

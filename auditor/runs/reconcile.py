@@ -651,11 +651,7 @@ def _entity_tally(run: EntityRun, told: _Told, request: ReconcileRequest) -> Ent
     tally.coverage = Coverage(
         not first.notes, (), tuple(first.notes), tuple(first.again), remarks, run.incremental, keys
     )
-    empty = "empty_owner" in run.reasons
-    tally.replicas = [
-        _replica_tally(replica, run.first, run.first.replicas[replica.name], told, request, empty=empty)
-        for replica in contract.replicas
-    ]
+    tally.replicas = [_replica_tally(replica, run, first, told, request) for replica in contract.replicas]
     for one in tally.replicas:
         keys = None if run.followed is None else run.followed.get(one.replica, 0)
         one.coverage = replace(one.coverage, incremental=run.incremental, followed=keys)
@@ -680,21 +676,14 @@ def _unread(replica: Replica, why: str, request: ReconcileRequest) -> ReplicaTal
 
 
 def _replica_tally(
-    replica: Replica,
-    look: EntityLook,
-    seen: ReplicaLook,
-    told: _Told,
-    request: ReconcileRequest,
-    *,
-    empty: bool,
+    replica: Replica, run: EntityRun, look: EntityLook, told: _Told, request: ReconcileRequest
 ) -> ReplicaTally:
+    seen = look.replicas[replica.name]
     if seen.error or seen.counts is None:
         return _unread(replica, seen.error, request)
+    empty, remembers = "empty_owner" in run.reasons, run.watch is not None and run.watch.looker.remembers
     notes = [*look.notes, *seen.notes] + ["the owner has no row"] * empty
-    skipped = [field_map.field for field_map in replica.fields if field_map.equality.mode == "at_creation"]
-    notes_of_skipped = [
-        f"{name}: the owner's value when the row was made is not known without history" for name in skipped
-    ]
+    skipped = _not_compared(replica, seen, remembers=remembers)
     return ReplicaTally(
         replica=replica.name,
         dataset=str(replica.reference),
@@ -705,10 +694,23 @@ def _replica_tally(
         verdicts=told.of(replica.name),
         owner_watermark=_watermark(look.watermark, look.until),
         replica_watermark=_watermark(seen.watermark, seen.until),
-        coverage=Coverage(not notes, tuple(skipped), (*notes, *notes_of_skipped), tuple(seen.again)),
+        coverage=Coverage(not notes, tuple(skipped), (*notes, *skipped.values()), tuple(seen.again)),
         lag_bound_seconds=_lag_bound(replica, request),
         fields_differing={field: count for (name, field), count in told.fields.items() if name == replica.name},
     )
+
+
+def _not_compared(replica: Replica, seen: ReplicaLook, *, remembers: bool) -> dict[str, str]:
+    """The fields that were not compared in every row, each with why: what the owner held at creation is not known."""
+    names = [one.field for one in replica.fields if one.equality.mode == "at_creation"]
+    if not remembers:
+        return {name: f"{name}: the owner's value when the row was made is not known without history" for name in names}
+    return {
+        name: f"{name}: not compared in {rows:,} rows that differ from the owner now: its feed does not tell all that "
+        "it once held of them"
+        for name in names
+        if (rows := seen.unremembered.get(name, 0))
+    }
 
 
 def _watermark(mark: Watermark | None, until: Watermark | None = None) -> str:

@@ -6,6 +6,7 @@
 | MySQL, MariaDB | file number, place in it, row | file number, place | one log (`reconcilers.streams.stretches`) |
 | SQL Server | commit LSN, change LSN, event number | commit LSN | the connector |
 | MongoDB | second, place in the second | – | the connector |
+| Oracle | SCN of the commit, SCN | SCN of the commit | the connector |
 
 PostgreSQL's LSN is neither unique nor in order across transactions: several rows may share one, and transactions
 arrive in the order of their commits.  It orders the changes of one key, and nothing else.
@@ -30,6 +31,8 @@ _SQLSERVER_LSN = re.compile(r"([0-9a-fA-F]{8}):([0-9a-fA-F]{8}):([0-9a-fA-F]{4})
 _LSN_BITS, _EVENT_BITS, _PART_BITS = 80, 29, 63
 """SQL Server's positions are two numbers of 80 bits and a small one; in three parts of 63 they fit into databases."""
 _PART_MAX, _EVENT_MAX = 2**_PART_BITS - 1, 2**_EVENT_BITS - 1
+
+_NUMBER = re.compile(r"\d{1,19}\Z")
 
 _POSITION_BITS = 40
 """Bits of a place in a binary log beside the file's number."""
@@ -116,8 +119,26 @@ def _mongodb(source: Mapping[str, Any]) -> Position | None:
     return Position(f"mongodb/{source.get('name')}", (millis // 1000, order), None, f"{millis // 1000}:{order}")
 
 
+def _oracle(source: Mapping[str, Any]) -> Position | None:
+    """A system change number orders all of a database; that of a snapshot's row is of the moment it was read at."""
+    scn = _scn(source, "scn")
+    if scn is None:
+        return None
+    commit = _scn(source, "commit_scn")
+    return Position(f"oracle/{source.get('name')}", (scn if commit is None else commit, scn), commit or scn, str(scn))
+
+
+def _scn(source: Mapping[str, Any], name: str) -> int | None:
+    """A number, which JSON has as a text; of a cluster it may be several, which are in no order that is known."""
+    value = source.get(name)
+    if isinstance(value, str):
+        value = int(value) if _NUMBER.match(value) else None
+    return _integer({name: value}, name)
+
+
 _READERS: dict[str, Callable[[Mapping[str, Any]], Position | None]] = {
     "postgresql": _postgresql, "mysql": _mysql, "mariadb": _mysql, "sqlserver": _sqlserver, "mongodb": _mongodb,
+    "oracle": _oracle,
 }  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from contracts.errors import FeedError
 from reconcilers.change import Cell, Change, ChangeKind, DefaultOrNull, Lack
 from reconcilers.streams.at_once import AtOnce, arrow_schema
 from reconcilers.streams.epochs import Stand
+from reconcilers.streams.event import Event
 from reconcilers.streams.stretches import Entry
 from reconcilers.streams.table import FIXED, IS_NEW, STATES, WAS_THERE, CellState, Kind, StreamTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -63,7 +64,7 @@ class Intake:
         columns: The collected values.
         truncations: Truncates among the changes.
         kept: Whether some value is left to an earlier version, or a row's key was changed: its birth may leave some.
-        events: The ids of outbox events.
+        events: Outbox events.
         at_once: Versions that came as columns.
     """
 
@@ -73,7 +74,7 @@ class Intake:
     columns: dict[str, list[object]] = field(default_factory=dict)
     truncations: list[Truncation] = field(default_factory=list)
     kept: bool = False
-    events: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     at_once: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -108,7 +109,7 @@ class Intake:
              _naive(self.seen))
         )  # fmt: skip
         if change.event_id:
-            self.events.append(change.event_id)
+            self.events.append(Event.of(seq, change, key))
         is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
         lacking = Lack.KEPT if is_partial else Lack.ABSENT
         self._cells({**change.row, **self._named(change, key)}, lacking)
@@ -164,13 +165,15 @@ class Intake:
         )  # fmt: skip
         self._cells(key, Lack.UNREADABLE)  # type: ignore[arg-type]
 
-    def arrow(self) -> pa.Table:
-        """What was collected, as DuckDB takes it."""
+    def arrow(self, without: Collection[int] = ()) -> pa.Table:
+        """What was collected, as DuckDB takes it, without those of these numbers."""
         import pyarrow as pa
 
         schema = arrow_schema(self.table)
         arrays = [pa.array(values, entry.type) for values, entry in zip(self.columns.values(), schema, strict=True)]
         one_by_one = pa.Table.from_arrays(arrays, schema=schema)
+        if without:
+            one_by_one = one_by_one.filter(pa.array([seq not in without for seq in self.columns["seq"]], pa.bool_()))
         return pa.concat_tables([*self.at_once, one_by_one]) if self.at_once else one_by_one
 
     def _fixed(self, values: Sequence[object]) -> None:

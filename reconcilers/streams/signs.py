@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from reconcilers.streams.event import Event
     from reconcilers.streams.table import StreamTable
 
 DEAD_LETTERS = "dead_letters"
@@ -36,6 +37,7 @@ REPEATED_MIN = 3
 DDL = """
 CREATE TABLE IF NOT EXISTS repeats (topic VARCHAR, sign VARCHAR, records BIGINT, keys BIGINT, seen TIMESTAMP);
 CREATE TABLE IF NOT EXISTS events (topic VARCHAR, id UBIGINT, seen TIMESTAMP);
+CREATE TABLE IF NOT EXISTS told_events (topic VARCHAR, said UBIGINT, seen TIMESTAMP);
 """
 
 
@@ -82,11 +84,17 @@ class Signs:
             [topic, seen],
         )
 
-    def note_events(self, topic: str, ids: Sequence[str], seen: datetime) -> None:
-        """Note outbox events, and which of them had come before; within a transaction."""
+    def note_events(self, topic: str, events: Sequence[Event], seen: datetime) -> set[int]:
+        """Note outbox events, and which of them had come before; within a transaction.
+
+        Returns:
+            The arrival numbers of those that are told once more, word for word.  An id that stands for several events,
+            each with a content of its own, is the producer's mistake, and none of them is lost for that.
+        """
         import pyarrow as pa
 
-        self._db.register("event_ids", pa.table({"id": pa.array(ids, pa.string())}))
+        columns = {name: pa.array([getattr(one, name) for one in events]) for name in ("seq", "id", "content")}
+        self._db.register("event_ids", pa.table(columns))
         fresh = "SELECT hash(id) AS id, count(*) AS n FROM event_ids GROUP BY id"
         self._db.execute(
             "INSERT INTO repeats SELECT ?, 'duplicate_events', sum(n - (e.id IS NULL)::BIGINT), count(*), ? "
@@ -95,11 +103,19 @@ class Signs:
             [topic, seen, topic],
         )
         self._db.execute(f"INSERT INTO events SELECT ?, id, ? FROM ({fresh})", [topic, seen])
+        told = "SELECT seq, hash(id, content) AS said FROM event_ids"
+        again = self._db.execute(
+            f"SELECT t.seq FROM ({told}) t WHERE EXISTS (SELECT 1 FROM told_events e WHERE e.topic = ? "
+            f"AND e.said = t.said) OR t.seq > (SELECT min(o.seq) FROM ({told}) o WHERE o.said = t.said)",
+            [topic],
+        ).fetchall()
+        self._db.execute(f"INSERT INTO told_events SELECT DISTINCT ?, said, ? FROM ({told})", [topic, seen])
         self._db.unregister("event_ids")
+        return {seq for (seq,) in again}
 
     def forget(self, topic: str, before: datetime | None = None) -> None:
         """Let go of what was noted of a topic before a moment, or of all; within a transaction."""
-        for name in ("repeats", "events"):
+        for name in ("repeats", "events", "told_events"):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND (? IS NULL OR seen < ?)", [topic, before, before])
 
     # -- looking -------------------------------------------------------------------------------------------------------

@@ -637,9 +637,14 @@ class FeedState:
             yield
         except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.TransactionException) as error:
             raise WorkspaceError(
-                f"writing the feed state {self._path}: {first_line(error)}; {what}",
-                hint="make room on the disk, or raise workspace.memory_limit; reading goes on where it stopped",
+                f"writing {self._name}: {first_line(error)}; {what}",
+                hint="make room on the disk, or raise workspace.memory_limit"
+                + ("; reading goes on where it stopped" if self._path is not None else ""),
             ) from error
+
+    @property
+    def _name(self) -> str:
+        return "what a feed told, in memory" if self._path is None else f"the feed state {self._path}"
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -677,15 +682,16 @@ class FeedState:
             )
 
     def _append(self, intake: Intake) -> None:
-        if len(intake):
-            rows = intake.arrow()
+        again: set[int] = set()
+        if intake.events:
+            again = self.signs.note_events(intake.table.topic, intake.events, intake.seen.replace(tzinfo=None))
+        if len(intake) > len(again):
+            rows = intake.arrow(without=again)
             waiting.lay_by(self._db, intake.table, rows)
             with self._registered("incoming", rows):
                 self.obligations.owe(intake.table, "incoming")
             if intake.kept:
                 self._kept[intake.table.topic] = rows["seq"][-1].as_py() + 1
-        if intake.events:
-            self.signs.note_events(intake.table.topic, intake.events, intake.seen.replace(tzinfo=None))
         for key in [key for key in self.epochs if key not in self._written_epochs]:
             self._db.execute("INSERT INTO epochs VALUES (?, ?, ?)", [*key, self.epochs[key]])
             self._written_epochs.add(key)
@@ -725,12 +731,15 @@ class FeedState:
             )
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
-        for letter in dead:
-            self._db.execute(
-                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [letter.topic, letter.part, letter.off, letter.key, letter.value, letter.headers, letter.error,
-                 letter.id, letter.seq],
-            )  # fmt: skip
+        if not dead:
+            return
+        import pyarrow as pa
+
+        types = {"part": pa.int32(), "off": pa.int64(), "key": pa.binary(), "value": pa.binary(), "seq": pa.int64()}
+        names = ("topic", "part", "off", "key", "value", "headers", "error", "id", "seq")
+        columns = {name: pa.array([getattr(one, name) for one in dead], types.get(name, pa.string())) for name in names}
+        with self._registered("buried", pa.table(columns)):  # at once: each row by itself would take a block of memory
+            self._db.execute(f"INSERT INTO dead_letters SELECT {', '.join(names)} FROM buried")
 
     def _pass(self, passes: Sequence[Pass]) -> None:
         for one in passes:

@@ -70,6 +70,24 @@ def test_records_of_which_none_can_be_understood_are_a_feed_that_cannot_be_read(
     assert "none of its latest" in remark
 
 
+def test_thousands_of_records_that_nobody_understands_fit_into_memory(world: World) -> None:
+    """Below the number at which a feed is given up: each of their keys is in doubt, and nothing else."""
+    contract = world.directory / "contracts" / "order.yaml"
+    contract.write_text(contract.read_text().replace("dataset: shop/orders, feed:", "feed:"))
+    for number in range(4_000):
+        world.records.append({
+            "topic": TOPIC, "partition": 0, "offset": number + 1, "timestamp": 1_770_000_000_000 + number,
+            "key": base64.b64encode(json.dumps({"id": number + 1_000}).encode()).decode(),
+            "value": base64.b64encode(b"no record").decode(), "headers": [],
+        })  # fmt: skip
+    world.record()
+    outcome = world.reconcile()
+    assert (outcome.code, "undecided" in outcome.json["exit_reasons"]) == (2, True), outcome.err
+    assert (
+        sum(one["key"]["id"].isdigit() and int(one["key"]["id"]) >= 1_000 for one in outcome.json["findings"]) == 4_000
+    )
+
+
 def test_a_feed_that_can_be_read_needs_no_remark(world: World) -> None:
     world.tell(1, "new", COPY_TOPIC)
     world.settle(replica_feed=f", feed: {{name: replay, topic: {COPY_TOPIC}}}")

@@ -99,6 +99,17 @@ def test_sql_servers_positions_are_hexadecimal_and_end_with_the_event() -> None:
     assert compare(read, delete) == -1
 
 
+def test_oracles_positions_are_in_the_order_of_commits() -> None:
+    """Numbers that may come as texts: as such, 999 would come after 1004."""
+    early = place("oracle", scn="999", commit_scn="1003")
+    late = place("oracle", scn="998", commit_scn="1004")
+    assert compare(early, late) == -1
+    assert compare(place("oracle", scn=1001, commit_scn=1003), early) == 1
+    assert compare(place("oracle", scn="1003", commit_scn=None), late) == -1  # a snapshot's row
+    assert (late.commit, late.text) == (1004, "998")
+    assert position({"connector": "oracle", "scn": "1004:2:06", "commit_scn": None}) is None
+
+
 def test_mongodbs_positions_are_a_second_and_a_place_in_it() -> None:
     assert compare(place("mongodb", ts_ms=1558965508000, ord=31), place("mongodb", ts_ms=1558965509000, ord=1)) == -1
 

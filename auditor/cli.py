@@ -225,6 +225,11 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  next: {hint}"
 
 
+_DUCKDB = ("duckdb", "_duckdb")
+_FULL = ("OutOfMemoryException", "IOException")
+"""What DuckDB raises; by name, for most mistakes are told without it."""
+
+
 def _internal(error: BaseException, invocation: Invocation) -> int:
     from auditor.reports.visible import visible
 
@@ -232,6 +237,10 @@ def _internal(error: BaseException, invocation: Invocation) -> int:
         return _told(
             f"writing failed: {error.strerror}\n  next: make room there, or name a file with --out", invocation
         )
+    if type(error).__module__.partition(".")[0] in _DUCKDB and type(error).__name__ in _FULL:
+        first = visible(next(iter(str(error).splitlines()), ""))
+        hint = "raise workspace.memory_limit in the settings file, or make room on the disk"
+        return _told(f"DuckDB had no room for what was to be done: {first}\n  next: {hint}", invocation)
     if invocation.verbose:
         _traceback()
     first = next(iter(str(error).splitlines()), "")

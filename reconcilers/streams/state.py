@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -617,7 +618,7 @@ class FeedState:
             FeedError: Somebody else has read on meanwhile; nothing was written.
             WorkspaceError: The disk or the memory is full; nothing was written.
         """
-        with self._room("nothing of the batch was kept"), self._transaction():
+        with self._transaction("nothing of the batch was kept"):
             self._fence(step.moves)
             for intake in step.intakes:
                 self._append(intake)
@@ -647,16 +648,18 @@ class FeedState:
         return "what a feed told, in memory" if self._path is None else f"the feed state {self._path}"
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, what: str = "what was read before is kept") -> Iterator[None]:
+        """All or nothing; `what`: what that means where the disk or the memory is full."""
         self._guard()
-        self._db.execute("BEGIN")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            with suppress(duckdb.TransactionException):  # a COMMIT that fails has rolled back
-                self._db.execute("ROLLBACK")
-            raise
+        with self._room(what):
+            self._db.execute("BEGIN")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.TransactionException):  # a COMMIT that fails has rolled back
+                    self._db.execute("ROLLBACK")
+                raise
 
     def _fence(self, moves: Mapping[Partition, tuple[int, Offset]]) -> None:
         """Move the offsets, each from where the batch was read; in one statement, for statements are what is dear."""
@@ -1205,8 +1208,17 @@ def _make_room(path: Path) -> None:
                 os.link(made, path)
 
 
+_HELD = re.compile(r"\block\b", re.IGNORECASE)
+"""In what DuckDB says of a file that another process has open."""
+
+
 def _not_opened(path: Path | None, error: Exception) -> WorkspaceError:
-    if "lock" in str(error).lower():
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WorkspaceError(
+            f"opening the feed state{'' if path is None else f' {path}'}: {first_line(error)}",
+            hint="raise workspace.memory_limit: less than this holds no state",
+        )
+    if _HELD.search(str(error)):
         return WorkspaceError(
             f"opening the feed state {path}: another process holds it",
             hint="let one process follow a feed with this state, or give this one its own workspace.directory",

@@ -564,3 +564,13 @@ def test_the_head_is_told_in_parts_that_together_are_all_of_it(monkeypatch: pyte
         found = [state.cursor().execute(f"SELECT c0 FROM ({part})").fetchall() for part in parts]
         assert len(parts) > 2
         assert sorted(int(key) for part in found for (key,) in part) == list(range(16))
+
+
+def test_a_limit_of_memory_that_holds_no_state_is_told_as_that(tmp_path: Path) -> None:
+    """Nobody else holds the file, and making it anew would not help."""
+    path = tmp_path / "feeds" / "shop.duckdb"
+    for _ in range(2):  # it is made by the first, and opened by the second
+        with pytest.raises(WorkspaceError, match="Out of Memory") as told:
+            FeedState(path, memory_limit="300B")
+        assert told.value.hint is not None
+        assert "workspace.memory_limit" in told.value.hint

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import strict_json
 from auditor.feeds.bulk.plans import BatchPlans
-from auditor.feeds.debezium import flattened, outbox
+from auditor.feeds.debezium import flattened, mongodb, outbox
 from auditor.feeds.debezium.envelope import Told
 from auditor.feeds.decoded import Aside, AsideKind, Decoded, Poison
 from auditor.feeds.keys import Key, Keys
@@ -68,6 +68,8 @@ class Decoder:
         self._keys = Keys(self._messages, options, unavailable, known)
         self._values = Values(options, unavailable, known, kinds or {}, frozenset(hints or ()))
         self._batches = BatchPlans(options, self._messages, self._keys, self._values, self._decoded)
+        self._documents = {topic for topic, one in known.items() if "_id" in one.columns and "id" not in one.columns}
+        """Topics of MongoDB, whose keys have the document's `_id` as a text named `id`."""
         self._flattened: set[str] = set()
         """Topics where a record without a value is a delete."""
         self._enveloped: set[str] = set()
@@ -94,7 +96,7 @@ class Decoder:
         if record.key is None or telling(record.headers):
             return None
         try:
-            return self._keys.read(record, ()).row or None
+            return self._row(record, self._keys.read(record, ())) or None
         except (BadValueError, RecursionError):
             return None
 
@@ -108,7 +110,7 @@ class Decoder:
             PausedFeedError: A schema cannot be had now; decode the same records again later.
             FeedError: The schema registry refuses us, or is none.
         """
-        return self._batches.versions(records, table)
+        return None if table.topic in self._documents else self._batches.versions(records, table)
 
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """What is to be known of columns' values, by topic and column, as far as records were seen."""
@@ -123,16 +125,18 @@ class Decoder:
         row: Row | None = None
         try:
             key = self._keys.read(record, headers)
-            row = key.row or None
+            row = self._row(record, key) or None
             other = self._other_key(record, headers, key) if headers else None
-            told = Told(Place(record.topic, record.partition, record.offset), key.row, other, key.raw)
+            told = Told(Place(record.topic, record.partition, record.offset), row or {}, other, key.raw)
             if record.value is None:
                 return self._without_value(record, told)
             value, schema = self._messages.read(record.value, headers, "value", record.topic)
             if headers and self._is_outbox(headers):
                 return _event(value, told, headers)
             plan = self._values.plan(record, schema, value, key.raw)
-            self._know_form(plan.form, record.topic)
+            self._know_form("envelope" if plan.form == "document" else plan.form, record.topic)
+            if plan.form == "document":
+                self._documents.add(record.topic)
             return _identified(plan.read(value, told))
         except RecursionError:
             return Poison(record, "nested too deeply", row)
@@ -140,6 +144,10 @@ class Decoder:
             return Poison(record, str(error), error.key)
         except BadValueError as error:
             return Poison(record, str(error), None if row and Lack.UNREADABLE in row.values() else row)
+
+    def _row(self, record: Record, key: Key) -> Row:
+        """A record's key by column, as the rows of its topic name them."""
+        return mongodb.key_row(key.raw, key.row) if record.topic in self._documents else key.row
 
     def _know_form(self, form: str, topic: str) -> None:
         """Remember what a topic's records are: it decides what one without a value means.

@@ -262,7 +262,7 @@ def _is_document(value: dict[str, Any]) -> bool:
 
 
 def _document_plan() -> ValuePlan:
-    return ValuePlan("envelope", mongodb.change)
+    return ValuePlan("document", mongodb.change)
 
 
 def _connector(source: str) -> str:

@@ -36,7 +36,7 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
     Raises:
         BadRowError: It tells no change.
     """
-    keyed = replace(told, key=_key(told))
+    keyed = replace(told, key=key_row(told.raw_key, told.key))
     try:
         if value.get("after") is None and value.get("op") == "u":
             return _partial(value, keyed)
@@ -45,10 +45,18 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
         raise BadRowError(str(error), keyed.key) from None
 
 
-def _key(told: Told) -> Row:
-    """The `_id`: the key has it as extended JSON in a text named `id`."""
-    text = told.raw_key.get("id") if isinstance(told.raw_key, dict) else None
-    return {"_id": _cell(strict_json.parse(text.encode()))} if isinstance(text, str) else dict(told.key)
+def key_row(raw: Any, row: Row) -> Row:
+    """The `_id`: the key has it as extended JSON in a text named `id`.
+
+    Args:
+        raw: The key as it was decoded.
+        row: By column, as it would be for a table.
+
+    Raises:
+        BadValueError: That text is no JSON.
+    """
+    text = raw.get("id") if isinstance(raw, dict) else None
+    return {"_id": _cell(strict_json.parse(text.encode()))} if isinstance(text, str) else dict(row)
 
 
 def _row(document: Any) -> Row:

@@ -9,7 +9,9 @@ import pytest
 from auditor.feeds.debezium import outbox
 from auditor.feeds.debezium.envelope import Told
 from auditor.feeds.decoded import Aside, AsideKind, Poison
+from auditor.feeds.decoder import Decoder
 from auditor.feeds.hints import ColumnHint
+from auditor.feeds.options import DecodingOptions
 from auditor.feeds.shape import BadValueError
 from contracts.logical_types import parse_logical_type
 from reconcilers.change import Change, ChangeKind, Lack, Place
@@ -73,6 +75,22 @@ def test_mongodbs_key_is_json_in_a_text() -> None:
     document = '{"_id": "1004"}'
     assert change(record({"id": '"1004"'}, mongodb("c", document))).key == {"_id": "1004"}
     assert change(record({"id": '{"$oid": "64b"}'}, mongodb("c", document))).key == {"_id": "64b"}
+
+
+def test_mongodbs_tombstones_have_its_keys() -> None:
+    """One that is all that is left of a delete says by its own key which document has gone."""
+    told = decode([record({"id": "4"}, mongodb("r", '{"_id": 4}')), record({"id": "4"}, None)])[1]
+    assert isinstance(told, Aside)
+    assert (told.kind, told.key) == (AsideKind.TOMBSTONE, {"_id": "4"})
+
+
+@pytest.mark.parametrize(("value", "kind"), [({"_id": 4, "v": "a"}, ChangeKind.WRITE), (None, ChangeKind.DELETE)])
+def test_documents_that_were_flattened_have_mongodbs_keys(value: object, kind: ChangeKind) -> None:
+    """A contract that names `_id` and no `id` tells it: such records do not say what database they are of."""
+    decoder = Decoder(DecodingOptions(form="flattened"), None, {"t": {"_id": INT, "v": TEXT}})
+    (told,) = decoder.decode([record({"id": "4"}, value)])
+    assert isinstance(told, Change)
+    assert (told.kind, told.key) == (kind, {"_id": "4"})
 
 
 def test_mongodbs_update_without_a_document_is_no_delete() -> None:

@@ -64,6 +64,8 @@ class Decoder:
         known = {
             topic: options.known(topic, (hints or {}).get(topic, {})) for topic in {*(hints or {}), *options.columns}
         }
+        self._named = {topic: frozenset(one.columns) for topic, one in known.items()}
+        """By topic, the columns that contracts name."""
         self._messages = Messages(options.wire, schemas)
         self._keys = Keys(self._messages, options, unavailable, known)
         self._values = Values(options, unavailable, known, kinds or {}, frozenset(hints or ()))
@@ -137,7 +139,7 @@ class Decoder:
             self._know_form("envelope" if plan.form == "document" else plan.form, record.topic)
             if plan.form == "document":
                 self._documents.add(record.topic)
-            return _identified(plan.read(value, told))
+            return self._identified(plan.read(value, told), record.topic)
         except RecursionError:
             return Poison(record, "nested too deeply", row)
         except BadRowError as error:
@@ -167,6 +169,29 @@ class Decoder:
         text = header(headers, _NEW_KEY) or header(headers, _OLD_KEY)
         return None if text is None else self._keys.other(text, key, record.topic)
 
+    def _identified(self, decoded: Decoded, topic: str) -> Decoded:
+        """A change whose key is known: an unreadable one would be taken for every other unreadable one.
+
+        Raises:
+            BadValueError: A column of the key cannot be read.
+        """
+        if isinstance(decoded, Change):
+            for name, cell in decoded.key.items():
+                if cell.__class__ is Lack:
+                    raise BadValueError(f"column {name} of the key is unreadable: {self._untyped(name, topic)}")
+        return decoded
+
+    def _untyped(self, name: str, topic: str) -> str:
+        """Why nobody knows what a column's values mean."""
+        named = self._named.get(topic, frozenset())
+        if name in named or not named:
+            return "its type is not told, or lost (see `schemaless` in the settings of feeds)"
+        alike = next((one for one in sorted(named) if _bare(one) == _bare(name)), None)
+        known = (
+            f"`{alike}` is named, and names have to be the same" if alike else f"named are {', '.join(sorted(named))}"
+        )
+        return f"no contract names it, and the record does not tell its type ({known})"
+
     def _without_value(self, record: Record, told: Told) -> Decoded:
         form = self._options.form
         if form == "flattened" or (form == "auto" and record.topic in self._flattened):
@@ -188,20 +213,9 @@ class Decoder:
                 unknown.discard(record.topic)
 
 
-def _identified(decoded: Decoded) -> Decoded:
-    """A change whose key is known: an unreadable one would be taken for every other unreadable one.
-
-    Raises:
-        BadValueError: A column of the key cannot be read.
-    """
-    if isinstance(decoded, Change):
-        for name, cell in decoded.key.items():
-            if cell.__class__ is Lack:
-                raise BadValueError(
-                    f"column {name} of the key is unreadable: its type is not told, or lost (see `schemaless` in the "
-                    "settings of feeds)"
-                )
-    return decoded
+def _bare(name: str) -> str:
+    """A name without what databases and serializers change in names."""
+    return name.replace("-", "_").casefold()
 
 
 def _event(value: Any, told: Told, headers: Headers) -> Decoded:

@@ -77,6 +77,19 @@ def test_mongodbs_key_is_json_in_a_text() -> None:
     assert change(record({"id": '{"$oid": "64b"}'}, mongodb("c", document))).key == {"_id": "64b"}
 
 
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ({"ID": 4}, "no contract names it, and the record does not tell its type (`id` is named, and names have to be"),
+        ({"region": 4}, "(named are _id, id, v)"),
+    ],
+)
+def test_a_column_of_a_key_that_no_contract_names_is_told_with_those_that_are(key: object, says: str) -> None:
+    (told,) = decode(record(key, {"v": "a"}), HINTS, form="flattened")
+    assert isinstance(told, Poison)
+    assert says in told.error
+
+
 def test_mongodbs_tombstones_have_its_keys() -> None:
     """One that is all that is left of a delete says by its own key which document has gone."""
     told = decode([record({"id": "4"}, mongodb("r", '{"_id": 4}')), record({"id": "4"}, None)])[1]

@@ -300,6 +300,11 @@ class _Case:
         """Whether the replica is proven to be past that moment."""
         return self.now.passed is not None and self.now.passed.moment >= since
 
+    @property
+    def moved(self) -> bool:
+        """Whether some look has seen both keys of a row whose key was changed; the last may be at one of them alone."""
+        return self.history.moved or any(look.history is not None and look.history.moved for look in self.looks)
+
     def persistent(
         self,
         since: float,
@@ -436,7 +441,7 @@ def _known_version(case: _Case) -> Judgement | None:
     went_back = case.history.reached > held or any(index is not None and index > held for index in before)
     if case.history.resurrected and case.finding.divergence is Divergence.ORPHAN:
         cause = Cause.RESURRECTED
-    elif case.history.moved:
+    elif case.moved:
         cause = Cause.KEY_CHANGED
     else:
         cause = Cause.REORDERED if went_back else _behind(case, held)

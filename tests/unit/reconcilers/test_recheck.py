@@ -338,6 +338,15 @@ def test_a_replica_whose_own_stream_shows_a_later_version_went_back() -> None:
     assert judge([seen(0, "v2", "v1")], BOUND, replace(known, reached=1)).cause is Cause.STALE
 
 
+def test_a_row_whose_key_was_changed_has_that_cause_whichever_end_is_judged_last() -> None:
+    """A look that sees both ends tells it; the last one may be at one of them alone, when the other has been judged."""
+    versions = (Version(ABSENT, float("-inf")), Version("v1", 0.0))
+    both, alone = (History(versions, complete=True, moved=moved) for moved in (True, False))
+    looks = [replace(seen(0, "v1", ABSENT), history=both), replace(seen(ENOUGH, "v1", ABSENT), history=alone)]
+    assert judge(looks, BOUND).cause is Cause.KEY_CHANGED
+    assert judge([replace(looks[0], history=alone), looks[1]], BOUND).cause is Cause.NEVER_ARRIVED
+
+
 def test_a_row_that_the_replica_had_and_lost_neither_never_arrived_nor_came_in_the_wrong_order() -> None:
     """Its own stream shows it there before: what took it away is not known."""
     versions = (Version(ABSENT, float("-inf")), Version("v1", -500))

@@ -93,7 +93,7 @@ class Documents:
             "fields": self._fields(sight, replica),
             "verdict": _verdict(replica),
             "cause": (known.cause if known else "unknown") if replica.divergence else None,
-            "dataset": str(replica.replica.dataset or ""),
+            "dataset": str(replica.replica.reference or ""),
             "watermark": "" if watermark is None else watermark.display or watermark.position,
         }
         if replica.answer.error:

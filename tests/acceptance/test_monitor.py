@@ -280,6 +280,12 @@ def test_a_row_whose_key_changed_and_that_its_copies_have_under_the_old_one_is_o
     assert verdicts(world.audit("reconcile", "--format", "json")) == expected
 
 
+def test_a_copy_that_is_known_by_its_feed_alone_is_named_where_one_row_is_shown(world: Monitored) -> None:
+    world.save()
+    shown = world.audit("entity", "order", "1", "--format", "json").json["replicas"]
+    assert {one["replica"]: one["dataset"] for one in shown}["mirror"] == "mirror/mirror.orders (feed)"
+
+
 def test_what_is_met_is_owed_no_more_and_drift_is_told_until_it_has_gone(world: Monitored) -> None:
     """A second run looks at what is known to differ, tells it again under its name, and tells when it is healed."""
     world.put(1, "paid", 10, copy=False)

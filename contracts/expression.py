@@ -32,7 +32,7 @@ from contracts.errors import ContractError, Place, Problem
 from contracts.typed_sql import TypedSql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from contracts.expression_sql import Binding
     from contracts.expression_tree import Node
@@ -54,6 +54,16 @@ class Expression:
     names: frozenset[str]
     """The names it uses: fields, or in `select` the replica's columns."""
     tree: Node = field(repr=False, compare=False)
+
+    @property
+    def asks_for_null(self) -> bool:
+        """Whether it may tell NULL from a value: else it is true or false only where that holds whatever is NULL."""
+        from contracts.expression_tree import Call, Case, IsNull
+
+        return any(
+            isinstance(node, IsNull | Case) or (isinstance(node, Call) and node.function == "coalesce")
+            for node in _nodes(self.tree)
+        )
 
     def to_sql(self, columns: Mapping[str, TypedSql]) -> str:
         """Write it as a DuckDB expression over canonical values.
@@ -128,13 +138,17 @@ def _shown(text: str) -> str:
 
 
 def _names(tree: Node) -> set[str]:
-    from contracts.expression_tree import Name, children
+    from contracts.expression_tree import Name
 
-    found: set[str] = set()
+    return {node.name for node in _nodes(tree) if isinstance(node, Name)}
+
+
+def _nodes(tree: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    from contracts.expression_tree import children
+
     pending = [tree]
     while pending:
         node = pending.pop()
-        if isinstance(node, Name):
-            found.add(node.name)
+        yield node
         pending += children(node)
-    return found

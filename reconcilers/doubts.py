@@ -11,15 +11,16 @@ from reconcilers.ports import PartlyKnown
 from reconcilers.projection import compile_side
 from reconcilers.row_keys import key_text
 from reconcilers.row_stage import UNKNOWN_VALUE
+from reconcilers.uncounted import sentence, uncounted_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
     from contracts.contract import Contract, Replica
     from reconcilers.finding import FieldDifference, Finding, KeyText
-    from reconcilers.opened import Opened
+    from reconcilers.opened import Opened, Projected
     from reconcilers.ports import Snapshot, Untold
 
 KEY_IN_DOUBT = "could not be understood, so it is not known whether there is a row, and which"
@@ -35,16 +36,21 @@ class Doubts:
         keys: Keys of which nothing is known, each with why.
         owner: What the owner's feed cannot carry of fields, where it is known by one.
         replica: The same of the replica's.
+        uncounted: Keys of rows of which it is not known whether they count, each with why: a condition depends on a
+            value that is not told.
+        paired: Those of them that both sides seem to hold.
     """
 
     unseen: tuple[str, str]
     keys: Mapping[KeyText, str]
     owner: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
     replica: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
+    uncounted: Mapping[KeyText, str] = field(default_factory=dict)
+    paired: Sequence[KeyText] = ()
 
     def of(self, key: KeyText | None) -> str:
-        """Why nothing is known of a key; empty where something is."""
-        return self.keys.get(key or (), "")
+        """Why nothing is known of a key, or not whether it is to be compared; empty where that is known."""
+        return self.keys.get(key or (), "") or self.uncounted.get(key or (), "")
 
     def of_absence(self, key: KeyText | None, *, at_owner: bool) -> str:
         """Why a key that one side lacks may be there, perhaps under another name; empty where it is not.
@@ -52,7 +58,7 @@ class Doubts:
         Where both sides leave it open, what the one that lacks it leaves open is told.
         """
         unseen = self.unseen if at_owner else self.unseen[::-1]
-        found = self.keys.get(key or (), "") or unseen[0] or unseen[1]
+        found = self.of(key) or unseen[0] or unseen[1]
         return found or next((why for name, text in key or () if (why := self._of_key(name, text))), "")
 
     def _of_key(self, name: str, text: str | None) -> str:
@@ -73,18 +79,21 @@ class Doubts:
 
 
 def doubts(
-    cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica, owner: Opened, copy: Opened
+    cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica, projected: tuple[Projected, Projected]
 ) -> Doubts:
-    """Ask both sides; one that reads a store itself leaves nothing open."""
+    """Ask both sides, the owner and the replica; one that reads a store itself leaves nothing open."""
     unseen = []
     keys: dict[KeyText, str] = {}
+    owner, copy = (side.opened for side in projected)
     for side, whose in ((owner, "the owner"), (copy, replica.name)):
         why = side.snapshot.absence_unknown() if isinstance(side.snapshot, PartlyKnown) else ""
         unseen.append(f"by its feed, not every row of {whose} is known: {why}" if why else "")
         if isinstance(side.snapshot, PartlyKnown) and (doubted := _doubted(cursor, contract, side, side.snapshot)):
             keys |= dict.fromkeys(doubted, _key_in_doubt(whose, side.snapshot.doubt()))
     own, theirs = (flaws_of_side(side.snapshot, contract, of) for side, of in ((owner, None), (copy, replica)))
-    return Doubts((unseen[0], unseen[1]), keys, own, theirs)
+    uncounted = uncounted_keys(cursor, contract, replica, projected)
+    paired = [key for key, (_, is_paired) in uncounted.items() if is_paired]
+    return Doubts((unseen[0], unseen[1]), keys, own, theirs, {key: why for key, (why, _) in uncounted.items()}, paired)
 
 
 def retyped_fields(side: Opened, contract: Contract) -> Mapping[str, str]:
@@ -100,6 +109,9 @@ def rule_doubt(finding: Finding, retyped: Mapping[str, str]) -> str:
         finding: The broken rule, with the values of the row that are to blame.
         retyped: See `retyped_fields`: a row that no record has told since has the older column's value in them.
     """
+    untold = [one.name for one in finding.fields if one.note == UNKNOWN_VALUE]
+    if untold:
+        return sentence("the owner", f"{', '.join(untold)} of this row is, and the rule depends on it")
     why = [retyped.get(one.name, "") for one in finding.fields]
     is_open = all(why) if finding.rule == TYPE_RULE else any(why)
     return f"{UNKNOWN_VALUE}: {next(filter(None, why))}" if why and is_open else ""

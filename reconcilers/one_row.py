@@ -9,9 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconcilers.doubts import Doubts, flaws_of_side
+from reconcilers.open_condition import reason
 from reconcilers.ports import Keys, PartlyKnown
-from reconcilers.projection import compared_fields, compile_side, gone_sql, scope_sql, select_filter
+from reconcilers.projection import (
+    compared_fields,
+    compile_side,
+    copy_conditions,
+    gone_sql,
+    owner_conditions,
+    scope_sql,
+    select_filter,
+)
 from reconcilers.row_stage import Fetched, differences, row_stage
+from reconcilers.uncounted import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +52,8 @@ class OneRow:
         absence: Why a row that is not shown may be there all the same; empty where it is not.
         flaws: What its feed cannot carry of fields, where the side is known by one.
         lacking: What of its feed could not be read, so that no row of it is known for certain; else empty.
+        uncounted: Replica name (of a replica's row its own) to why it is not known whether the row counts there, where
+            it is not: a condition depends on a value that is not told.
     """
 
     side: Side
@@ -54,6 +66,7 @@ class OneRow:
     absence: str = ""
     flaws: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
     lacking: str = ""
+    uncounted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def live(self) -> bool:
@@ -117,23 +130,39 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
     replicas = contract.replicas if subject.replica is None else ()
     scopes = [f'{scope_sql(replica.where, side)} AS "w{i}"' for i, replica in enumerate(replicas)]
     gone = f'{gone_sql(side, subject.flag)} AS "gone"'
-    sql = row_stage(contract, side, fields, _matching(subject, side), [gone, *scopes])
+    reasons = _reasons(subject, side)
+    whys = [f'{why} AS "y{i}"' for i, why in enumerate(reasons.values())]
+    sql = row_stage(contract, side, fields, _matching(subject, side), [gone, *scopes, *whys])
     every = f"{subject.table}_every"
     snapshot.load(sql, every)
     cursor = workspace.cursor()
     cursor.execute(f'CREATE OR REPLACE VIEW "{subject.table}" AS SELECT * FROM "{every}" WHERE NOT gone')
     columns = [f"t{i}" for i in range(len(fields))] + [f"w{i}" for i in range(len(replicas))]
+    columns += [f"y{i}" for i in range(len(reasons))]
     rows = cursor.execute(f'SELECT {", ".join(["gone", *columns])} FROM "{every}" ORDER BY ALL').fetchall()
     live = sum(1 for row in rows if not row[0])  # they come first
     texts = dict(zip(fields, rows[0][1:], strict=False)) if rows else {}
-    in_scope = rows[0][1 + len(fields) :] if rows else ()
     names = [replica.name for replica in replicas] if rows else []
+    first = 1 + len(fields)
+    in_scope, why = (rows[0][first : first + len(names)], rows[0][first + len(names) :]) if rows else ((), ())
+    whose = "the owner" if subject.replica is None else subject.replica.name
     return OneRow(
         side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True)),
         snapshot.absence_unknown() if isinstance(snapshot, PartlyKnown) else "",
         flaws_of_side(snapshot, contract, subject.replica),
         snapshot.incomplete() if isinstance(snapshot, PartlyKnown) else "",
+        {name: sentence(whose, text) for name, text in zip(reasons, why, strict=False) if text},
     )  # fmt: skip
+
+
+def _reasons(subject: Subject, side: Side) -> dict[str, str]:
+    """By replica, SQL of why it is not known whether a row counts; those are left out of which it is always known."""
+    contract, replica = subject.contract, subject.replica
+    if replica is not None:
+        conditions = {replica.name: copy_conditions(replica, side)}
+    else:
+        conditions = {one.name: owner_conditions(contract, side, one) for one in contract.replicas}
+    return {name: why for name, some in conditions.items() if (why := reason(some))}
 
 
 def _matching(subject: Subject, side: Side) -> str:

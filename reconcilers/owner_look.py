@@ -16,6 +16,7 @@ from reconcilers.key_checks import key_sights
 from reconcilers.perseverance import Perseverance
 from reconcilers.projection import key_sql, owner_items
 from reconcilers.sight import Sight, owner_digest
+from reconcilers.uncounted import uncertain, uncounted_at_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,11 +51,12 @@ class OwnerLook:
     def look(self, owner: Projected, result: EntityLook) -> None:
         """Count the owner's rows and name what is wrong with them."""
         result.owner_rows = row_keys.count_live(self.cursor, owner.table, owner.projection)
-        result.owner_sights += key_sights(self.cursor, self.contract, owner, None)
+        uncounted = uncounted_at_owner(self.cursor, self.contract, owner)
+        result.owner_sights += uncertain(key_sights(self.cursor, self.contract, owner, None), uncounted)
         if owner.projection.issues:
-            result.owner_sights += self._issues(owner)
+            result.owner_sights += uncertain(self._issues(owner), uncounted)
         for name, entity in self.contract.references().items():
-            self._look_at_reference(owner, name, entity, result)
+            result.owner_sights += uncertain(self._look_at_reference(owner, name, entity, result), uncounted)
 
     def _issues(self, owner: Projected) -> Iterator[Sight]:
         """Fetch the rows that the scan flagged and say what is wrong with each."""
@@ -70,7 +72,7 @@ class OwnerLook:
             found = issue_findings(self.cursor, self.contract, table)
             yield from (_sight(finding, rule_doubt(finding, retyped)) for finding in found if finding.key in wanted)
 
-    def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> None:
+    def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> Iterator[Sight]:
         known = self.brought.get(entity)
         if known is not None and next(self._broken(owner, name, known), None) is None:
             return  # what is broken is looked at beside the keys of now: a key may have come since
@@ -81,7 +83,7 @@ class OwnerLook:
             result.notes.append(f"references of {name} to {entity} were not checked: {error}")
             return
         self.brought[entity] = table
-        result.owner_sights += map(_sight, self._broken(owner, name, table))
+        yield from map(_sight, self._broken(owner, name, table))
 
     def _broken(self, owner: Projected, name: str, table: str) -> Iterator[Finding]:
         return reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)

@@ -11,8 +11,9 @@ Columns of an owner's projection (a replica's has the same without `w…`, and `
 | `kb` | some key part is not NULL but is no value of its type |
 | `gone` | flagged as deleted |
 | `outside` | the row fails the run's own filter (`--where`) |
-| `issue` | a field holds no value of its type, or an invariant does not hold (owner only) |
-| `w<i>` | the row is in scope of replica i (its `where` is true) |
+| `d<i>` | why it is not known whether the row counts, for its feed does not tell a value; NULL where it is known |
+| `issue` | a field holds no value of its type, or an invariant does not hold, or may not (owner only) |
+| `w<i>` | the row is in scope of replica i (its `where` is true, or may be) |
 | `h<i>` | hash of the i-th set of compared fields; NULL: compare this row by text |
 | `x<i>` | a value compared with a tolerance |
 | `f<i>` | the value of the i-th reference |
@@ -30,6 +31,7 @@ from contracts.expression import Expression, TypedSql
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.canonical import Canonical, canonical, is_narrow
 from reconcilers.equality_sql import mapped, replica_type
+from reconcilers.open_condition import Cell, Condition, hidden_sql, is_hidden, open_sql, reason, why_sql
 from reconcilers.ports import RawColumn, RawRelation, Shape, Wanted
 
 if TYPE_CHECKING:
@@ -151,6 +153,13 @@ class Side:
                 typed[name] = TypedSql(self.canonicals[item].value, logical)
         return typed
 
+    def cells(self, names: Iterable[str], *, selected: bool = False) -> dict[str, Cell]:
+        """The same columns, with how they arrive."""
+        return {
+            name: Cell(self.columns[_selected(name) if selected else name], value)
+            for name, value in self.typed(names, selected=selected).items()
+        }
+
 
 def compile_side(
     items: Sequence[Item],
@@ -211,6 +220,11 @@ class Projection:
     """Referring field to its column."""
     constants: dict[str, str] = field(default_factory=dict)
     """Redacted field to its column (replica only)."""
+    doubts: dict[str, str] = field(default_factory=dict)
+    """Replica name to the column that says why it is not known whether the row counts; of an owner also under an empty
+    name, whatever its replicas are to hold.  Empty where it is known of every row."""
+    filter_doubt: str = ""
+    """The same with the run's own filter, which a replica's row is to pass where its owner has none (replica only)."""
 
     @property
     def keys(self) -> list[str]:
@@ -269,9 +283,13 @@ class _Builder:
         known = {item.name for item in self.side.items if item.logical is not None}
         if where is None or not where.names <= known:
             return False
-        inside = where.to_sql(self.side.typed(where.names))
-        self.add("outside", f"NOT coalesce({inside}, {str(not owner).lower()})")
+        self.add("outside", f"NOT {_filter(where, self.side, owner=owner).passes}")
         return True
+
+    def doubt(self, conditions: Sequence[Condition]) -> str:
+        """The column of why it is not known whether a row counts; empty where it is known of every row."""
+        why = reason(conditions)
+        return self.shared("d", why) if why else ""
 
     def zeros(self) -> bool:
         hidden = [item.name for item in self.side.items if self.side.columns[item.name].nan_hidden]
@@ -313,7 +331,12 @@ def key_sql(logical: LogicalType, form: Canonical) -> str:
 
 
 def flag_sql(column: RawColumn) -> str:
-    """SQL of a deletion flag: a true boolean, a number other than 0, or a non-null time."""
+    """SQL of a deletion flag: a true boolean, a number other than 0, or a non-null time; false where it is not told."""
+    shown = _shown_flag_sql(column)
+    return f"({shown} AND NOT {hidden_sql(column)})" if is_hidden(column) else shown
+
+
+def _shown_flag_sql(column: RawColumn) -> str:
     raw, arrives = column.sql, column.duckdb_type.upper()
     if arrives == "BOOLEAN":
         return f"coalesce({raw}, false)"
@@ -360,7 +383,10 @@ def owner_projection(
             c.name: build.shared("x", _before_within(side, c, owner=True)) for c in fields if c.within
         }
         if replica.where is not None:
-            result.scopes[replica.name] = build.shared("w", condition_sql(replica.where, side))
+            result.scopes[replica.name] = build.shared("w", scope_sql(replica.where, side))
+    for name, conditions in _owner_conditions(contract, side, replicas, where if result.outside else None).items():
+        if column := build.doubt(conditions):
+            result.doubts[name] = column
     for name in contract.references():
         result.references[name] = build.shared("f", reference_sql(contract.fields[name].type, side.of(name)))
     issue = issue_sql(contract, side)
@@ -401,6 +427,10 @@ def replica_projection(
     result.constants = {
         c.name: build.shared("c", side.of(c.name).text) for c in fields if c.equality.mode == "redacted"
     }
+    if column := build.doubt(copy_conditions(replica, side)):
+        result.doubts[replica.name] = column
+    if where is not None and result.outside:
+        result.filter_doubt = build.doubt([*copy_conditions(replica, side), _filter(where, side, owner=False)])
     result.sql = f"SELECT {', '.join(build.selected)} FROM {side.relation.sql}{select_filter(replica, side)}"
     return result
 
@@ -429,17 +459,74 @@ def live_filter(contract: Contract, replica: Replica | None, side: Side) -> str:
 
 
 def _selected_sql(select: Expression, side: Side) -> str:
-    return f"coalesce({select.to_sql(side.typed(select.names, selected=True))}, false)"
+    return _expressed(select, side, "`select`", selected=True).passes
 
 
 def gone_sql(side: Side, column: str | None) -> str:
-    """SQL condition, never NULL: the row is flagged as deleted."""
+    """SQL condition, never NULL: the row is flagged as deleted; not where that is not told."""
     return "false" if column is None else flag_sql(side.columns[_flag(column)])
 
 
 def scope_sql(where: Expression | None, side: Side) -> str:
-    """SQL condition, never NULL: a replica with this `where` is to hold the owner's row."""
-    return "true" if where is None else condition_sql(where, side)
+    """SQL condition, never NULL: a replica with this `where` is to hold the owner's row, or may be."""
+    return "true" if where is None else _expressed(where, side, "`where`").passes
+
+
+# -- whether a row counts ----------------------------------------------------------------------------------------------
+
+
+def owner_conditions(contract: Contract, side: Side, replica: Replica | None) -> list[Condition]:
+    """On what it depends whether an owner's row counts, and whether a replica is to hold it."""
+    soft = contract.owner.soft_delete
+    conditions = [] if soft is None else [_unflagged(side, soft.field, "`soft_delete`")]
+    if replica is not None and replica.where is not None:
+        conditions.append(_expressed(replica.where, side, "`where`"))
+    return conditions
+
+
+def copy_conditions(replica: Replica, side: Side) -> list[Condition]:
+    """On what it depends whether a replica's row counts."""
+    flag = replica.deletes.column
+    conditions = [] if flag is None else [_unflagged(side, flag, "`deletes`")]
+    if replica.select is not None:
+        conditions.append(_expressed(replica.select, side, "`select`", selected=True))
+    return conditions
+
+
+def _owner_conditions(
+    contract: Contract, side: Side, replicas: Sequence[Replica], where: Expression | None
+) -> dict[str, list[Condition]]:
+    """The same of each replica and, under an empty name, of the owner alone; the run's own filter is among them."""
+    among = [] if where is None else [_filter(where, side, owner=True)]
+    conditions = {"": owner_conditions(contract, side, None) + among}
+    return conditions | {one.name: owner_conditions(contract, side, one) + among for one in replicas}
+
+
+def _unflagged(side: Side, column: str, what: str) -> Condition:
+    raw = side.columns[_flag(column)]
+    alive = f"NOT {flag_sql(raw)}"
+    if not is_hidden(raw):
+        return Condition(alive)
+    maybe = [raw.unknown] if raw.unknown else []
+    maybe += [f"({raw.or_null} AND {_shown_flag_sql(raw)})"] if raw.or_null else []  # NULL is no deletion either
+    return Condition(alive, f"({' OR '.join(maybe)})", why_sql({column: raw}, what))
+
+
+def _filter(where: Expression, side: Side, *, owner: bool) -> Condition:
+    return _expressed(where, side, "`--where`", otherwise=not owner)
+
+
+def _expressed(
+    expression: Expression, side: Side, what: str, *, selected: bool = False, otherwise: bool = False
+) -> Condition:
+    """An expression that a row is to meet; `otherwise` is what counts where it is NULL."""
+    cells = side.cells(expression.names, selected=selected)
+    met = f"coalesce({expression.to_sql({name: cell.value for name, cell in cells.items()})}, {str(otherwise).lower()})"
+    is_open = open_sql(expression, cells)
+    if not is_open:
+        return Condition(met)
+    why = why_sql({name: cell.column for name, cell in cells.items()}, what)
+    return Condition(f"({met} OR {is_open})", is_open, why)
 
 
 def _before_within(side: Side, compared: Compared, *, owner: bool) -> str:
@@ -457,14 +544,22 @@ def reference_sql(logical: LogicalType, form: Canonical) -> str:
 
 
 def invariant_sql(holds: Expression, side: Side) -> str:
-    """SQL condition, never NULL: the row breaks the rule; one with a value that is not known breaks none."""
+    """SQL condition, never NULL: the row breaks the rule, whatever is not known of it."""
     broken = f"coalesce(NOT ({holds.to_sql(side.typed(holds.names))}), false)"
-    unknown = [side.columns[name].unknown for name in sorted(holds.names) if side.columns[name].unknown]
-    return f"({broken} AND NOT ({' OR '.join(unknown)}))" if unknown else broken
+    is_open = open_invariant_sql(holds, side)
+    return f"({broken} AND NOT {is_open})" if is_open else broken
+
+
+def open_invariant_sql(holds: Expression, side: Side) -> str:
+    """SQL condition, never NULL: whether the row breaks the rule is not known; empty where it is of every row."""
+    return open_sql(holds, side.cells(holds.names), negated=True)
 
 
 def issue_sql(contract: Contract, side: Side) -> str:
-    """SQL condition, never NULL: the row holds a bad value or breaks an invariant; empty where neither can be."""
+    """SQL condition, never NULL: the row holds a bad value or breaks an invariant, or may; empty where none can."""
     bad = [side.of(name).bad for name in contract.fields if name in side.canonicals and side.of(name).bad]
-    broken = [invariant_sql(invariant.holds, side) for invariant in contract.invariants]
-    return " OR ".join(f"({condition})" for condition in (*bad, *broken))
+    rules = [invariant.holds for invariant in contract.invariants]
+    broken = [
+        condition for holds in rules for condition in (invariant_sql(holds, side), open_invariant_sql(holds, side))
+    ]
+    return " OR ".join(f"({condition})" for condition in (*bad, *broken) if condition)

@@ -18,6 +18,7 @@ from reconcilers.projection import compared_fields, live_filter
 from reconcilers.recheck import PRESENT
 from reconcilers.row_stage import UNKNOWN_VALUE, Fetched, differences, row_stage, texts_of
 from reconcilers.sight import Sight, owner_digest, replica_digest, text_digest
+from reconcilers.uncounted import uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -73,14 +74,18 @@ class PairLook:
         Raises:
             StoreError: Rows could not be fetched.
         """
-        seen.sights += key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
-        open_questions = doubts(self.cursor, self.contract, self.replica, self.owner.opened, self.copy.opened)
+        open_questions = doubts(self.cursor, self.contract, self.replica, (self.owner, self.copy))
+        keys = key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
+        seen.sights += uncertain(keys, open_questions.uncounted)
         differing = self._differing(seen)
         certain = _in_doubt(self.contract, differing, open_questions)
         told = self.witness.about(self.replica, self.owner, self.copy, certain)
         seen.sights += self.passage.about(self.replica, self.owner, self.copy, told)
-        known = {sight.finding.key for sight in seen.sights} if open_questions.keys else set()
-        seen.sights += [self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known]
+        told_of = open_questions.keys or open_questions.paired
+        known = {sight.finding.key for sight in seen.sights} if told_of else set()
+        seen.sights += (self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known)
+        known |= open_questions.keys.keys()
+        seen.sights += (self._uncounted(key, open_questions) for key in open_questions.paired if key not in known)
 
     def _differing(self, seen: ReplicaLook) -> Iterator[Sight]:
         """Join the two sides and look at what differs."""
@@ -101,6 +106,10 @@ class PairLook:
     def _unknown(self, key: KeyText, why: str) -> Sight:
         """A key of which one side knows nothing, and which the other does not have either."""
         return Sight(self._finding(key, Divergence.MISMATCH), "absent", "absent", doubt=why)
+
+    def _uncounted(self, key: KeyText, open_questions: Doubts) -> Sight:
+        """A key that is the same on both sides, if it is to be compared at all."""
+        return Sight(self._finding(key, Divergence.MISMATCH), PRESENT, PRESENT, doubt=open_questions.of(key))
 
     @property
     def _pair(self) -> rows.Pair:

@@ -13,6 +13,7 @@ from contracts.equality import Equality, Hashed, Mask, Truncated, TruncatedTo
 from reconcilers.canonical import text_of
 from reconcilers.compensation import CopyRow, OwnerRow
 from reconcilers.equality_sql import TEXT, mapped
+from reconcilers.open_condition import reason
 from reconcilers.ports import Keys
 from reconcilers.projection import (
     compared_fields,
@@ -20,6 +21,7 @@ from reconcilers.projection import (
     gone_sql,
     issue_sql,
     key_sql,
+    owner_conditions,
     owner_items,
     replica_items,
     scope_sql,
@@ -131,7 +133,8 @@ class RowsByKey:
         maps = _written_maps(replica)
         extra += [f'{_written_sql(contract, side, field_map)} AS "m{i}"' for i, field_map in enumerate(maps)]
         extra.append(f'{scope_sql(replica.where, side)} AS "inside"')
-        extra.append(f'({issue_sql(contract, side) or "false"}) AS "broken"')
+        why = reason(owner_conditions(contract, side, replica)) or "NULL"
+        extra.append(f'({issue_sql(contract, side) or "false"} OR {why} IS NOT NULL) AS "broken"')
         return extra
 
     # -- the replica -------------------------------------------------------------------------------------------------

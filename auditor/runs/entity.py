@@ -323,9 +323,10 @@ def _compared(sight: EntitySight, replica: Replica, answer: Answer, around: Surr
         found = _beside_live_owner(sight, replica, answer, around)
     else:
         found = _without_owner(owner, replica, answer)
-    if lacking := owner.lacking or answer.row.lacking:  # what was lost may have been about this row
-        return ReplicaSight(replica, answer, "undecided", differences=found.differences, note=lacking)
-    return found
+    why = owner.lacking or answer.row.lacking  # what was lost may have been about this row
+    if not why and not (replica.completeness == "partial" and not answer.row.live):
+        why = owner.uncounted.get(replica.name, "") or answer.row.uncounted.get(replica.name, "")
+    return ReplicaSight(replica, answer, "undecided", differences=found.differences, note=why) if why else found
 
 
 def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:

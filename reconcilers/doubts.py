@@ -87,9 +87,9 @@ def doubts(
     owner, copy = (side.opened for side in projected)
     for side, whose in ((owner, "the owner"), (copy, replica.name)):
         why = side.snapshot.absence_unknown() if isinstance(side.snapshot, PartlyKnown) else ""
-        unseen.append(f"by its feed, not every row of {whose} is known: {why}" if why else "")
+        unseen.append(absence_in_doubt(whose, why) if why else "")
         if isinstance(side.snapshot, PartlyKnown) and (doubted := _doubted(cursor, contract, side, side.snapshot)):
-            keys |= dict.fromkeys(doubted, _key_in_doubt(whose, side.snapshot.doubt()))
+            keys |= dict.fromkeys(doubted, key_in_doubt(whose, side.snapshot.doubt()))
     own, theirs = (flaws_of_side(side.snapshot, contract, of) for side, of in ((owner, None), (copy, replica)))
     uncounted = uncounted_keys(cursor, contract, replica, projected)
     paired = [key for key, (_, is_paired) in uncounted.items() if is_paired]
@@ -155,7 +155,13 @@ def _default_or_null(path: str, untold: Untold) -> str:
     )
 
 
-def _key_in_doubt(whose: str, first: str) -> str:
+def absence_in_doubt(whose: str, why: str) -> str:
+    """Why a row may be there that the feed of a side does not show."""
+    return f"by its feed, not every row of {whose} is known: {why}"
+
+
+def key_in_doubt(whose: str, first: str) -> str:
+    """Why nothing is known of some keys of a side; the first record that leaves one in doubt is named."""
     told = f"a record about it in the feed of {whose} {KEY_IN_DOUBT}"
     return f"{told}; the first such record is {first}" if first else told
 

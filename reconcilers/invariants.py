@@ -99,8 +99,10 @@ def reference_findings(
     projection: Projection,
     field: str,
     referenced: str,
-) -> Iterator[Finding]:
+) -> Iterator[tuple[Finding, bool]]:
     """Findings for non-null values of a field that are no key of the referenced entity, as they are asked for.
+
+    Each comes with whether the referenced owner's feed leaves it open if there is such a key.
 
     Args:
         cursor: Of the workspace.
@@ -108,20 +110,23 @@ def reference_findings(
         table: The workspace's table of its owner's projection.
         projection: What stands in that table.
         field: The referring field.
-        referenced: The table with the referenced owner's keys; its first column `k0` is the key.
+        referenced: The table with the referenced owner's keys: `k0`, and `doubted` where only that is known of it that
+            it was told of.
     """
     column = projection.references[field]
     logical = contract.fields[field].type
     text = f"o.{column}" if logical.kind in TEXT_KEYS else text_of(logical, f"o.{column}")
     gone = " AND NOT o.gone" * projection.gone + " AND NOT o.outside" * projection.outside
     result = cursor.execute(
-        f'SELECT {text}, {", ".join(key_texts(contract, "o."))} FROM "{table}" o '
-        f'LEFT JOIN (SELECT DISTINCT k0, true AS here FROM "{referenced}") r '
-        f"ON o.{column} = r.k0 WHERE o.{column} IS NOT NULL AND r.here IS NULL AND o.k0 IS NOT NULL{gone}"
+        f'SELECT {text}, coalesce(r.doubted, false), {", ".join(key_texts(contract, "o."))} FROM "{table}" o '
+        f'LEFT JOIN (SELECT k0, bool_and(doubted) AS doubted FROM "{referenced}" GROUP BY k0) r ON o.{column} = r.k0 '
+        f"WHERE o.{column} IS NOT NULL AND coalesce(r.doubted, true) AND o.k0 IS NOT NULL{gone}"
     )
     while rows := result.fetchmany(READ_AT_ONCE):
         for row in rows:
-            yield Finding(
-                contract.entity, None, key_text(contract, row[1:]), Divergence.REFERENCE, Verdict.SUSPECT, rule=field,
-                fields=(FieldDifference(field, row[0], None),),
+            value, is_doubted, *key = row
+            finding = Finding(
+                contract.entity, None, key_text(contract, key), Divergence.REFERENCE, Verdict.SUSPECT, rule=field,
+                fields=(FieldDifference(field, value, None),),
             )  # fmt: skip
+            yield finding, is_doubted

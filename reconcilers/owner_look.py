@@ -9,11 +9,12 @@ from contracts.errors import AuditorError, StoreError, UsageError
 from reconcilers import row_keys
 from reconcilers.batch_table import batch_table
 from reconcilers.canonical import canonical
-from reconcilers.doubts import retyped_fields, rule_doubt
+from reconcilers.doubts import absence_in_doubt, key_in_doubt, retyped_fields, rule_doubt
 from reconcilers.fetch import fetch_side, spelled_keys
 from reconcilers.invariants import issue_findings, issue_rows, reference_findings
 from reconcilers.key_checks import key_sights
 from reconcilers.perseverance import Perseverance
+from reconcilers.ports import PartlyKnown
 from reconcilers.projection import key_sql, owner_items
 from reconcilers.sight import Sight, owner_digest
 from reconcilers.uncounted import uncertain, uncounted_at_owner
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from contracts.contract import Contract
+    from contracts.logical_types import LogicalType
     from reconcilers.finding import Finding
     from reconcilers.opened import Projected
-    from reconcilers.ports import Reader
+    from reconcilers.ports import RawRelation, Reader
     from reconcilers.sight import EntityLook
     from reconcilers.workspace import Workspace
 
@@ -78,18 +80,19 @@ class OwnerLook:
             return  # what is broken is looked at beside the keys of now: a key may have come since
         tries = Perseverance(self.workspace.halt, lambda error: result.again.append(f"{entity}: {error.message}"))
         try:
-            table = tries.run(lambda: self._bring_referenced(entity))
+            referenced = tries.run(lambda: self._bring_referenced(entity))
         except (StoreError, UsageError) as error:
             result.notes.append(f"references of {name} to {entity} were not checked: {error}")
             return
-        self.brought[entity] = table
-        yield from map(_sight, self._broken(owner, name, table))
+        self.brought[entity] = referenced.table
+        for finding, is_doubted in self._broken(owner, name, referenced.table):
+            yield _sight(finding, referenced.doubt if is_doubted else referenced.absence)
 
-    def _broken(self, owner: Projected, name: str, table: str) -> Iterator[Finding]:
+    def _broken(self, owner: Projected, name: str, table: str) -> Iterator[tuple[Finding, bool]]:
         return reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
 
-    def _bring_referenced(self, entity: str) -> str:
-        """The keys that the referenced entity's owner holds now, as a table."""
+    def _bring_referenced(self, entity: str) -> _Referenced:
+        """The keys that the referenced entity's owner holds now."""
         found = self.referenced.get(entity)
         if found is None:
             raise StoreError(f"nobody was named who owns {entity}")
@@ -100,10 +103,35 @@ class OwnerLook:
         item = next(item for item in owner_items(contract) if item.name == contract.key[0])
         logical = contract.fields[item.name].type
         with reader.snapshot(self.workspace) as snapshot:
-            relation = snapshot.scan([item.wanted])
-            key = key_sql(logical, canonical(logical, relation.columns[0]))
-            snapshot.load(f"SELECT DISTINCT {key} AS k0 FROM {relation.sql}", table)
-        return table
+            snapshot.load(_keys_sql(logical, snapshot.scan([item.wanted]), is_doubted=False), table)
+            if not isinstance(snapshot, PartlyKnown):
+                return _Referenced(table)
+            if (doubted := snapshot.doubted([item.wanted])) is not None:
+                snapshot.load(_keys_sql(logical, doubted, is_doubted=True), f"{table}_doubted")
+                self.cursor.execute(f'INSERT INTO "{table}" SELECT * FROM "{table}_doubted"')
+            lacking = snapshot.absence_unknown() or snapshot.incomplete()
+            absence = absence_in_doubt(entity, lacking) if lacking else ""
+            return _Referenced(table, absence, key_in_doubt(entity, snapshot.doubt()) if doubted is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Referenced:
+    """The keys of a referenced entity's owner.
+
+    Attributes:
+        table: See `reconcilers.invariants.reference_findings`.
+        absence: Why a key that is not among them may be there; empty where it is not.
+        doubt: Why it is not known whether the keys that are doubted are there.
+    """
+
+    table: str
+    absence: str = ""
+    doubt: str = ""
+
+
+def _keys_sql(logical: LogicalType, relation: RawRelation, *, is_doubted: bool) -> str:
+    key = key_sql(logical, canonical(logical, relation.columns[0]))
+    return f"SELECT DISTINCT {key} AS k0, {str(is_doubted).lower()} AS doubted FROM {relation.sql}"
 
 
 def _sight(finding: Finding, doubt: str = "") -> Sight:

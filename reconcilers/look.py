@@ -128,6 +128,8 @@ class Looker:
         self._cursor = workspace.cursor()
         self.constants: dict[str, Mapping[str, str]] = {}
         """The constants of redacted columns by replica, as the first look found them."""
+        self.unredacted: Container[str] = ()
+        """The identities of open findings of redacted fields: see `reconcilers.redaction`."""
         self.untold: dict[FeedRef, str] = {}
         """By change stream that is read beside a dataset: why it could not be read, in any look so far."""
         self._stored: Mapping[str, tuple[str, ...]] | None = None
@@ -439,7 +441,7 @@ class Looker:
         alone = OwnerLook(self._workspace, self._cursor, self._contract, task.referenced, self._prefix, brought)
         alone.look(whole, result)
         for replica in self._replicas(task.copies):
-            seen = self._compare_copy(replica, whole, task.copies[replica.name], task.witness)
+            seen = self._compare_copy(replica, whole, task.copies[replica.name], task)
             if task.segment is not None and not seen.error:
                 copy = task.copies[replica.name].scanned()
                 seen.frequent = frequent_texts(self._cursor, copy.table, copy.projection)
@@ -453,7 +455,7 @@ class Looker:
         result.notes += [result.rewritten] if result.rewritten else []
         return result
 
-    def _compare_copy(self, replica: Replica, owner: Projected, side: Reading, witness: Testimony) -> ReplicaLook:
+    def _compare_copy(self, replica: Replica, owner: Projected, side: Reading, task: _Task) -> ReplicaLook:
         seen = ReplicaLook(sights=self._sights(), watermark=_watermark(side), again=list(side.again))
         if side.error is not None:
             seen.error = str(side.error)
@@ -461,8 +463,11 @@ class Looker:
         copy = side.scanned()
         self._beside[replica.name] = (owner.table, owner.projection), (copy.table, copy.projection)
         try:
-            redacted = self._redacted(replica, copy)
-            PairLook(self._cursor, self._contract, replica, owner, copy, redacted, witness, self._passage).look(seen)
+            redacted = self._redacted(replica, copy, some=task.keys is not None)
+            PairLook(
+                self._cursor, self._contract, replica, owner, copy, redacted, task.witness, self._passage,
+                self.unredacted,
+            ).look(seen)  # fmt: skip
             if note := copy.opened.incomplete():
                 seen.notes.append(note)
         except InterruptedReadError:
@@ -475,8 +480,10 @@ class Looker:
         """Room for what is seen, which may be a million rows."""
         return self._workspace.overflow.spill(packed_sight, sight_of)
 
-    def _redacted(self, replica: Replica, copy: Projected) -> Mapping[str, str]:
-        """The constants of redacted columns, as the first look found them among all rows."""
+    def _redacted(self, replica: Replica, copy: Projected, *, some: bool) -> Mapping[str, str]:
+        """The constants of redacted columns, as the first look found them among all rows; `some` rows tell none."""
+        if some:
+            return self.constants.get(replica.name, {})
         if replica.name not in self.constants:
             self.constants[replica.name] = redacted_constants(self._cursor, copy.table, copy.projection)
         return self.constants[replica.name]

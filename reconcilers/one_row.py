@@ -183,11 +183,12 @@ def compare_rows(
 ) -> tuple[FieldDifference, ...]:
     """The differing fields of two live rows, by the row comparison of a whole run.
 
-    A redacted field counts as equal here: which constant it should hold only the whole replica tells.
+    A redacted field counts as equal here unless it holds the owner's own value: see `reconcilers.redaction`.
     """
     cursor = workspace.cursor()
     aligned = _aligned(cursor, contract, owner, copy)
-    constants = {name: _literal(text) for name, text in copy.texts.items() if text is not None}
+    passing = {name: text for name, text in copy.texts.items() if text != owner.texts.get(name)}
+    constants = {name: _literal(text) for name, text in passing.items() if text is not None}
     rows = (Fetched(aligned, owner.side), Fetched(copy.table, copy.side))
     found = next(iter(differences(cursor, contract, replica, rows, constants).values()), ())
     doubts = Doubts(("", ""), {}, owner.flaws, copy.flaws)

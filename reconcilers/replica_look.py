@@ -16,12 +16,13 @@ from reconcilers.key_checks import key_sights
 from reconcilers.marks import copies_mark, mark_field
 from reconcilers.projection import compared_fields, live_filter
 from reconcilers.recheck import PRESENT
-from reconcilers.row_stage import UNKNOWN_VALUE, Fetched, differences, row_stage, texts_of
+from reconcilers.redaction import judgeable
+from reconcilers.row_stage import UNKNOWN, Fetched, differences, row_stage, texts_of
 from reconcilers.sight import Sight, owner_digest, replica_digest, text_digest
 from reconcilers.uncounted import uncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -54,9 +55,10 @@ class PairLook:
     """Looks at one replica beside its owner, both scanned, the owner's keys checked.
 
     Attributes:
-        constants: SQL literal of the constant of each redacted field.
+        constants: SQL literal of the constant of each redacted field; of one that is not named it is not known.
         witness: What the owner's change stream says.
         passage: What follows where the replica is that stream itself.
+        unredacted: See `reconcilers.look.Looker`.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -67,6 +69,7 @@ class PairLook:
     constants: Mapping[str, str]
     witness: Testimony
     passage: Passage
+    unredacted: Container[str] = ()
 
     def look(self, seen: ReplicaLook) -> None:
         """Check the replica's keys, join it with its owner, and name what differs.
@@ -174,6 +177,7 @@ class PairLook:
     def _once_held(self, batch: _Batch, seen: ReplicaLook) -> Mapping[KeyText, tuple[FieldDifference, ...]]:
         """What differs field by field, without what is as the owner once held it where that is enough."""
         found = differences(self.cursor, self.contract, self.replica, (batch.owner, batch.copy), self.constants)
+        found = {key: judgeable(fields, told=self._is_unredacted(key)) for key, fields in found.items()}
         names = at_creation(self.replica)
         wanted = {key for key, fields in found.items() if any(one.name in names for one in fields)}
         if not wanted:
@@ -187,6 +191,9 @@ class PairLook:
             for one in fields:
                 seen.unremembered[one.name] = seen.unremembered.get(one.name, 0) + 1
         return told.differing
+
+    def _is_unredacted(self, key: KeyText) -> bool:
+        return self._finding(key, Divergence.MISMATCH).identity in self.unredacted
 
     def _marks(self, side: Fetched, replica: Replica | None) -> Mapping[KeyText, Mark]:
         """The versions that fetched rows hold."""
@@ -241,7 +248,7 @@ def _in_doubt(contract: Contract, sights: Iterable[Sight], open_questions: Doubt
         finding = sight.finding
         if finding.divergence is Divergence.MISMATCH:
             fields = tuple(open_questions.excused(contract, one) for one in finding.fields)
-            unknown = all(one.note.startswith(UNKNOWN_VALUE) for one in fields)
+            unknown = all(one.note.startswith(UNKNOWN) for one in fields)
             doubt = open_questions.of(finding.key) or (fields[0].note if unknown and fields else "")
             finding = finding if fields == finding.fields else replace(finding, fields=fields)
         else:

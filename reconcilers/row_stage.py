@@ -31,6 +31,11 @@ _MADE_OF_IT: dict[type, tuple[str, str]] = {
 """What a copy makes of the owner's value: in words, where it did not, and where it should."""
 UNKNOWN_VALUE = "the feed does not tell what one side holds"
 """Of a field that could not be compared; it is no difference."""
+UNKNOWN_CONSTANT = "whether the replica's value is its constant, only `audit reconcile` tells"
+"""Of a redacted field in a look at some rows: which constant it should hold only the whole replica tells."""
+UNKNOWN = (UNKNOWN_VALUE, UNKNOWN_CONSTANT)
+"""How the notes begin of fields of which it is not known whether they differ."""
+_OWN_VALUE = f"{UNKNOWN_CONSTANT}; it is the owner's value, not redacted"
 _TO_BE_REDACTED = "the replica is to hold NULL, or the same constant in every row"
 
 
@@ -91,7 +96,8 @@ def differences(
         contract: The entity's.
         replica: Whose copy it is.
         rows: The owner's and the replica's, with the compared fields in the order of the replica's maps.
-        constants: SQL literal of the constant of each redacted field.
+        constants: SQL literal of the constant of each redacted field; of one that is not named it is not known, and
+            NULL alone is known to be right.
 
     Returns:
         The differing fields of each key, empty where the rows are equal.
@@ -110,7 +116,7 @@ def differences(
         f"SELECT {differing}, {', '.join(key_texts(contract, 'o.'))} "
         f'FROM "{owner.table}" o JOIN "{copy.table}" r ON {on}'
     ).fetchall()
-    return {key_text(contract, row[1:]): _field_differences(fields, row[0]) for row in found}
+    return {key_text(contract, row[1:]): _field_differences(fields, row[0], constants) for row in found}
 
 
 def same_sql(i: int, compared: Compared, owner: Side, replica: Side, constants: Mapping[str, str]) -> str:
@@ -144,16 +150,22 @@ def texts_of(
     return {key_text(contract, row[:parts]): row[parts:] for row in found}
 
 
-def _field_differences(fields: Sequence[Compared], differing: list[dict[str, Any]]) -> tuple[FieldDifference, ...]:
+def _field_differences(
+    fields: Sequence[Compared], differing: list[dict[str, Any]], constants: Mapping[str, str]
+) -> tuple[FieldDifference, ...]:
     return tuple(
         FieldDifference(fields[item["i"]].name, item["o"], item["r"], UNKNOWN_VALUE)
         if item["u"]
-        else _field_difference(fields[item["i"]], item["o"], item["r"])
+        else _field_difference(fields[item["i"]], item["o"], item["r"], constants)
         for item in differing
     )
 
 
-def _field_difference(compared: Compared, owner: str | None, replica: str | None) -> FieldDifference:
+def _field_difference(
+    compared: Compared, owner: str | None, replica: str | None, constants: Mapping[str, str]
+) -> FieldDifference:
+    if compared.equality.mode == "redacted" and compared.name not in constants:
+        return FieldDifference(compared.name, owner, replica, _OWN_VALUE if owner == replica else UNKNOWN_CONSTANT)
     return FieldDifference(compared.name, owner, replica, _what_it_is_to_hold(compared.equality, owner, replica))
 
 

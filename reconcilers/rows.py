@@ -62,7 +62,8 @@ class Pair:
     """The two projections of one comparison and the workspace's tables that hold them.
 
     Attributes:
-        constants: SQL literal of the constant of each redacted field, from `redacted_constants`.
+        constants: SQL literal of the constant of each redacted field, from `redacted_constants`; of one that is not
+            named it is not known, and every text may be wrong.
     """
 
     contract: Contract
@@ -197,7 +198,9 @@ def _may_differ(pair: Pair) -> str:
             right = f"r.{pair.copy.tolerances[name][compared.name]}"
             conditions.append(f"NOT {within(left, right, compared.logical, compared.within)}")
     for field, column in pair.copy.constants.items():
-        conditions.append(f"(r.{column} IS NOT NULL AND r.{column} IS DISTINCT FROM {pair.constants[field]})")
+        conditions.append(
+            f"(r.{column} IS NOT NULL AND r.{column} IS DISTINCT FROM {pair.constants.get(field, 'NULL')})"
+        )
     return " OR ".join(f"({condition})" for condition in conditions)
 
 

@@ -67,7 +67,7 @@ class Documents:
         changes = found.evidence.get("changes") or ()
         lacks = tuple((one["partition"], one["offset"]) for one in changes if one.get("replica") == LACKS)
         proof = str(found.evidence.get("proof") or "")
-        return Known(identity, divergence, found.verdict, found.cause, found.first_seen, proof, lacks)
+        return Known(identity, divergence, found.verdict, found.cause, found.first_seen, proof, lacks, found.fields)
 
     def _owner(self, sight: EntitySight) -> EntityOwnerDocument:
         texts = row_texts(sight.owner, sight.key)

@@ -31,6 +31,8 @@ class Glimpse:
     cause: str
     first_seen: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    fields: frozenset[str] = frozenset()
+    """Names of those that differed."""
 
 
 def glimpse(url: str, finding_id: str) -> Glimpse | None:
@@ -52,7 +54,8 @@ def _from_sqlite(path: str, finding_id: str) -> Glimpse | None:
             row = connection.execute(_WANTED, (finding_id,)).fetchone()
             if row:
                 document = json.loads(row[3]) if row[3] else {}
-                return Glimpse(str(row[0]), str(row[1] or "unknown"), str(row[2]), document.get("evidence") or {})
+                evidence = document.get("evidence") or {}
+                return Glimpse(str(row[0]), str(row[1] or "unknown"), str(row[2]), evidence, _names(document))
     return None
 
 
@@ -63,5 +66,11 @@ def _from_ledger(url: str, finding_id: str) -> Glimpse | None:
         history = ledger.finding(finding_id)
         if history.is_open:
             latest = history.latest
-            return Glimpse(latest["verdict"], latest["cause"], str(history.first_seen), latest["evidence"])
+            return Glimpse(
+                latest["verdict"], latest["cause"], str(history.first_seen), latest["evidence"], _names(latest)
+            )
     return None
+
+
+def _names(document: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(one["name"] for one in document.get("fields") or ())

@@ -19,7 +19,8 @@ from contracts.errors import AuditorError, StoreError
 from reconcilers.one_row import OneRow, Subject, compare_rows, fetch
 from reconcilers.ports import Shape
 from reconcilers.projection import owner_items, replica_items
-from reconcilers.row_stage import UNKNOWN_VALUE
+from reconcilers.redaction import redacted_fields
+from reconcilers.row_stage import UNKNOWN, UNKNOWN_CONSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +69,8 @@ class Known:
     proof: str = ""
     lacks: tuple[tuple[str, str], ...] = ()
     """Partition and offset of the changes of the owner's feed that the replica was found to lack."""
+    fields: frozenset[str] = frozenset()
+    """Those that were found to differ."""
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class ReplicaSight:
         note: One sentence about the state, or empty.
         otherwise: The state, where it is in flight, as it is once that is refuted.
         proof: By what it is known that the replica is past the owner's change; mostly empty.
+        redacted: Redacted fields of which it is not known whether what they hold is their constant.
     """
 
     replica: Replica
@@ -91,6 +95,7 @@ class ReplicaSight:
     known: Known | None = None
     otherwise: str = ""
     proof: str = ""
+    redacted: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -341,10 +346,13 @@ def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, aro
         note = "flagged as deleted, though the owner's row is live" if copy.gone else ""
         return ReplicaSight(replica, answer, "absent", "missing", note=note)
     differing = compare_rows(around.workspace, sight.contract, replica, owner, copy)
+    redacted = frozenset(name for name in redacted_fields(replica) if copy.texts[name] is not None)
     if not differing:
-        return ReplicaSight(replica, answer, "consistent")
-    if all(difference.note.startswith(UNKNOWN_VALUE) for difference in differing):
-        return ReplicaSight(replica, answer, "undecided", differences=differing, note=differing[0].note)
+        note = f"{', '.join(sorted(redacted))}: {UNKNOWN_CONSTANT}" if redacted else ""
+        return ReplicaSight(replica, answer, "consistent", note=note, redacted=redacted)
+    if all(difference.note.startswith(UNKNOWN) for difference in differing):
+        note = differing[0].note
+        return ReplicaSight(replica, answer, "undecided", differences=differing, note=note, redacted=redacted)
     return ReplicaSight(replica, answer, "divergent", "mismatch", differing)
 
 
@@ -403,10 +411,18 @@ def add_known(sight: EntitySight, glance: LedgerGlance) -> None:
     """Add what the ledger knows about what differs; what it has proven is not in flight."""
     for replica in sight.replicas:
         if not replica.divergence:
+            _add_unredacted(replica, glance)
             continue
         replica.known = known = glance(replica.replica.name, replica.divergence)
         if replica.state == "in_flight" and known is not None and _is_proven(sight, known):
             replica.state, replica.proof, replica.note = replica.otherwise, known.proof, ""
+
+
+def _add_unredacted(replica: ReplicaSight, glance: LedgerGlance) -> None:
+    """Add what a whole run has found wrong in redacted fields: one row does not show that it is right by now."""
+    known = glance(replica.replica.name, "mismatch") if replica.redacted else None
+    if known is not None and known.fields & replica.redacted:
+        replica.known, replica.state = known, "undecided"
 
 
 def _is_proven(sight: EntitySight, known: Known) -> bool:

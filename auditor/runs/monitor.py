@@ -210,7 +210,18 @@ class Monitor:
         self.share_truncates(ledger)
         for entity in self.entities:
             entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
+            self.know_unredacted(ledger, [entity])
             entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
+
+    def know_unredacted(self, ledger: Ledger, entities: Iterable[MonitoredEntity]) -> None:
+        """Learn which findings about redacted fields are open.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        for entity in entities:
+            if entity.redacts:
+                entity.know_unredacted(ledger.open_findings(entity.contract.entity, HANDED_MAX))
 
     def share_truncates(self, ledger: Ledger) -> None:
         """Tell the other members of the groups of truncates, and hear of theirs: each is told in one partition alone.

@@ -95,6 +95,7 @@ class Rounds:
         keep_arrivals: Writes down how changes have arrived.
         hand_over: Learns what other members of a group have found.
         share_truncates: Tells them of truncates, and hears of theirs.
+        know_unredacted: Learns what others have found of redacted fields.
         let_go: Lets go of memory that is not in use any more.
         write: Writes down what was judged, or raises a `LedgerError`; returns the findings as reports show them.
         watcher: Told what happens.
@@ -111,6 +112,7 @@ class Rounds:
     check: Callable[[], None]
     hand_over: Callable[[], None] = lambda: None
     share_truncates: Callable[[], None] = lambda: None
+    know_unredacted: Callable[[], None] = lambda: None
     let_go: Callable[[], None] = lambda: None
     _shares: dict[str, Sequence[Partition]] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
@@ -220,6 +222,7 @@ class Rounds:
         if now - self._looked_at_drift >= DRIFT_SECONDS:
             self._looked_at_drift = now
             self._share_truncates()
+            self._know_unredacted()
             for entity in self.monitor.entities:
                 self._try(entity.contract.entity, lambda entity=entity: self._look_at_drift(entity))  # type: ignore[misc]
         for entity in self.monitor.entities:
@@ -261,6 +264,12 @@ class Rounds:
     def _share_truncates(self) -> None:
         try:
             self.share_truncates()
+        except LedgerError as error:
+            self._trouble("ledger", error)
+
+    def _know_unredacted(self) -> None:
+        try:
+            self.know_unredacted()
         except LedgerError as error:
             self._trouble("ledger", error)
 
@@ -362,7 +371,7 @@ def follow(
             recorder.hand_over()
             rounds = Rounds(
                 monitor, clock, recorder.keep_arrivals, recorder.write, watcher, stop.is_set, check,
-                recorder.hand_over, recorder.share_truncates, let_go_of_all,
+                recorder.hand_over, recorder.share_truncates, recorder.know_unredacted, let_go_of_all,
             )  # fmt: skip
             try:
                 _go(rounds, time, listener)
@@ -433,6 +442,17 @@ class _Recorder:
         if self.monitor.request.member:
             with self.wiring.ledger() as ledger:
                 self.monitor.share_truncates(ledger)
+
+    def know_unredacted(self) -> None:
+        """See `Monitor.know_unredacted`: of what drifts a run may have told more meanwhile.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        some = [entity for entity in self.monitor.entities if entity.redacts and entity.drifting()]
+        if some:
+            with self.wiring.ledger() as ledger:
+                self.monitor.know_unredacted(ledger, some)
 
     def write(self, result: RunResult) -> list[Mapping[str, object]]:
         """Write a run into the ledger; returns the findings as reports show them.

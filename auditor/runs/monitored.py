@@ -18,6 +18,8 @@ from auditor.reports.words import FOLLOWED_ONLY
 from auditor.runs.looked_keys import LookedKeys
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
+from reconcilers.redaction import redacted_fields
+from reconcilers.row_stage import UNKNOWN_CONSTANT
 from reconcilers.rows import Counts
 from reconcilers.sight import EntityLook, ReplicaLook, Suspects
 from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Hour, Owed, Took
@@ -88,6 +90,7 @@ class MonitoredEntity:
         unopened: By replica (None: the owner), the readers of stores that were not opened yet.
         remarked: Which columns the feeds do not tell has been looked at.
         unread: Replicas of which the latest look shows nothing that could be relied on.
+        unredacted: The identities of findings about redacted fields that are open; all who look know them.
     """
 
     run: EntityRun
@@ -109,6 +112,7 @@ class MonitoredEntity:
     parts: dict[KeyText, int] = field(default_factory=dict)
     unopened: dict[str | None, Reader] = field(default_factory=dict)
     remarked: bool = False
+    unredacted: set[str] = field(default_factory=set)
     _met: dict[str, list[int]] = field(default_factory=dict)
     _keys: LookedKeys | None = None
 
@@ -123,6 +127,10 @@ class MonitoredEntity:
         if self.run.watch is None:
             raise TypeError(f"{self.contract.entity} is not watched")
         return self.run.watch
+
+    def __post_init__(self) -> None:
+        for looker in (self.watch.looker, *self.looks.values(), *self.near.values()):
+            looker.unredacted = self.unredacted
 
     def open_store(self, name: str | None) -> None:
         """See that a store is there, whether anything is owed or not: it is not asked for again.
@@ -152,6 +160,34 @@ class MonitoredEntity:
             first.replicas[name].error = first.replicas[name].error or str(error)
         first.remarks += fresh
         return fresh
+
+    @property
+    def redacts(self) -> bool:
+        """Whether some copy has a redacted field, of which a look by key cannot tell everything."""
+        return any(redacted_fields(replica) for replica in self.contract.replicas)
+
+    def know_unredacted(self, found: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Learn where a redacted field was found wrong: a text that may be as wrong does not put it right.
+
+        Under a sensitive key the ledger has other ids than we: all drift that is known may be meant then.
+
+        Args:
+            found: See `take_over`.
+        """
+        fields = {replica.name: redacted_fields(replica) for replica in self.contract.replicas}
+        told = {
+            identity
+            for identity, said in found
+            if fields.get(said["replica"], frozenset()) & {one["name"] for one in said["fields"]}
+        }
+        if told and any(self.contract.fields[name].sensitive for name in self.contract.key):
+            told |= {_healed(one).identity for one in self.drifting()}
+        suspected = {self._mismatch(subject).identity for subject in self.pending}
+        self.unredacted &= suspected  # those that the ledger does not know yet
+        self.unredacted |= told
+
+    def _mismatch(self, subject: _Subject) -> Finding:
+        return _healed(Drifting(self.contract.entity, *subject, Divergence.MISMATCH.value, None))
 
     def take_over(self, found: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Look by key, with the next look at drift, at what somebody else has found: the nightly job, as it may be.
@@ -492,6 +528,8 @@ class MonitoredEntity:
             seen.setdefault(subject, set()).add(rule)
             if subject not in self.pending and (subject, rule) not in known:
                 fresh.append(sight)
+            if any(one.note.startswith(UNKNOWN_CONSTANT) for one in sight.finding.fields):
+                self.unredacted.add(sight.finding.identity)  # from now on: another text does not say that it has healed
         for sight in fresh:
             self.pending.setdefault((name, sight.finding.key or ()), [])
         return fresh
@@ -684,7 +722,13 @@ def _naive(moment: datetime) -> datetime:
 def nothing_seen(contract: Contract) -> EntityLook:
     """What was seen before the first look: of a feed in which nothing happened, nothing is owed."""
     replicas = {replica.name: ReplicaLook(counts=Counts(0, 0, 0, 0)) for replica in contract.replicas}
-    return EntityLook(replicas=replicas, remarks=[FOLLOWED_ONLY])
+    remarks = [
+        f"{replica.name}: which constant {name} is to hold is not known of some rows: a leak of another row's value, "
+        "or of an older one, `audit reconcile` finds"
+        for replica in contract.replicas
+        for name in sorted(redacted_fields(replica))
+    ]
+    return EntityLook(replicas=replicas, remarks=[FOLLOWED_ONLY, *remarks])
 
 
 def _pieces(some: Iterable[_T]) -> Iterator[list[_T]]:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconcilers.finding import Divergence, finding_identity
 from reconcilers.rows import Counts
+from reconcilers.sight import Suspects
 from tests.worlds.small_world import Rows, SmallWorld, told
 
 if TYPE_CHECKING:
+    from reconcilers.look import Looker
     from reconcilers.workspace import Workspace
 
 THING = """\
@@ -228,6 +231,43 @@ def test_a_redacted_column_with_equally_frequent_texts_means_the_least(workspace
     owner = [row("1"), row("2")]
     world = thing(owner, [row("1", "b"), row("2", "a'")], replica=", fields: {name: {path: name, equality: redacted}}")
     assert told(world.look(workspace)) == [("copy", ("1",), "mismatch", None)]
+
+
+def doubted(looker: Looker, keys: str) -> dict[str | None, str]:
+    """Of a look at some keys: what is not known, by key; nothing else was seen."""
+    sights = looker.look(Suspects({(("id", key),) for key in keys})).replicas["copy"].sights
+    assert all(sight.doubt for sight in sights)
+    return {(sight.finding.key or ())[0][1]: sight.doubt for sight in sights}
+
+
+def test_some_rows_do_not_tell_the_constant_of_a_redacted_column(workspace: Workspace) -> None:
+    """The owner's value may be a leak, however many of the looked-at rows hold it; NULL and any other text pass."""
+    owner = [row("1", "secret"), row("2", "secret"), row("3", "secret"), row("4", None), row("5", "x")]
+    copies = [row("1", "secret"), row("2", "secret"), row("3", "x"), row("4", None), row("5", "x")]
+    looker = thing(owner, copies, replica=", fields: {name: {path: name, equality: redacted}}").looker(workspace)
+    assert set(doubted(looker, "12345")) == {"1", "2", "5"}
+    assert "the owner's value, not redacted" in doubted(looker, "12")["1"]
+
+
+def test_after_a_whole_look_some_rows_are_compared_with_the_constant_of_all(workspace: Workspace) -> None:
+    """Though the owner's value happens to be the constant."""
+    owner = [row("1", "secret"), row("2", "x"), row("3", "b")]
+    copies = [row("1", "x"), row("2", "x"), row("3", "b")]
+    looker = thing(owner, copies, replica=", fields: {name: {path: name, equality: redacted}}").looker(workspace)
+    looker.look()
+    sights = looker.look(Suspects({(("id", "2"),), (("id", "3"),)})).replicas["copy"].sights
+    assert [(sight.finding.key, sight.doubt) for sight in sights] == [((("id", "3"),), "")]
+
+
+def test_where_a_redacted_column_was_found_wrong_only_null_puts_it_right(workspace: Workspace) -> None:
+    """Any other text may be as wrong."""
+    owner = [row("1", "secret"), row("2", "secret"), row("3", "secret")]
+    copies = [row("1", "x"), row("2", "x"), row("3", None)]
+    looker = thing(owner, copies, replica=", fields: {name: {path: name, equality: redacted}}").looker(workspace)
+    looker.unredacted = {
+        finding_identity("thing", "copy", (("id", key),), Divergence.MISMATCH, None) for key in ("1", "3")
+    }
+    assert set(doubted(looker, "123")) == {"1"}
 
 
 def test_a_replica_that_is_down_takes_nothing_from_the_others(workspace: Workspace) -> None:

@@ -425,7 +425,7 @@ def surroundings(
 def healed(monitor: Monitor, gone: Sequence[Finding]) -> None:
     """Put the drift that is no more among what the run has found."""
     for entity in monitor.entities:
-        entity.watch.suspicion.settled += (one for one in gone if one.entity == entity.contract.entity)
+        entity.add_gone(one for one in gone if one.entity == entity.contract.entity)
 
 
 def followed_contracts(

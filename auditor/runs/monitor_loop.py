@@ -185,7 +185,7 @@ class Rounds:
     def _look(self, entity: MonitoredEntity) -> None:
         entity.meet()
         entity.look(self._due(entity))
-        entity.watch.suspicion.settled += entity.gone
+        entity.add_gone(entity.gone)
         entity.gone = []
         entity.watch.suspicion.look_again(entity.watch.looker, self.clock)
 
@@ -274,9 +274,9 @@ class Rounds:
             self._trouble("ledger", error)
 
     def _look_at_drift(self, entity: MonitoredEntity) -> None:
-        entity.watch.suspicion.settled += entity.look_at_drift(entity.drifting(), again=False)
-        entity.watch.suspicion.settled += entity.look_at_known()
-        entity.watch.suspicion.settled += entity.look_at_watched()
+        entity.add_gone(entity.look_at_drift(entity.drifting(), again=False))
+        entity.add_gone(entity.look_at_known())
+        entity.add_gone(entity.look_at_watched())
         for remark in entity.note_untold():
             self.monitor.around.say(f"{entity.contract.entity}: {remark}")
 

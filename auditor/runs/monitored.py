@@ -571,6 +571,13 @@ class MonitoredEntity:
 
     # -- settling ------------------------------------------------------------------------------------------------------
 
+    def add_gone(self, gone: Iterable[Finding]) -> None:
+        """Put drift that is no more among what was judged; what suspicion has judged as well is told once, as that."""
+        some = {one.identity: one for one in gone}
+        for judged in self.watch.suspicion.settled if some else ():
+            some.pop(judged.identity, None)
+        self.watch.suspicion.settled += some.values()
+
     def sift(self, rest: float) -> None:
         """Of what was judged, keep what is news: drift, drift that has gone, and what is undecided for the first time.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.runs.reconcile import looker
 from contracts.errors import AuditorError
+from reconcilers.row_stage import UNKNOWN_CONSTANT
 from reconcilers.sight import Suspects
 
 if TYPE_CHECKING:
@@ -87,9 +88,15 @@ def _looked_at(contract: Contract, name: str, acts: Sequence[Compensation], arou
     if seen.error:
         yield from (Outcome(act, UNREADABLE, seen.error) for act in acts)
         return
-    found = {sight.finding.key: sight.finding for sight in seen.sights}
+    found = {one.key: one for sight in seen.sights if (one := _known_to_differ(sight.finding)) is not None}
     for act in acts:
         yield _outcome(act, found.get(_key(act)))
+
+
+def _known_to_differ(finding: Finding) -> Finding | None:
+    """A finding without redacted fields that may hold their constant: no act touches them; None: nothing is left."""
+    fields = tuple(one for one in finding.fields if not one.note.startswith(UNKNOWN_CONSTANT))
+    return None if finding.fields and not fields else replace(finding, fields=fields)
 
 
 def _key(act: Compensation) -> KeyText:

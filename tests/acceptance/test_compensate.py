@@ -299,6 +299,17 @@ def test_verify_tells_restored_from_unchanged_and_worse(audit: Audit) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_a_redacted_field_that_no_act_touched_makes_nothing_worse(audit: Audit) -> None:
+    """Its constant may happen to be what the owner holds."""
+    sql("shop.db", "UPDATE orders SET email = 'x' WHERE id = 1")
+    sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1", "UPDATE orders SET total = '9.00' WHERE id = 2")
+    planned(audit)
+    sql("copy.db", "UPDATE orders SET status = 'paid' WHERE id = 1", "UPDATE orders SET total = '2.50' WHERE id = 2")
+    outcome = audit("verify", "plan")
+    assert (outcome.code, "2 restored" in outcome.out) == (0, True), outcome.out
+
+
+@pytest.mark.usefixtures("project")
 def test_a_plan_that_is_no_longer_what_was_made_is_refused(audit: Audit) -> None:
     sql("copy.db", "UPDATE orders SET status = 'new' WHERE id = 1")
     plan = planned(audit)

@@ -287,6 +287,8 @@ class FeedState:
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
         """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
+        self._ordered: tuple[str, int, int] | None = None
+        """The topic and the numbers from which on and up to which `involved` is what a fold begins with, if it is."""
         self._following: dict[str, int] = {}
         """The next arrival number of each topic of which something has come."""
         self._outlived: dict[str, datetime] = {}
@@ -531,6 +533,7 @@ class FeedState:
     def forget_partition(self, topic: str, part: int) -> None:
         """Drop what is kept of one partition of a topic: it is read again from its beginning."""
         table = self._whole(topic)
+        self._ordered = None
         with self._transaction():
             theirs = f"SELECT seq FROM {table.versions} WHERE part = ?"
             for name in (table.latest, table.past):
@@ -546,6 +549,7 @@ class FeedState:
                 self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
 
     def _forget(self, table: StreamTable) -> None:
+        self._ordered = None
         self._db.execute(table.drop)
         self.obligations.forget(table.topic)
         self.signs.forget(table.topic)
@@ -994,9 +998,9 @@ class FeedState:
     def advance(self, topics: Iterable[str]) -> None:
         """Do one piece of the work that gathers behind batches, where there is enough of it.
 
-        No batch has to wait for more than one: a long log is brought into the file, or the head of a topic is brought
-        up to date with its tail, or whole groups of what waits are brought among the versions, or some of those that
-        are not to be remembered any more are let go of.
+        No batch has to wait for more than one: a long log is brought into the file, or whole groups of what waits are
+        brought among the versions and put into the order of their keys, or the head of a topic is brought up to date
+        with its tail, or some of those that are not to be remembered any more are let go of.
 
         Args:
             topics: Of the last batch; none: nothing has come.
@@ -1017,6 +1021,7 @@ class FeedState:
                 self._fold(self.tables[topic], swept=False)
                 return
             if self.bring_in(topic, self._piece):
+                self._order(self.tables[topic])
                 return
         for topic in list(self._outlived):
             if self._let_go_of_outlived(topic):
@@ -1042,12 +1047,30 @@ class FeedState:
         self.bring_in(topic)
         return self.tables[topic]
 
+    def _order(self, table: StreamTable) -> None:
+        """Put the tail's versions into the order of their keys, unless that is done: nearly half of what a fold costs.
+
+        It goes through the latest of all keys; so it is done when the tail has grown, and the next batch folds.
+        """
+        start, (end, _) = self._folded[table.topic], self._tail_ends(table)
+        if end is not None and self._ordered != (table.topic, start, end):
+            self._ordered = None
+            self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
+            self._ordered = (table.topic, start, end)
+
+    def _tail_ends(self, table: StreamTable) -> tuple[int | None, datetime | None]:
+        """The number after a tail's last version, and when the last was read."""
+        tail = f"FROM {table.versions} WHERE seq >= {self._folded[table.topic]}"
+        row = self._db.execute(f"SELECT max(seq) + 1, max(seen) {tail}").fetchone()
+        return (None, None) if row is None else (row[0], row[1])
+
     def _fold(self, table: StreamTable, *, swept: bool) -> None:
         topic, start = table.topic, self._folded[table.topic]
-        row = self._db.execute(f"SELECT max(seq) + 1, max(seen) FROM {table.versions} WHERE seq >= {start}").fetchone()
-        end, seen = row if row is not None else (None, None)
+        end, seen = self._tail_ends(table)
         with self._transaction():
-            if end is not None:
+            if end is not None and seen is not None:
+                self._order(table)
+                self._ordered = None
                 self._fold_tail(table, start, seen)
                 self._db.execute(f"UPDATE topics SET folded = {end} WHERE topic = {quoted(topic)}")
             self._take_away(table, truncated_sql(table, quoted(topic)))
@@ -1115,7 +1138,6 @@ class FeedState:
             self._db.unregister(name)
 
     def _fold_tail(self, table: StreamTable, start: int, seen: datetime) -> None:
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
         self.latecomers.look(table, "involved", start)
         self.strangers.look(table, "involved", start)
         plain = self._db.execute(is_plain_sql("involved")).fetchone()

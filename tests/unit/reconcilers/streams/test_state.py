@@ -514,6 +514,25 @@ def test_a_batch_waits_for_one_piece_of_work_at_most(tmp_path: Path, monkeypatch
     assert done == ["bring_in", "_fold", "bring_in", "checkpoint"]
 
 
+@pytest.mark.parametrize("meanwhile", ["nothing", "more came", "a partition was forgotten", "its columns changed"])
+def test_what_was_put_into_order_is_folded_as_it_is_by_then(meanwhile: str) -> None:
+    """A batch orders the versions that it has brought in, and a later one folds them: much may come in between."""
+    with begun(FeedState(None, piece=3), "status") as state:
+        state.apply(step(state, 0, *[change(i, WRITE, str(i), 10 + i, status="old") for i in range(3)]))
+        state.advance([TOPIC])
+        expected = {key: [Kind.WRITE, "old", CellState.VALUE] for key in "012"}
+        if meanwhile == "more came":
+            state.apply(step(state, 3, change(3, WRITE, "1", 20, status="new")))
+            expected["1"][1] = "new"
+        elif meanwhile == "a partition was forgotten":
+            state.forget_partition(TOPIC, 0)
+            expected = {}
+        elif meanwhile == "its columns changed":
+            state.keep(TOPIC, ["id", "status", "total"], ["id"])
+            expected = {}
+        assert {key: row[:3] for key, row in rows(state).items()} == expected
+
+
 def _noting(act: Callable[..., Any], name: str, done: list[str]) -> Callable[..., Any]:
     def noted(*arguments: Any, **named: Any) -> Any:
         found = act(*arguments, **named)

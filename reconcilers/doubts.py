@@ -91,9 +91,8 @@ def doubts(
         if isinstance(side.snapshot, PartlyKnown) and (doubted := _doubted(cursor, contract, side, side.snapshot)):
             keys |= dict.fromkeys(doubted, key_in_doubt(whose, side.snapshot.doubt()))
     own, theirs = (flaws_of_side(side.snapshot, contract, of) for side, of in ((owner, None), (copy, replica)))
-    uncounted = uncounted_keys(cursor, contract, replica, projected)
-    paired = [key for key, (_, is_paired) in uncounted.items() if is_paired]
-    return Doubts((unseen[0], unseen[1]), keys, own, theirs, {key: why for key, (why, _) in uncounted.items()}, paired)
+    uncounted, paired = uncounted_keys(cursor, contract, replica, projected)
+    return Doubts((unseen[0], unseen[1]), keys, own, theirs, uncounted, paired)
 
 
 def retyped_fields(side: Opened, contract: Contract) -> Mapping[str, str]:

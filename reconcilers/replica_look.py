@@ -84,11 +84,16 @@ class PairLook:
         certain = _in_doubt(self.contract, differing, open_questions)
         told = self.witness.about(self.replica, self.owner, self.copy, certain)
         seen.sights += self.passage.about(self.replica, self.owner, self.copy, told)
-        told_of = open_questions.keys or open_questions.paired
-        known = {sight.finding.key for sight in seen.sights} if told_of else set()
-        seen.sights += (self._unknown(key, why) for key, why in open_questions.keys.items() if key not in known)
-        known |= open_questions.keys.keys()
-        seen.sights += (self._uncounted(key, open_questions) for key in open_questions.paired if key not in known)
+        seen.sights += self._unseen(seen, open_questions)
+
+    def _unseen(self, seen: ReplicaLook, open_questions: Doubts) -> Iterator[Sight]:
+        """Keys in doubt under which nothing differs."""
+        left = dict.fromkeys((*open_questions.keys, *open_questions.paired))
+        for sight in seen.sights if left else ():
+            left.pop(sight.finding.key or (), None)
+        for key in left:
+            why = open_questions.of(key)
+            yield self._unknown(key, why) if key in open_questions.keys else self._uncounted(key, why)
 
     def _differing(self, seen: ReplicaLook) -> Iterator[Sight]:
         """Join the two sides and look at what differs."""
@@ -110,9 +115,9 @@ class PairLook:
         """A key of which one side knows nothing, and which the other does not have either."""
         return Sight(self._finding(key, Divergence.MISMATCH), "absent", "absent", doubt=why)
 
-    def _uncounted(self, key: KeyText, open_questions: Doubts) -> Sight:
+    def _uncounted(self, key: KeyText, why: str) -> Sight:
         """A key that is the same on both sides, if it is to be compared at all."""
-        return Sight(self._finding(key, Divergence.MISMATCH), PRESENT, PRESENT, doubt=open_questions.of(key))
+        return Sight(self._finding(key, Divergence.MISMATCH), PRESENT, PRESENT, doubt=why)
 
     @property
     def _pair(self) -> rows.Pair:

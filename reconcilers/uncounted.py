@@ -47,8 +47,8 @@ def uncounted_at_owner(cursor: duckdb.DuckDBPyConnection, contract: Contract, ow
 
 def uncounted_keys(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, replica: Replica, sides: tuple[Projected, Projected]
-) -> dict[KeyText, tuple[str, bool]]:
-    """Keys of rows that the replica may not be to hold, or may not hold: each with why, and whether both sides have it.
+) -> tuple[dict[KeyText, str], list[KeyText]]:
+    """Keys of rows that the replica may not be to hold, or may not hold: each with why; and those that both sides have.
 
     Args:
         cursor: Of the workspace.
@@ -58,15 +58,23 @@ def uncounted_keys(
     """
     owner, copy = sides
     name, scope = replica.name, owner.projection.scopes.get(replica.name, "true")
-    told: list[tuple[KeyText, str, bool]] = []
+    whys: dict[KeyText, str] = {}
+    paired: list[KeyText] = []
+    if column := owner.projection.doubts.get(name):
+        for key, why, is_held in _found(
+            cursor, contract, owner, "the owner", column, _among(copy, live(copy.projection))
+        ):
+            whys[key] = why
+            paired += [key] if is_held else []
     if column := copy.projection.doubts.get(name):
-        told += _found(cursor, contract, copy, name, column, _among(owner, f"{live(owner.projection)} AND {scope}"))
+        owned = _among(owner, f"{live(owner.projection)} AND {scope}")
+        for key, why, is_owned in _found(cursor, contract, copy, name, column, owned):
+            whys.setdefault(key, why)
+            paired += [key] if is_owned else []
     if column := copy.projection.filter_doubt:  # where the owner has the key, its own row decides about the filter
         alone = _found(cursor, contract, copy, name, column, _among(owner, "k0 IS NOT NULL"))
-        told += ((key, why, False) for key, why, is_owned in alone if not is_owned)
-    if column := owner.projection.doubts.get(name):
-        told += _found(cursor, contract, owner, "the owner", column, _among(copy, live(copy.projection)))
-    return {key: (why, both) for key, why, both in told}
+        whys = {key: why for key, why, is_owned in alone if not is_owned} | whys
+    return whys, paired
 
 
 def _among(side: Projected, rows: str) -> str:

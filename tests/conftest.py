@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 _BACKENDS = pytest.StashKey[Backends]()
 _WORLDS = Path(__file__).parent / "simulation"
 
-# The same examples in every run: a failure is a change in the code, never luck.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None, print_blob=True)
+# The same examples in every run, however busy the machine is: a failure is a change in the code, never luck.
+hypothesis.settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)  # fmt: skip
 hypothesis.settings.load_profile("steady")
 
 

@@ -515,8 +515,9 @@ def test_a_batch_waits_for_one_piece_of_work_at_most(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "more came", "a partition was forgotten", "its columns changed"])
-def test_what_was_put_into_order_is_folded_as_it_is_by_then(meanwhile: str) -> None:
+def test_what_was_put_into_order_is_folded_as_it_is_by_then(meanwhile: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch orders the versions that it has brought in, and a later one folds them: much may come in between."""
+    monkeypatch.setattr(state_module, "ORDERED_APART_MIN", 0)
     with begun(FeedState(None, piece=3), "status") as state:
         state.apply(step(state, 0, *[change(i, WRITE, str(i), 10 + i, status="old") for i in range(3)]))
         state.advance([TOPIC])

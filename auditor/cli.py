@@ -237,13 +237,12 @@ def _internal(error: BaseException, invocation: Invocation) -> int:
         return _told(
             f"writing failed: {error.strerror}\n  next: make room there, or name a file with --out", invocation
         )
+    first = next(iter(str(error).splitlines()), "")
     if type(error).__module__.partition(".")[0] in _DUCKDB and type(error).__name__ in _FULL:
-        first = visible(next(iter(str(error).splitlines()), ""))
         hint = "raise workspace.memory_limit in the settings file, or make room on the disk"
-        return _told(f"DuckDB had no room for what was to be done: {first}\n  next: {hint}", invocation)
+        return _told(f"DuckDB had no room for what was to be done: {visible(first)}\n  next: {hint}", invocation)
     if invocation.verbose:
         _traceback()
-    first = next(iter(str(error).splitlines()), "")
     told = f"{type(error).__name__}: {visible(first)}" if invocation.verbose else type(error).__name__
     tell(f"audit: internal error ({told})" + ("" if invocation.verbose else "; run again with --verbose to see where"))
     return TROUBLE

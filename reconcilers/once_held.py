@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.errors import FeedError
 from reconcilers.creation import at_creation
-from reconcilers.fetch import FETCH_KEYS_MAX
 from reconcilers.projection import compared_fields
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import same_sql
@@ -49,17 +48,14 @@ class OnceHeld:
         Args:
             replica: Whose rows they are.
             copy: Its rows of these keys.
-            keys: As the owner spells them.
+            keys: As the owner spells them; at most FETCH_KEYS_MAX.
         """
-        found: dict[KeyText, dict[str, bool | None]] = {}
-        for start in range(0, len(keys), FETCH_KEYS_MAX):
-            try:
-                found |= self._some(replica, copy, keys[start : start + FETCH_KEYS_MAX])
-            except FeedError:  # it lacks a column
-                return {}
-        return found
+        try:
+            return self._held(replica, copy, keys)
+        except FeedError:  # it lacks a column
+            return {}
 
-    def _some(
+    def _held(
         self, replica: Replica, copy: Fetched, keys: Sequence[SpelledKey]
     ) -> dict[KeyText, dict[str, bool | None]]:
         versions = self.witness.versions(replica, self.told, [key for key, _ in keys], copy.table)

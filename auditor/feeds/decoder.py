@@ -136,9 +136,7 @@ class Decoder:
             if headers and self._is_outbox(headers):
                 return _event(value, told, headers)
             plan = self._values.plan(record, schema, value, key.raw)
-            self._know_form("envelope" if plan.form == "document" else plan.form, record.topic)
-            if plan.form == "document":
-                self._documents.add(record.topic)
+            self._know_form(plan.form, record.topic)
             return self._identified(plan.read(value, told), record.topic)
         except RecursionError:
             return Poison(record, "nested too deeply", row)
@@ -157,7 +155,9 @@ class Decoder:
         Raises:
             BadValueError: A record is a bare row where others of its topic are envelopes.
         """
-        if form in ("envelope", "rewritten"):
+        if form == "document":
+            self._documents.add(topic)
+        if form in ("envelope", "document", "rewritten"):
             self._enveloped.add(topic)
             self._flattened.discard(topic)
         elif form == "flattened":

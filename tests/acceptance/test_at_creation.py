@@ -18,7 +18,7 @@ CONTRACT = """\
 entity: order
 version: 1
 team: t
-owner: {{service: shop, dataset: {dataset}{feed}}}
+owner: {{service: shop, {known_by}}}
 key: [id]
 fields:
   id: {{type: int}}
@@ -48,10 +48,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., 
     return made
 
 
-def settle(world: World, *, dataset: str = "shop/orders", feed: str = OWNER_FEED) -> None:
+def settle(world: World, known_by: str = f"dataset: shop/orders{OWNER_FEED}") -> None:
     world.settle()
-    contract = world.directory / "contracts" / "order.yaml"
-    contract.write_text(CONTRACT.format(dataset=dataset, feed=feed))
+    (world.directory / "contracts" / "order.yaml").write_text(CONTRACT.format(known_by=known_by))
 
 
 def coverage(outcome: Outcome) -> dict[str, Any]:
@@ -85,9 +84,7 @@ def test_what_the_owner_never_held_is_drift(world: World) -> None:
 
 
 def test_drift_of_an_owner_that_is_known_by_its_feed_alone(world: World) -> None:
-    settle(world, dataset="", feed=f"feed: {{name: replay, topic: {TOPIC}}}")
-    contract = world.directory / "contracts" / "order.yaml"
-    contract.write_text(contract.read_text().replace("dataset: feed", "feed"))
+    settle(world, f"feed: {{name: replay, topic: {TOPIC}}}")
     world.write("copy", 1, "lost")
     outcome = world.reconcile()
     assert [one["key"]["id"] for one in outcome.json["findings"]] == ["1"], outcome.out + outcome.err
@@ -115,7 +112,7 @@ def test_a_row_that_the_feed_has_not_told_of_yet_is_not_compared(world: World) -
 
 
 def test_without_a_feed_it_is_not_compared(world: World) -> None:
-    settle(world, feed="")
+    settle(world, "dataset: shop/orders")
     world.write("copy", 1, "lost")
     outcome = world.reconcile()
     assert (outcome.code, outcome.json["findings"]) == (0, []), outcome.out + outcome.err

@@ -36,7 +36,7 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
     Raises:
         BadRowError: It tells no change.
     """
-    keyed = replace(told, key=key_row(told.raw_key, told.key))
+    keyed = told if "_id" in told.key else replace(told, key=key_row(told.raw_key, told.key))  # it was known before
     try:
         if value.get("after") is None and value.get("op") == "u":
             return _partial(value, keyed)

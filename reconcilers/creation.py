@@ -8,6 +8,7 @@ where the owner's row stands now; of other rows nothing is said, and they are co
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,11 @@ class Told:
 
     Attributes:
         differing: By key, the fields that differ.
-        unknown: By key, the fields of which it is not known what the owner once held.
+        unknown: By field, the rows of which it is not known what the owner once held.
     """
 
     differing: dict[KeyText, tuple[FieldDifference, ...]]
-    unknown: dict[KeyText, tuple[FieldDifference, ...]]
+    unknown: Counter[str]
 
 
 def judged(
@@ -68,10 +69,10 @@ def judged(
         names: The fields of which this is enough.
         held: See `reconcilers.once_held`.
     """
-    told = Told({}, {})
+    told = Told({}, Counter())
     for key, fields in found.items():
         once = held.get(key, {})
-        unknown = tuple(one for one in fields if one.name in names and once.get(one.name) is None)
+        told.unknown.update(one.name for one in fields if one.name in names and once.get(one.name) is None)
         left = tuple(
             replace(one, note=one.note or NEVER_HELD) if one.name in names else one
             for one in fields
@@ -79,8 +80,6 @@ def judged(
         )
         if left:
             told.differing[key] = left
-        if unknown:
-            told.unknown[key] = unknown
     return told
 
 

@@ -192,9 +192,7 @@ class PairLook:
         if self.witness.failed:
             return unread(found, names)
         told = judged(found, names, held)
-        for fields in told.unknown.values():
-            for one in fields:
-                seen.unremembered[one.name] = seen.unremembered.get(one.name, 0) + 1
+        seen.unremembered.update(told.unknown)
         return told.differing
 
     def _is_unredacted(self, key: KeyText) -> bool:

@@ -206,7 +206,7 @@ def _replica_together(seen: Sequence[ReplicaLook]) -> ReplicaLook:
         notes=_each_once(look.notes for look in seen),
         again=[text for look in seen for text in look.again],
         error=next((look.error for look in seen if look.error), ""),
-        unremembered=dict(sum((Counter(look.unremembered) for look in seen), Counter[str]())),
+        unremembered=sum((look.unremembered for look in seen), Counter[str]()),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ class ReplicaLook:
     """The last segment's, where it was read in segments."""
     frequent: dict[str, Frequent] = field(default_factory=dict)
     """Of a segment: by redacted field, the most frequent of its texts."""
-    unremembered: dict[str, int] = field(default_factory=dict)
+    unremembered: Counter[str] = field(default_factory=Counter)
     """By field that is `at_creation`: rows of which it is not known whether the owner ever held what they hold."""
 
 

@@ -23,6 +23,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -309,7 +310,7 @@ def _look(head: Mapping[str, Any], shift: float, overflow: Overflow) -> EntityLo
             watermark=_watermark(replica["watermark"], shift), notes=replica["notes"], again=replica["again"],
             until=_watermark(replica["until"], shift),
             frequent={field: Frequent(**texts) for field, texts in replica["frequent"].items()},
-            unremembered=replica.get("unremembered", {}),
+            unremembered=Counter(replica.get("unremembered", {})),
         )  # fmt: skip
     return look
 

@@ -709,7 +709,7 @@ def _not_compared(replica: Replica, seen: ReplicaLook, *, remembers: bool) -> di
         name: f"{name}: not compared in {rows:,} rows that differ from the owner now: its feed does not tell all that "
         "it once held of them"
         for name in names
-        if (rows := seen.unremembered.get(name, 0))
+        if (rows := seen.unremembered[name])
     }
 
 

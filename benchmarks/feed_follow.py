@@ -5,6 +5,7 @@ BROKER REGISTRY TOPIC DIRECTORY: read the topic to its end, keep versions, oblig
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from auditor.feeds.process_memory import take_little
 
 def main(broker: str, registry: str, topic: str, directory: str) -> None:
     """Follow the topic to its end."""
+    gc.disable()  # as `auditor.cli.main` does
     take_little()
     from auditor.feeds.decoding import decoder_of
     from auditor.feeds.follower import Follower

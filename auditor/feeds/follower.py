@@ -339,11 +339,12 @@ class Follower:
         begun = any(offset.last is not None for (name, _), offset in self._offsets.items() if name == topic)
         if begun and topic not in self._valueless:
             return
-        values = sum(record.value is not None for record in records)
-        misread = sum(letter.value is not None for letter in dead) if values else len(dead)
-        if misread == (values or len(records)):
-            self._require_several_reasons(topic, len(records), dead)
-        if values:
+        if dead:
+            values = sum(record.value is not None for record in records)
+            misread = sum(letter.value is not None for letter in dead) if values else len(dead)
+            if misread == (values or len(records)):
+                self._require_several_reasons(topic, len(records), dead)
+        if any(record.value is not None for record in records):
             self._valueless.discard(topic)
         else:
             self._valueless.add(topic)

@@ -17,6 +17,7 @@ from kafka.consumer.fetcher import Fetcher, IsolationLevel
 
 from auditor.feeds.bulk.columns import Payloads, RecordColumns
 from auditor.feeds.bulk.cursor import MARGIN, Buffer, Cursor, IrregularError
+from auditor.feeds.kafka.record_starts import record_starts
 from auditor.feeds.record import Record
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Chunk:
         first: Records before this offset are not meant: what is fetched may begin within a batch.
     """
 
-    __slots__ = ("_batch", "begin", "first", "octets", "partition", "starts")
+    __slots__ = ("_batch", "first", "octets", "partition")
 
     def __init__(self, partition: Partition, batch: Any, first: int) -> None:
         self.partition, self._batch, self.first = partition, batch, first
@@ -52,8 +53,6 @@ class Chunk:
         octets, begin = batch._buffer, batch._pos  # noqa: SLF001  it offers no other way
         self.octets = memoryview(octets)[begin:]
         """Its records, not copied."""
-        self.begin, self.starts = begin, _starts(octets, begin, batch.records_count)
-        """Where each record begins, with its size, counted from before `begin`; too few where that cannot be told."""
 
     def __len__(self) -> int:
         return int(self._batch.records_count)
@@ -74,11 +73,6 @@ class Chunk:
         if self._batch.timestamp_type == _LOG_APPEND_TIME:
             return int(self._batch.max_timestamp), False
         return int(self._batch.first_timestamp), True
-
-    @property
-    def is_walked(self) -> bool:
-        """Whether it is known where its records are."""
-        return len(self.starts) == len(self)
 
     def listed(self) -> list[Record]:
         """Its records, as kafka-python reads them.
@@ -152,39 +146,6 @@ def hand_over_chunks(consumer: Any) -> None:
     consumer._fetcher.PartitionRecords = ChunkedRecords  # noqa: SLF001  it offers no other way
 
 
-def _starts(octets: bytearray, begin: int, count: int) -> list[int]:
-    """Where each of some records begins, with its size; none where they do not fill the bytes."""
-    starts: list[int] = []
-    append = starts.append
-    at = begin
-    try:
-        for _ in range(count):
-            append(at)
-            size = octets[at]
-            if size < _MORE:
-                at += 1 + (size >> 1)
-            elif (more := octets[at + 1]) < _MORE:
-                at += 2 + ((size & 0x7F | more << 7) >> 1)
-            else:
-                at = _behind(octets, at)
-    except IndexError:
-        return []
-    return starts if at == len(octets) else []
-
-
-def _behind(octets: bytearray, at: int) -> int:
-    """Where a record ends that is so long that its size takes several bytes.
-
-    Raises:
-        IndexError: It does not end.
-    """
-    size = shift = 0
-    while octets[at] >= _MORE:
-        size |= (octets[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-    return at + 1 + ((size | octets[at] << shift) >> 1)
-
-
 def records_of(chunks: Sequence[Chunk | list[Record]]) -> dict[str, Sequence[Record]]:
     """What chunks hold, by topic, in their order.
 
@@ -201,10 +162,10 @@ def records_of(chunks: Sequence[Chunk | list[Record]]) -> dict[str, Sequence[Rec
 
 
 def _records(topic: str, chunks: Sequence[Chunk | list[Record]]) -> Sequence[Record]:
-    walked = [chunk for chunk in chunks if isinstance(chunk, Chunk) and chunk.is_walked]
-    if len(walked) == len(chunks):
+    present = [chunk for chunk in chunks if isinstance(chunk, Chunk)]
+    if len(present) == len(chunks):
         try:
-            return _side_by_side(topic, walked)
+            return _side_by_side(topic, present)
         except IrregularError:
             pass
     return [one for chunk in chunks for one in (chunk.listed() if isinstance(chunk, Chunk) else chunk)]
@@ -218,9 +179,10 @@ def _side_by_side(topic: str, chunks: Sequence[Chunk]) -> RecordColumns:
         return np.repeat(np.array(values, np.int64), counts)
 
     lengths = np.fromiter((len(chunk.octets) for chunk in chunks), np.int64, len(chunks))
-    before = np.repeat(np.cumsum(lengths) - lengths, counts)
-    starts = np.concatenate([np.array(chunk.starts, np.int64) - chunk.begin for chunk in chunks]) + before
-    content = np.frombuffer(b"".join([*(chunk.octets for chunk in chunks), bytes(MARGIN)]), np.uint8)
+    ends = np.cumsum(lengths)
+    octets = b"".join([*(chunk.octets for chunk in chunks), bytes(MARGIN)])
+    starts = record_starts(octets, ends - lengths, ends, counts)
+    content = np.frombuffer(octets, np.uint8)
     buffer = Buffer.within(content, starts, np.append(starts[1:], len(content) - MARGIN))
     cursor = Cursor(buffer, buffer.starts, buffer.ends)
     sizes = cursor.integers()
@@ -231,7 +193,7 @@ def _side_by_side(topic: str, chunks: Sequence[Chunk]) -> RecordColumns:
     later = np.where(each([chunk.stamps[1] for chunk in chunks]), _moderate(cursor.integers()), 0)
     stamps = later + _moderate(each([chunk.stamps[0] for chunk in chunks]))
     places = cursor.integers()
-    if (places < 0).any() or (np.diff(places)[np.diff(before) == 0] <= 0).any():
+    if (places < 0).any() or (np.diff(places)[np.diff(np.repeat(ends, counts)) == 0] <= 0).any():
         raise IrregularError  # offsets grow
     offsets = _moderate(places) + _moderate(each([chunk.base_offset for chunk in chunks]))
     keys, values = _payloads(cursor), _payloads(cursor)

@@ -1018,10 +1018,10 @@ class FeedState:
             if self._following.get(topic, 0) - self._folded[topic] < self._piece:
                 continue  # there are no more versions than numbers: they need not be counted
             if self._tail(topic) >= self._piece:
-                self._fold(self.tables[topic], swept=False)
+                if not self._order_many(self.tables[topic]):
+                    self._fold(self.tables[topic], swept=False)
                 return
             if self.bring_in(topic, self._piece):
-                self._order_many(self.tables[topic])
                 return
         for topic in list(self._outlived):
             if self._let_go_of_outlived(topic):
@@ -1047,19 +1047,24 @@ class FeedState:
         self.bring_in(topic)
         return self.tables[topic]
 
-    def _order_many(self, table: StreamTable) -> None:
-        """Begin the fold that the next batch will wait for, where many keys are known: it goes through all of them."""
-        row = self._db.execute(f"SELECT count(*) FROM {table.latest}").fetchone()
-        if row is not None and row[0] >= ORDERED_APART_MIN:
-            self._order(table)
+    def _order_many(self, table: StreamTable) -> bool:
+        """Begin a fold that the next batch will wait for, where many keys are known: it goes through all of them.
 
-    def _order(self, table: StreamTable) -> None:
-        """Put the tail's versions into the order of their keys, unless that is done."""
+        Returns:
+            Whether there was something to do.
+        """
+        row = self._db.execute(f"SELECT count(*) FROM {table.latest}").fetchone()
+        return row is not None and row[0] >= ORDERED_APART_MIN and self._order(table)
+
+    def _order(self, table: StreamTable) -> bool:
+        """Put the tail's versions into the order of their keys, unless that is done; tells whether it was done now."""
         start, (end, _) = self._folded[table.topic], self._tail_ends(table)
-        if end is not None and self._ordered != (table.topic, start, end):
-            self._ordered = None
-            self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
-            self._ordered = (table.topic, start, end)
+        if end is None or self._ordered == (table.topic, start, end):
+            return False
+        self._ordered = None
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
+        self._ordered = (table.topic, start, end)
+        return True
 
     def _tail_ends(self, table: StreamTable) -> tuple[int | None, datetime | None]:
         """The number after a tail's last version, and when the last was read."""

@@ -80,6 +80,13 @@ the fold of five million keys finds no room below the default memory limit."""
 MEMORY_LIMIT = "128MB"
 """For the database, where nobody says otherwise."""
 
+MANY_KEYS = 1_000_000
+"""Known keys of a topic from which on a fold is done in two steps, and seldom: of five million, going through them is
+nearly half of it."""
+
+MANY_FOLDED = 2
+"""Pieces that are folded together then: of more, putting them into order takes longer than a batch is to wait."""
+
 HEAD_PART_ROWS = 500_000
 """Of the head that are found at once: a table of so many numbers is held by the processor's own memory."""
 
@@ -289,6 +296,8 @@ class FeedState:
         """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
         self._ordered: tuple[str, int, int] | None = None
         """The topic and the numbers from which on and up to which `involved` is what a fold begins with, if it is."""
+        self._many: dict[str, bool] = {}
+        """See `_has_many`."""
         self._following: dict[str, int] = {}
         """The next arrival number of each topic of which something has come."""
         self._outlived: dict[str, datetime] = {}
@@ -550,6 +559,7 @@ class FeedState:
 
     def _forget(self, table: StreamTable) -> None:
         self._ordered = None
+        self._many.pop(table.topic, None)
         self._db.execute(table.drop)
         self.obligations.forget(table.topic)
         self.signs.forget(table.topic)
@@ -1017,8 +1027,9 @@ class FeedState:
         for topic in topics:
             if self._following.get(topic, 0) - self._folded[topic] < self._piece:
                 continue  # there are no more versions than numbers: they need not be counted
-            if self._tail(topic) >= self._piece:
-                if not self._order_many(self.tables[topic]):
+            many = self._has_many(topic)
+            if self._tail(topic) >= self._piece * (MANY_FOLDED if many else 1):
+                if not (many and self._order(self.tables[topic])):
                     self._fold(self.tables[topic], swept=False)
                 return
             if self.bring_in(topic, self._piece):
@@ -1047,14 +1058,12 @@ class FeedState:
         self.bring_in(topic)
         return self.tables[topic]
 
-    def _order_many(self, table: StreamTable) -> bool:
-        """Begin a fold that the next batch will wait for, where many keys are known: it goes through all of them.
-
-        Returns:
-            Whether there was something to do.
-        """
-        row = self._db.execute(f"SELECT count(*) FROM {table.latest}").fetchone()
-        return row is not None and row[0] >= ORDERED_APART_MIN and self._order(table)
+    def _has_many(self, topic: str) -> bool:
+        """Whether so many keys are known that a fold, which goes through all of them, is dear; as of the last fold."""
+        if topic not in self._many:
+            row = self._db.execute(f"SELECT count(*) FROM {self.tables[topic].latest}").fetchone()
+            self._many[topic] = row is not None and row[0] >= MANY_KEYS
+        return self._many[topic]
 
     def _order(self, table: StreamTable) -> bool:
         """Put the tail's versions into the order of their keys, unless that is done; tells whether it was done now."""
@@ -1087,6 +1096,7 @@ class FeedState:
                 self.latecomers.settle(table)
                 self.strangers.settle(table)
         self._folded[topic] = start if end is None else end
+        self._many.pop(topic, None)
 
     def _shorten_log(self) -> bool:
         """Bring a long log into the file, between batches: no commit has to wait for it; tells whether it was done."""
@@ -1237,9 +1247,6 @@ def _make_room(path: Path) -> None:
             with suppress(OSError):  # another process was first, or this file system has no links: DuckDB makes it then
                 os.link(made, path)
 
-
-ORDERED_APART_MIN = 1_000_000
-"""Known keys from which on a fold is done in two steps: of five million, going through them is nearly half of it."""
 
 _HELD = re.compile(r"\block\b", re.IGNORECASE)
 """In what DuckDB says of a file that another process has open."""

@@ -88,10 +88,10 @@ class Bench:
             ),
             "startup": lambda: startup.measure(self.postgresql, self.mariadb, work, rounds=self.rounds * 3),
             "feed": lambda: feed.compare(
-                self.kafka, self.registry, work, events=1_000_000 // self.divisor, rounds=self.rounds
+                self.kafka, self.registry, work, events=2_000_000 // self.divisor, rounds=self.rounds
             ),
             "monitors": lambda: monitors.compare(
-                self.kafka, self.registry, work, events=1_000_000 // self.divisor, rounds=self.rounds
+                self.kafka, self.registry, work, events=2_000_000 // self.divisor, rounds=self.rounds
             ),
             "feed-batches": lambda: feed.batches(
                 work, keys=5_000_000 // min(self.divisor, 5), events=6_000_000 // self.divisor

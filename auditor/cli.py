@@ -24,6 +24,7 @@ import typer.core
 import typer.main
 
 from auditor.commands.invocation import Invocation, common_options, tell
+from auditor.libraries import spare_libraries
 from contracts.errors import AuditorError
 
 if TYPE_CHECKING:
@@ -147,23 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for a tenth of its time.  A command that goes on for as long as somebody likes wakes it.
     """
     gc.disable()
-    _spare_libraries_what_nobody_uses()
+    spare_libraries()
     _stand_in_for_closed_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # a reader who has gone away
             stream.flush()
     os._exit(code)
-
-
-def _spare_libraries_what_nobody_uses() -> None:
-    """Have libraries leave out what they would do when they are loaded, and what no command needs.
-
-    NumPy's algebra would start threads, which look for work for a tenth of a second before they sleep; pydantic would
-    search all that is installed for plugins, and hand them our settings with their passwords.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _stand_in_for_closed_streams() -> None:

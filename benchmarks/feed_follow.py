@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 from auditor.feeds.process_memory import take_little
+from auditor.libraries import spare_libraries
 
 
 def main(broker: str, registry: str, topic: str, directory: str) -> None:
     """Follow the topic to its end."""
     gc.disable()  # as `auditor.cli.main` does
+    spare_libraries()
     take_little()
     from auditor.feeds.decoding import decoder_of
     from auditor.feeds.follower import Follower

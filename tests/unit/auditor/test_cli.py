@@ -84,6 +84,26 @@ def test_numpy_starts_no_threads_and_pydantic_searches_for_no_plugins() -> None:
     assert done.stdout.splitlines()[-1] == "1 []"
 
 
+def test_duckdb_searches_for_no_pandas() -> None:
+    """It would look into every directory that modules may be in, with each table that it is shown."""
+    code = (
+        "import os, sys; import auditor.cli as cli\n"
+        "def leave(code):\n"
+        "    import duckdb, pyarrow\n"
+        "    sys.meta_path.append(Told())\n"
+        "    duckdb.register('shown', pyarrow.table({'a': [1]})); duckdb.execute('SELECT a + ? FROM shown', [1])\n"
+        "    print('pandas' in searched, flush=True); real(code)\n"
+        "searched = set()\n"
+        "class Told:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        searched.add(name)\n"
+        "real, os._exit = os._exit, leave\n"
+        "cli.main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_help_answers_at_once() -> None:
     """Measured in the processor's time, so that other tests on the same machine do not count."""
     took = []

@@ -94,6 +94,12 @@ class Interpolation:
             raise InterpolationError(f"the file {path} is not UTF-8 text") from None
 
 
+def without_user_information(url: str) -> str:
+    """A URL without its `user:password`."""
+    begin, end = _user_information(url)
+    return url[:begin] + url[end:]
+
+
 # Every printable ASCII character but the three that end the authority of a URL.
 _KEPT = "".join(chr(code) for code in range(33, 127) if chr(code) not in "/?#")
 

@@ -487,7 +487,10 @@ class Settings(Group):
 
     @property
     def digest(self) -> str:
-        """16 hex digits that change with the file's text, `${…}` not expanded; the ledger keeps them with each run."""
+        """16 hex digits that change with the file's text and with what `${…}` in it stands for, but for secrets.
+
+        The ledger keeps them with each run.
+        """
         return self._digest
 
     def connection(self, name: str) -> Connection:

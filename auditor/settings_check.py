@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from auditor.interpolation import Interpolation, InterpolationError
+from auditor.interpolation import Interpolation, InterpolationError, without_user_information
 from auditor.settings_text import Location, SettingsText, read_settings_text
+from auditor.store_url import parse_store_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CONCEALED = frozenset({"password", "hash_key", "basic", "url", "standby"})
 """Settings whose values may hold a secret: no message shows what was found there."""
 
 FOUND_CHARACTERS_MAX = 60
 
+_SECRET = frozenset({"password", "hash_key", "basic", "bearer"})
 _URLS = frozenset({"url", "standby"})
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def checked_settings(model: type[_Model], path: Path, environment: Mapping[str, str]) -> tuple[_Model, str]:
-    """The settings of a file, and the file's text.
+    """The settings of a file, and the file's text with what its references stand for, but for secrets.
 
     Raises:
         SettingsError: The file cannot be read, or something in it is wrong.
@@ -43,7 +45,28 @@ def checked_settings(model: type[_Model], path: Path, environment: Mapping[str, 
         raise source.failure() from None
     if source.problems:
         raise source.failure()
-    return settings, source.text
+    resolved = [f"{path}: {text}" for path, text in _resolved(source.values, values, ())]
+    return settings, "\n".join([source.text, *resolved])
+
+
+def _resolved(written: Any, expanded: Any, path: Location) -> Iterator[tuple[Location, str]]:
+    """What references stand for, with no secret in it."""
+    if isinstance(written, dict):
+        for name, value in written.items():
+            yield from _resolved(value, expanded[name], (*path, name))
+    elif isinstance(written, list):
+        for index, (value, other) in enumerate(zip(written, expanded, strict=True)):
+            yield from _resolved(value, other, (*path, index))
+    elif written != expanded and path[-1] not in _SECRET:
+        yield path, _public_url(expanded) if path[-1] in _URLS else str(expanded)
+
+
+def _public_url(text: str) -> str:
+    """It without its password; relative paths stay so, since a project may be moved."""
+    try:
+        return parse_store_url(text, directory=Path()).without_password()
+    except ValueError:  # another kind of URL
+        return without_user_information(text)
 
 
 def _expanded(

@@ -153,6 +153,23 @@ def test_the_digest_changes_with_the_file_and_not_with_a_secret(settings_file: S
     assert settings_file.load(text + "\n# changed", P="one").digest != first
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connections: {a: {url: 'sqlite:///${NAME}.db'}}",
+        "connections: {a: {url: 'mysql://u:${P}@${NAME}/d'}}",
+        "connections: {a: {url: 'mysql://${NAME}:${P}@h/d'}}",
+        "feeds: {a: {type: kafka, bootstrap_servers: ['${NAME}:9092']}}",
+        "feeds: {a: {type: kafka, bootstrap_servers: ['h:1'], schema_registry: {url: 'http://${NAME}/'}}}",
+    ],
+)
+def test_the_digest_changes_with_what_a_reference_stands_for(text: str, settings_file: SettingsFile) -> None:
+    """Else an incremental run went on from a clean run of another database."""
+    first = settings_file.load(text, NAME="prod", P="one").digest
+    assert settings_file.load(text, NAME="prod", P="two").digest == first
+    assert settings_file.load(text, NAME="other", P="one").digest != first
+
+
 def test_settings_do_not_change(settings_file: SettingsFile) -> None:
     settings = settings_file.load("version: 1")
     with pytest.raises(ValueError, match="frozen"):

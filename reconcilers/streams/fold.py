@@ -300,6 +300,38 @@ def swept_sql(table: StreamTable, topic: str) -> str:
     )
 
 
+def later_sql(table: StreamTable, topic: str) -> str:
+    """UPDATE of what was the latest and would be swept, though it came after a snapshot that has ended.
+
+    A connector's clock that is set back dates its changes before the snapshot that it has just taken.  Whoever delivers
+    old changes again dates them by the owner's clock, too.
+    """
+    ended = f"SELECT number, began FROM passes WHERE topic = {topic} AND ended IS NOT NULL"
+    swept = f"SELECT seq, stamp FROM {table.latest} WHERE stamp < (SELECT max(began) FROM ({ended}))"
+    rows = (
+        f"SELECT v.seq, s.number, s.began FROM ({swept}) l JOIN ({ended}) s ON l.stamp < s.began "
+        f"JOIN {table.versions} v ON v.seq = l.seq JOIN ({_begun_sql(table.versions, topic)}) b "
+        f"ON b.number = s.number AND b.part = v.part WHERE {_IS_LATER} "
+        f"OR EXISTS (SELECT 1 FROM {table.versions} m WHERE m.id = v.id AND m.snapshot = s.number)"
+    )
+    return (
+        f"UPDATE {table.latest} SET stamp = r.began "
+        f"FROM (SELECT seq, max(began) AS began FROM ({rows}) GROUP BY seq) r WHERE {table.latest}.seq = r.seq"
+    )
+
+
+_IS_LATER = "v.seq > b.seq AND v.committed >= b.committed"
+"""Condition on a version beside `_begun_sql`."""
+
+
+def _begun_sql(versions: str, topic: str) -> str:
+    """SELECT of where each snapshot begins in each partition, and the owner's time then."""
+    return (
+        f"SELECT p.number, m.part, min(m.seq) AS seq, min(m.committed) AS committed FROM passes p "
+        f"JOIN {versions} m ON m.snapshot = p.number WHERE p.topic = {topic} AND p.ended IS NOT NULL GROUP BY ALL"
+    )
+
+
 def versions_sql(table: StreamTable, topic: str, *, truncated: bool, swept: bool) -> str:
     """SELECT of every version that is remembered of each key, with the deletes that have no version of their own.
 
@@ -338,5 +370,7 @@ def _missed_sql(told: str, topic: str) -> str:
         f"0 AS snapshot, s.seen AS seen) FROM ({told}) v JOIN ({ended}) s ON v.stamp < s.began "
         f"WHERE NOT EXISTS (SELECT 1 FROM ({told}) m "
         "WHERE m.id = v.id AND m.snapshot > 0 AND m.stamp BETWEEN s.began AND s.ended) "
+        f"AND NOT EXISTS (SELECT 1 FROM ({_begun_sql(f'({told})', topic)}) b "
+        f"WHERE b.number = s.number AND b.part = v.part AND {_IS_LATER}) "
         f"QUALIFY row_number() OVER (PARTITION BY v.id, s.number ORDER BY {order} DESC) = 1"
     )

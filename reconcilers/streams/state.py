@@ -40,6 +40,7 @@ from reconcilers.streams.fold import (
     inherit_sql,
     involved_sql,
     is_plain_sql,
+    later_sql,
     latest_sql,
     moves_sql,
     pass_on_sql,
@@ -1092,11 +1093,22 @@ class FeedState:
                 self._db.execute(f"UPDATE topics SET folded = {end} WHERE topic = {quoted(topic)}")
             self._take_away(table, truncated_sql(table, quoted(topic)))
             if swept:
+                self._keep_later(table)
                 self._take_away(table, swept_sql(table, quoted(topic)))
                 self.latecomers.settle(table)
                 self.strangers.settle(table)
         self._folded[topic] = start if end is None else end
         self._many.pop(topic, None)
+
+    def _keep_later(self, table: StreamTable) -> None:
+        """Have no row swept that came after the snapshot that did not meet it; see `later_sql`."""
+        topic = quoted(table.topic)
+        old = (
+            f"SELECT 1 FROM {table.latest} l JOIN passes s ON s.topic = {topic} AND s.ended IS NOT NULL "
+            f"AND l.stamp < s.began WHERE l.kind = {int(Kind.WRITE)} LIMIT 1"
+        )
+        if self._db.execute(old).fetchone() is not None:
+            self._db.execute(later_sql(table, topic))
 
     def _shorten_log(self) -> bool:
         """Bring a long log into the file, between batches: no commit has to wait for it; tells whether it was done."""

@@ -216,6 +216,28 @@ def test_a_row_that_a_younger_snapshot_has_read_is_there_whatever_was_truncated_
         assert rows(state) == {"1": [Kind.BACKFILL, "new", CellState.VALUE]}
 
 
+@pytest.mark.parametrize("delivered_again", [False, True])
+def test_a_change_counts_that_a_connector_whose_clock_was_set_back_tells_after_a_snapshot(
+    delivered_again: bool,  # noqa: FBT001
+) -> None:
+    """It comes behind the snapshot's rows, later by its owner's clock; what is delivered again is older by both."""
+    committed = NOW + timedelta(seconds=-9 if delivered_again else 1)
+    told = [
+        (change(0, BACKFILL, "1", 5, status="read"), 1010, NOW, 1),
+        (change(1, BACKFILL, "2", 5, status="read"), 1011, NOW, 1),
+        (change(2, WRITE, "2", 20, status="new"), 1002, committed, 0),
+        (change(3, WRITE, "3", 21, status="new"), 1003, committed, 0),
+    ]
+    with begun(FeedState(None), "status") as state:
+        intake = Intake(state.tables[TOPIC], state.epochs, NOW)
+        for seq, (one, stamp, moment, snapshot) in enumerate(told):
+            intake.add(seq, replace(one, committed_at=moment), stamp=stamp, snapshot=snapshot)
+        moves = {(TOPIC, 0): (0, Offset(0, 4))}
+        state.apply(Step([intake], moves, passes=[Pass(TOPIC, 1, 1010, 1011)], seqs={TOPIC: 4}))
+        assert set(rows(state)) == ({"1", "2"} if delivered_again else {"1", "2", "3"})
+        assert rows(state)["2"][1] == "new"
+
+
 def test_a_truncate_among_several_servers_changes_is_in_no_order_with_those_of_other_partitions() -> None:
     """Until a whole snapshot that began after it tells which rows there are."""
     servers = [Position(f"mysql/shop/{server}/binlog", (1, place, 0)) for server, place in ((1, 900), (2, 70))]

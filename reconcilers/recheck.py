@@ -669,11 +669,14 @@ _RULES: tuple[Callable[[_Case], Judgement | None], ...] = (
 
 
 def _cause(case: _Case) -> Cause:
-    """The finding's own cause, else stale where the replica holds what the owner was once seen to hold."""
+    """The finding's own cause, else stale where the replica holds what the owner was seen to hold, and does not now.
+
+    Where it does now, what differs is nothing that is compared with the owner: a redacted field that is not constant.
+    """
     if case.finding.cause is not Cause.UNKNOWN:
         return case.finding.cause
     replica = case.now.replica
-    stale = replica not in GONE and any(look.owner == replica for look in case.looks)
+    stale = replica not in (*GONE, case.now.owner) and any(look.owner == replica for look in case.looks)
     return Cause.STALE if stale else Cause.UNKNOWN
 
 

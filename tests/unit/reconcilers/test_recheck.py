@@ -63,6 +63,12 @@ def test_a_stable_owner_and_a_replica_that_differs_past_the_bound_is_persistent(
     assert (judgement.verdict, judgement.proof, judgement.cause) == (Verdict.PERSISTENT, "elapsed", Cause.UNKNOWN)
 
 
+def test_a_replica_that_equals_its_owner_in_all_that_is_compared_with_it_is_not_stale() -> None:
+    """A redacted field that is not constant differs from other rows of the replica, not from the owner."""
+    judgement = judge([seen(0, "v1", "v1"), seen(ENOUGH, "v1", "v1")], BOUND)
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.UNKNOWN)
+
+
 @pytest.mark.parametrize("elapsed", [0.0, 1.0, BOUND, ENOUGH - 0.001])
 def test_before_the_bound_and_the_margin_nothing_is_proven(elapsed: float) -> None:
     """Not even when the lag bound itself is over: our reads lie somewhat beside the moments that we note for them."""

@@ -301,6 +301,7 @@ class Debezium(Group):
     keys: Literal["auto", "text"] = "auto"
     whole_before: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
     nulls: Literal["defaults", "kept"] = "defaults"
+    tables: dict[Text, Annotated[tuple[Text, ...], BeforeValidator(_listed)]] = {}
 
 
 MEMBER_SILENCE_MIN, MEMBER_SILENCE_MAX = timedelta(seconds=6), timedelta(minutes=30)

@@ -113,6 +113,7 @@ class Change:
         event_id: An id that stands for this event wherever it is repeated (an outbox's `id`); empty where none.
         event_type: What an outbox's event says that happened; empty where it does not.
         partial: Columns that `row` lacks are as they were (`Lack.KEPT`); else nothing is known of them.
+        routed: Its record's key tells its table beside the row's own key, which other tables' rows may have as well.
         told_at: When the connector told it, in milliseconds since 1970 by the connector's clock: records of several
             partitions are in this order, which the broker's times need not show.  None where it does not say.
     """
@@ -133,6 +134,7 @@ class Change:
     event_id: str = ""
     event_type: str = ""
     partial: bool = False
+    routed: bool = False
     told_at: int | None = None
 
     @property

@@ -95,23 +95,27 @@ def doubts(
     return Doubts((unseen[0], unseen[1]), keys, own, theirs, uncounted, paired)
 
 
-def retyped_fields(side: Opened, contract: Contract) -> Mapping[str, str]:
-    """Fields of an owner whose column has changed its type, each with what that means for its values."""
+def doubtful_fields(side: Opened, contract: Contract) -> Mapping[str, str]:
+    """Fields of an owner whose values may be another's or older than they look, each with why.
+
+    A column has changed its type, or rows of several tables are taken for one.
+    """
     flaws = flaws_of_side(side.snapshot, contract, None)
-    return {name: found[Flaw.RETYPED] for name, found in flaws.items() if Flaw.RETYPED in found}
+    why = {name: found.get(Flaw.MIXED) or found.get(Flaw.RETYPED) for name, found in flaws.items()}
+    return {name: one for name, one in why.items() if one}
 
 
-def rule_doubt(finding: Finding, retyped: Mapping[str, str]) -> str:
+def rule_doubt(finding: Finding, doubtful: Mapping[str, str]) -> str:
     """Why it is not known whether an owner's row breaks a rule; empty where it does.
 
     Args:
         finding: The broken rule, with the values of the row that are to blame.
-        retyped: See `retyped_fields`: a row that no record has told since has the older column's value in them.
+        doubtful: See `doubtful_fields`.
     """
     untold = [one.name for one in finding.fields if one.note == UNKNOWN_VALUE]
     if untold:
         return sentence("the owner", f"{', '.join(untold)} of this row is, and the rule depends on it")
-    why = [retyped.get(one.name, "") for one in finding.fields]
+    why = [doubtful.get(one.name, "") for one in finding.fields]
     is_open = all(why) if finding.rule == TYPE_RULE else any(why)
     return f"{UNKNOWN_VALUE}: {next(filter(None, why))}" if why and is_open else ""
 

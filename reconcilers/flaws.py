@@ -36,6 +36,7 @@ class Flaw(Enum):
     ONE_BIT = "one bit"
     PADDED = "padded"
     MISNAMED = "misnamed"  # of rows, and of no value: it explains no difference in one
+    MIXED = "mixed"
 
 
 PADDING = (
@@ -62,7 +63,7 @@ def excuse(flaws: Mapping[Flaw, str], logical: LogicalType, told: str | None, ot
 
 
 def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | None) -> bool:
-    if flaw is Flaw.RETYPED:
+    if flaw in (Flaw.RETYPED, Flaw.MIXED):
         return True
     if other is None:
         return flaw is Flaw.NULL_IS_DEFAULT and told is not None

@@ -9,7 +9,7 @@ from contracts.errors import AuditorError, StoreError, UsageError
 from reconcilers import row_keys
 from reconcilers.batch_table import batch_table
 from reconcilers.canonical import canonical
-from reconcilers.doubts import absence_in_doubt, key_in_doubt, retyped_fields, rule_doubt
+from reconcilers.doubts import absence_in_doubt, doubtful_fields, key_in_doubt, rule_doubt
 from reconcilers.fetch import fetch_side, spelled_keys
 from reconcilers.invariants import issue_findings, issue_rows, reference_findings
 from reconcilers.key_checks import key_sights
@@ -66,13 +66,13 @@ class OwnerLook:
             f"issue AND {row_keys.live(owner.projection)}"
             f"{row_keys.without_duplicates(self.cursor, owner.table, owner.projection)}"
         )
-        retyped = retyped_fields(owner.opened, self.contract)
+        doubtful = doubtful_fields(owner.opened, self.contract)
         for batch in spelled_keys(self.cursor, self.contract, owner, condition):
             table = batch_table(f"{owner.table}_issues")
             owner.opened.bring(issue_rows(self.contract, fetch_side(self.contract, owner.opened, batch)), table)
             wanted = {key for key, _ in batch}
             found = issue_findings(self.cursor, self.contract, table)
-            yield from (_sight(finding, rule_doubt(finding, retyped)) for finding in found if finding.key in wanted)
+            yield from (_sight(finding, rule_doubt(finding, doubtful)) for finding in found if finding.key in wanted)
 
     def _look_at_reference(self, owner: Projected, name: str, entity: str, result: EntityLook) -> Iterator[Sight]:
         known = self.brought.get(entity)

@@ -8,6 +8,7 @@ registry that does not answer (`PausedFeedError`: the same records are decoded a
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from auditor.feeds import strict_json
@@ -15,7 +16,7 @@ from auditor.feeds.bulk.plans import BatchPlans
 from auditor.feeds.debezium import flattened, mongodb, outbox
 from auditor.feeds.debezium.envelope import Told
 from auditor.feeds.decoded import Aside, AsideKind, Decoded, Poison
-from auditor.feeds.keys import Key, Keys
+from auditor.feeds.keys import Key, Keys, is_routed
 from auditor.feeds.messages import Messages
 from auditor.feeds.placeholder import placeholder
 from auditor.feeds.shape import BadRowError, BadValueError
@@ -137,7 +138,7 @@ class Decoder:
                 return _event(value, told, headers)
             plan = self._values.plan(record, schema, value, key.raw)
             self._know_form(plan.form, record.topic)
-            return self._identified(plan.read(value, told), record.topic)
+            return self._identified(plan.read(value, told), record.topic, routed=is_routed(key.raw))
         except RecursionError:
             return Poison(record, "nested too deeply", row)
         except BadRowError as error:
@@ -169,7 +170,7 @@ class Decoder:
         text = header(headers, _NEW_KEY) or header(headers, _OLD_KEY)
         return None if text is None else self._keys.other(text, key, record.topic)
 
-    def _identified(self, decoded: Decoded, topic: str) -> Decoded:
+    def _identified(self, decoded: Decoded, topic: str, *, routed: bool) -> Decoded:
         """A change whose key is known: an unreadable one would be taken for every other unreadable one.
 
         Raises:
@@ -179,6 +180,7 @@ class Decoder:
             for name, cell in decoded.key.items():
                 if cell.__class__ is Lack:
                     raise BadValueError(f"column {name} of the key is unreadable: {self._untyped(name, topic)}")
+            return replace(decoded, routed=True) if routed else decoded
         return decoded
 
     def _untyped(self, name: str, topic: str) -> str:

@@ -111,6 +111,7 @@ class Feeds:
             make = partial(self._follower, name)
             self._followed[name] = Following(name, topics, make, self._tell, heartbeats, retention=self.retention)
             self._followed[name].types = self._settings.feed(name).schemaless.columns
+            self._followed[name].one_dataset = self._settings.feed(name).debezium.tables
         return self._followed[name]
 
     def _require_configured(self, name: str) -> None:

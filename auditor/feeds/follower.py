@@ -25,6 +25,7 @@ from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
 from reconcilers.change import Change, ChangeKind
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
+from reconcilers.streams.relations import Related
 from reconcilers.streams.state import DeadLetter, FeedState, Offset, Step
 
 if TYPE_CHECKING:
@@ -401,6 +402,7 @@ class _Collected:
         self._counts: Counter[Partition] = Counter()
         self._there = dict(there)
         self._dead: list[DeadLetter] = []
+        self._relations = {topic: Related() for topic in topics}
         self.gone: dict[Partition, str | None] = {}
         """See `Follower._gone`."""
 
@@ -417,6 +419,8 @@ class _Collected:
             self._bury(intake, seq, record, decoded)
             return
         self._follower.seen[record.topic].columns.update(decoded.row)
+        if decoded.relation:
+            self._note_relation(record.topic, decoded, (record.partition, record.offset))
         stamp = record.timestamp if decoded.told_at is None else decoded.told_at
         if record.offset < self._follower.gap_ends.get((record.topic, record.partition), 0):
             self._note_there(record.topic, stamp)
@@ -450,12 +454,21 @@ class _Collected:
         self.gone.update({(topic, part): key for part, key in versions.ends.items()})
         seq, self._seqs[topic] = self._seqs[topic], self._seqs[topic] + len(versions)
         self._follower.seen[topic].columns.update(versions.names)
+        for relation, row in versions.relations.items():
+            self._relations[topic].found(relation, (int(versions.parts[row]), int(versions.offsets[row])))
         for (name, part), end in self._follower.gap_ends.items():
             if name == topic:
                 self._note_there(topic, int(versions.stamps[_before(versions, part, end)].max(initial=0)))
         passes = self._follower.passes(topic)
         numbers = {row: passes.number_of(mark, int(versions.stamps[row])) for row, mark in versions.snapshots}
         self._intakes[topic].take(seq, versions, numbers)
+
+    def _note_relation(self, topic: str, change: Change, place: tuple[int, int]) -> None:
+        """Which table a change is about; where its key tells it beside the row's own, with the key."""
+        if change.routed and change.key:
+            self._relations[topic].sharded[identity(change.key), change.relation] = None
+        else:
+            self._relations[topic].found(change.relation, place)
 
     def _note_there(self, topic: str, stamp: int) -> None:
         """When a record that was there when a loss was noted was told, by the connector's clock."""
@@ -484,7 +497,7 @@ class _Collected:
         for topic in self._intakes:
             self._follower.passes(topic).changed.clear()
         told = tuple(self._intakes.values())
-        return Step(told, moves, self._dead, passes, self._seqs, self._there, self._holes(moves))
+        return Step(told, moves, self._dead, passes, self._seqs, self._there, self._holes(moves), self._relations)
 
     def _holes(self, moves: Mapping[Partition, tuple[int, Offset]]) -> dict[Partition, int]:
         """The first offset that is lacking in partitions in which none was before."""

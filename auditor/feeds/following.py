@@ -14,6 +14,7 @@ from auditor.feeds.flaws import flaws_of
 from auditor.feeds.heartbeats import prefixes
 from auditor.feeds.hints import MYSQL, may_pad
 from auditor.feeds.lag import lag
+from auditor.feeds.mixed import COLLIDING, mixed
 from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageError
 from reconcilers.flaws import PADDING, Flaw
 from reconcilers.streams.stretches import STRETCHES_MAX
@@ -111,6 +112,8 @@ class Following:
     ) -> None:
         self.types: Mapping[str, Mapping[str, str]] = {}
         """Types of columns in the store that the feed tells of, by topic and column, as far as somebody said them."""
+        self.one_dataset: Mapping[str, Sequence[str]] = {}
+        """By topic, as somebody said it: patterns of tables whose rows are one dataset's, and have no key in common."""
         self._retention = retention
         self._say = say
         self._make_heartbeats = heartbeats
@@ -130,6 +133,7 @@ class Following:
         """Held by whoever asks what is kept: one connection gives several who ask at once each other's answers."""
         self._open = 0
         self._ends: Mapping[Partition, int] = {}
+        self._said_mixed: set[str] = set()
         self.remade: dict[str, str] = {}
         """Topics that this process found to be made anew, each with a sentence."""
 
@@ -279,6 +283,14 @@ class Following:
         for topic in follower.state.tables:
             follower.state.fold(topic)
         follower.note()
+        self._tell_mixed()
+
+    def _tell_mixed(self) -> None:
+        """Say once which topics tell of more than one dataset: beside a table, nothing else would."""
+        for topic in self._topics:
+            if topic not in self._said_mixed and (mixed := self.mixed(topic)):
+                self._said_mixed.add(topic)
+                self._say(f"reading {self.feed}, {topic}: {mixed}")
 
     def _told_times(self) -> Mapping[str, datetime]:
         """The latest time that changes of each topic tell, as far as they tell one."""
@@ -410,6 +422,8 @@ class Following:
                 f"{place} is a truncate, and several servers have written {topic}: their positions do not tell which "
                 "changes in other partitions it is later than (a whole snapshot ends this)"
             )
+        if mixed := self.mixed(topic):
+            return mixed
         # One whose beginning was not read may have lost rows with it.
         return self.misnamed(topic) if state.has_whole_snapshot(topic) else self._untold_rows(topic)
 
@@ -447,6 +461,14 @@ class Following:
         )
 
     @_one_at_a_time
+    def mixed(self, topic: str) -> str:
+        """Of which tables a topic tells besides its own, whose rows may have been taken for its rows; else empty."""
+        relations = self._follower_now.state.relations
+        if relations.collide(topic):
+            return COLLIDING
+        return mixed(relations.of(topic), self.one_dataset.get(topic, ()))
+
+    @_one_at_a_time
     def whole_history(self, topic: str) -> bool:
         """Whether every version that a key ever had is remembered."""
         if self.absence_unknown(topic) or self.known_from(topic):
@@ -473,6 +495,8 @@ class Following:
         found = flaws_of(self._follower_now.state.notes(topic))
         if misnamed := self.misnamed(topic):
             found["*"] = {**found.get("*", {}), Flaw.MISNAMED: misnamed}
+        if mixed := self.mixed(topic):
+            found["*"] = {**found.get("*", {}), Flaw.MIXED: mixed}
         streams = [stream for one, stream in self._follower_now.state.epochs if one == topic]
         if streams and all(stream.startswith(UNPADDED) for stream in streams):
             return found
@@ -500,7 +524,7 @@ class Following:
                 "times: which of two changes of a row is the later one is not known any more (does every connector "
                 "have a topic.prefix of its own?)"
             )
-        return ""
+        return self.mixed(topic)
 
     def close(self) -> None:
         """Let go of the feed, unless a thread that was not waited for still reads it.

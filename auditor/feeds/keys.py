@@ -128,6 +128,11 @@ def _without_routing(row: Row) -> Row:
     return {name: cell for name, cell in row.items() if not name.startswith(ROUTED)}
 
 
+def is_routed(raw: Any) -> bool:
+    """Whether a key, as it was decoded, has what a router adds: the table that its row is of."""
+    return isinstance(raw, dict) and any(isinstance(name, str) and name.startswith(ROUTED) for name in raw)
+
+
 def _bare(raw: Any) -> Cell:
     """A bare JSON value is its own text: whoever keyed by it wrote what it stands for."""
     if isinstance(raw, bool):

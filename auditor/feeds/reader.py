@@ -180,7 +180,13 @@ class FeedSnapshot(StreamingSnapshot):
         return None
 
     def versions(self, wanted: Sequence[Wanted], keys: Keys) -> RawRelation:
-        """See `reconcilers.ports.Remembering`."""
+        """See `reconcilers.ports.Remembering`.
+
+        Raises:
+            FeedError: Rows of several tables may have been taken for one: none of them is known to be the dataset's.
+        """
+        if mixed := self._following.mixed(self._table.topic):
+            raise FeedError(f"reading {self.dataset}: {mixed}", hint="see `debezium.tables`")
         topic = quote_text(self._table.topic)
         rows = versions_sql(
             self._table, topic, truncated=self._any("truncations", topic), swept=self._any("passes", topic)
@@ -192,7 +198,7 @@ class FeedSnapshot(StreamingSnapshot):
 
     def is_log_of(self, connector: str) -> bool:
         """See `reconcilers.ports.Logged`."""
-        return self._following.is_of(connector, self._table.topic)
+        return self._following.is_of(connector, self._table.topic) and not self._following.mixed(self._table.topic)
 
     def streamed(self, since: datetime, shown: datetime | None) -> Sequence[Told]:
         """See `reconcilers.ports.Logged`."""

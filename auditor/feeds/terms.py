@@ -32,7 +32,8 @@ def terms_of(feed: KafkaFeed | RecordedFeed, topic: str, columns: Mapping[str, C
     """
     known = feed.schemaless.columns.get(topic, {})
     schemaless = feed.schemaless.model_dump(mode="json", exclude={"columns"})
-    settings = [feed.debezium.model_dump(mode="json"), schemaless, known, *_schemas(feed)]
+    debezium = feed.debezium.model_dump(mode="json", exclude={"tables"})  # what is kept does not depend on it
+    settings = [debezium, schemaless, known, *_schemas(feed)]
     return {FEED: _digest(settings)} | {name: _digest(str(hint.logical)) for name, hint in columns.items()}
 
 

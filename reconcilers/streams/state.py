@@ -53,6 +53,8 @@ from reconcilers.streams.latecomers import DDL as LATECOMERS_DDL
 from reconcilers.streams.latecomers import Latecomers
 from reconcilers.streams.obligations import DDL as OBLIGATIONS_DDL
 from reconcilers.streams.obligations import Obligations
+from reconcilers.streams.relations import DDL as RELATIONS_DDL
+from reconcilers.streams.relations import Relations
 from reconcilers.streams.signs import DDL as SIGNS_DDL
 from reconcilers.streams.signs import Signs
 from reconcilers.streams.strangers import DDL as STRANGERS_DDL
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
 
     from reconcilers.streams.intake import Intake, Truncation
     from reconcilers.streams.obligations import Drifting, Duty, Owed, Took
+    from reconcilers.streams.relations import Related
 
 SCHEMA_VERSION = 4
 
@@ -198,6 +201,7 @@ class Step:
         seqs: The next arrival number of each topic.
         there: Of topics that lost records: the latest time of a record that was there when that was noted.
         holes: The first offset that is lacking in partitions in which none was before.
+        relations: Of topics: the tables that their records are about.
     """
 
     intakes: Sequence[Intake]
@@ -207,6 +211,7 @@ class Step:
     seqs: Mapping[str, int] = ()  # type: ignore[assignment]
     there: Mapping[str, int] = ()  # type: ignore[assignment]
     holes: Mapping[Partition, int] = field(default_factory=dict)
+    relations: Mapping[str, Related] = field(default_factory=dict)
 
 
 DEAD_REASONS_MAX = 5
@@ -282,6 +287,7 @@ class FeedState:
             self._db.execute(_KINDS_DDL)
             self._db.execute(LATECOMERS_DDL)
             self._db.execute(STRANGERS_DDL)
+            self._db.execute(RELATIONS_DDL)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         self.tables: dict[str, StreamTable] = self._read_tables()
@@ -289,6 +295,7 @@ class FeedState:
         self.signs = Signs(self._db)
         self.latecomers = Latecomers(self._db)
         self.strangers = Strangers(self._db)
+        self.relations = Relations(self._db)
         self.epochs = self._read_epochs()
         self._written_epochs = set(self.epochs)
         self._written_restarts = {key: len(moments) for key, moments in self.epochs.restarts.items()}
@@ -566,6 +573,7 @@ class FeedState:
         self.signs.forget(table.topic)
         self.latecomers.forget(table.topic)
         self.strangers.forget(table.topic)
+        self.relations.forget(table.topic)
         for name in (
             "topics",
             "offsets",
@@ -643,7 +651,9 @@ class FeedState:
             self._number(step.seqs)
             self._pass_by(step)
             self.latecomers.lack(step.holes)
+            self.relations.write(step.relations)
         self.latecomers.unbroken -= step.holes.keys()
+        self.relations.note(step.relations)
         self._following.update(step.seqs)
 
     @contextmanager

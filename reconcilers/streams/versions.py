@@ -47,6 +47,7 @@ class Versions:
         counts: By partition, how many of its records were decoded.
         begins: Partitions of which the first record is a tombstone: its key.
         ends: By partition: the key of its last record, where that is a delete or a tombstone.
+        relations: Tables that the records say they are about: the number of the first change of each.
     """
 
     names: Sequence[str]
@@ -71,6 +72,7 @@ class Versions:
     counts: Mapping[int, int]
     begins: Mapping[int, str]
     ends: Mapping[int, str | None]
+    relations: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.offsets)

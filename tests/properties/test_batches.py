@@ -135,13 +135,23 @@ SOURCES: Mapping[str, list[dict[str, Any]]] = {
         {"name": "row", "type": "int"},
     ],
 }
+TABLE: list[dict[str, Any]] = [
+    {"name": "db", "type": "string"},
+    {"name": "schema", "type": ["null", "string"], "default": None},
+    {"name": "table", "type": ["null", "string"], "default": None},
+]
 BLOCK = {"type": "record", "name": "block", "fields": [{"name": "id", "type": "string"}]}
 
 
 def envelope_schema(row: Sequence[Column], connector: str) -> dict[str, Any]:
     kind = {"type": "record", "name": "Value", "fields": [column.schema for column in row]}
     source: list[dict[str, Any]] = [{"name": name, "type": "string"} for name in ("connector", "name")]
-    source += [{"name": "ts_ms", "type": "long"}, SNAPSHOT, *SOURCES["mysql" if connector == "mariadb" else connector]]
+    source += [
+        {"name": "ts_ms", "type": "long"},
+        SNAPSHOT,
+        *TABLE,
+        *SOURCES["mysql" if connector == "mariadb" else connector],
+    ]
     return {
         "type": "record",
         "name": "Envelope",
@@ -159,7 +169,9 @@ def envelope_schema(row: Sequence[Column], connector: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def sources(connector: str) -> st.SearchStrategy[dict[str, Any]]:
+def sources(
+    connector: str, tables: st.SearchStrategy[str | None], schemas: st.SearchStrategy[str | None]
+) -> st.SearchStrategy[dict[str, Any]]:
     moments = st.integers(0, 4_000_000_000_000_000)
     common = {
         "connector": st.just(connector),
@@ -167,6 +179,9 @@ def sources(connector: str) -> st.SearchStrategy[dict[str, Any]]:
         "ts_ms": moments.map(lambda micros: micros // 1000),
         "ts_us": moments,
         "snapshot": st.sampled_from(["false", "false", "false", "true", "first", "last", "incremental", None]),
+        "db": st.just("shop"),
+        "schema": schemas,
+        "table": tables,
     }
     if connector == "postgresql":
         sequence = st.sampled_from(['["100","200"]', '[null,"200"]', '["1", "2"]', None])
@@ -213,6 +228,8 @@ def cases(draw: st.DrawFn, *, damage: bool) -> Case:
     parsed_key, parsed = parse_schema(key_schema, named_schemas={}), parse_schema(definition, named_schemas={})
     key_values = st.fixed_dictionaries({column.name: column.values for column in keys})
     row_values = st.fixed_dictionaries({column.name: column.values for column in row})
+    tables = draw(st.sampled_from([st.just("orders"), st.sampled_from(["orders", "lines"]), st.none()]))
+    spaces = draw(st.sampled_from([st.just("public"), st.sampled_from(["public", "other"]), st.none()]))
     records: list[Record] = []
     for number in range(draw(st.integers(1, 12))):
         key = _written(parsed_key, draw(key_values), KEY_ID)
@@ -223,7 +240,7 @@ def cases(draw: st.DrawFn, *, damage: bool) -> Case:
             told = {
                 "before": draw(st.none() | row_values),
                 "after": None if operation in "dt" else draw(row_values),
-                "source": draw(sources(connector)),
+                "source": draw(sources(connector, tables, spaces)),
                 "transaction": block,
                 "op": operation,
                 "ts_ms": draw(st.none() | LONGS),
@@ -339,6 +356,7 @@ def _followed(case: Case, state: _Steps, *, at_once: bool) -> tuple[Any, ...]:
         (
             [(one.arrow().combine_chunks(), one.kept, one.truncations) for one in step.intakes],
             dict(step.moves), list(step.dead), list(step.passes), dict(step.seqs), dict(step.holes),
+            list(step.relations[TOPIC].tables.items()),
         )
         for step in state.steps
     ]  # fmt: skip
@@ -388,6 +406,7 @@ def common_batch(connector: str, operations: str, keys: Sequence[int]) -> tuple[
     source = {
         "connector": connector, "name": "shop", "ts_ms": 5, "ts_us": 5001, "snapshot": "false", "sequence": None,
         "txId": 3, "lsn": 17, "gtid": None, "server_id": 4, "file": "binlog.000001", "pos": 5, "row": 0,
+        "db": "shop", "schema": None, "table": "orders",
     }  # fmt: skip
     image = {column.name: None for column in row}
     parsed_key, parsed = parse_schema(key_schema, named_schemas={}), parse_schema(definition, named_schemas={})

@@ -18,7 +18,7 @@ from auditor.feeds.bulk import digits
 from auditor.feeds.bulk.cells import Cells, Column, lacking
 from auditor.feeds.bulk.cursor import Cursor, IrregularError
 from auditor.feeds.bulk.pieces import Nothing, Optional, Struct, flags, member, octets_of, one, spread, texts, whole
-from auditor.feeds.bulk.source import commit_times, positions, snapshot_marks, told_times, transactions
+from auditor.feeds.bulk.source import commit_times, positions, relations, snapshot_marks, told_times, transactions
 from auditor.feeds.debezium.envelope import MYSQL
 from reconcilers.streams.table import IS_NEW, WAS_THERE, CellState, Kind
 from reconcilers.streams.versions import Versions
@@ -182,6 +182,7 @@ class _Batch:
             found.stream[seen],
             (found.parts[0][seen], found.parts[1][seen], found.parts[2][seen]),
             *self._edges(ids, gone),
+            relations(source),
         )
 
     def _edges(

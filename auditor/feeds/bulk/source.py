@@ -24,7 +24,7 @@ from auditor.feeds.bulk.pieces import (
     spread,
     texts,
 )
-from auditor.feeds.debezium.envelope import TOLD_MILLIS_MAX
+from auditor.feeds.debezium.envelope import TOLD_MILLIS_MAX, relation
 from auditor.feeds.positions import position
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _SEQUENCE = r'^\[(?:null|"[0-9]{1,18}"), ?(?:null|"[0-9]{1,18}")\]$'
 """Part of what the reference takes."""
+
+_RELATION = ("schema", "db", "table")
+"""What of a source names a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,14 @@ def positions(source: Struct, connector: str) -> Positions:
 def _only(array: pa.StringArray) -> str:
     """The one text that all records have."""
     first = array[0].as_py()
-    if not isinstance(first, str) or not pc.all(pc.equal(array, one(first))).as_py():
+    if not isinstance(first, str) or not _is_one(array):
         raise IrregularError
     return first
+
+
+def _is_one(array: pa.StringArray) -> bool:
+    """Whether all of some texts are the same."""
+    return bool(pc.all(pc.equal(array, array[0])).as_py())
 
 
 def _natural(piece: Piece) -> Integers:
@@ -110,6 +118,33 @@ def _mysql(source: Struct, connector: str, name: str) -> Positions:
     numbers = np.asarray([each.row[0] for each in known], np.int64)
     written = pc.binary_join_element_wise(files.dictionary_decode(), digits.integer_texts(place), one(":"))
     return Positions(streams, stream[which], (numbers[which], place, row), written)
+
+
+def relations(source: Struct) -> dict[str, int]:
+    """The tables that changes are about, as the reference names them; of each the first change's number.
+
+    Raises:
+        IrregularError: Some changes say, and some do not.
+    """
+    named = {name: texts(member(source, name)) for name in _RELATION if _is_told(source.members.get(name))}
+    if "table" not in named:
+        return {}
+    told = [found.to_pylist() for found in named.values() if not _is_one(found)]
+    if not told:
+        return {relation({name: found[0].as_py() for name, found in named.items()}): 0}
+    rows: dict[object, int] = {}
+    for row, several in enumerate(zip(*told, strict=True)):
+        rows.setdefault(several, row)
+    first: dict[str, int] = {}
+    for row in rows.values():
+        first.setdefault(relation({name: found[row].as_py() for name, found in named.items()}), row)
+    return first
+
+
+def _is_told(piece: Piece | None) -> bool:
+    """Whether some change has it."""
+    inner = piece.inner if isinstance(piece, Optional) else piece
+    return inner is not None and not isinstance(inner, Nothing)
 
 
 def transactions(envelope: Struct, source: Struct, connector: str, count: int) -> pa.StringArray:

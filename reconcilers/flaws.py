@@ -3,6 +3,7 @@
 A connector may cut times to milliseconds, round decimals to doubles, wrap what is unsigned, write a default for
 NULL, or NULL for NaN.
 A difference that is exactly of that make is no difference that could be known: the field is undecided, and says why.
+Two values that are told alike differ by no flaw: there the replica is to hold something else than its owner's value.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ PADDING = (
     "say the column's type in `schemaless.columns`, or compare it `trimmed`"
 )
 """Holds of the texts of connectors that write a char(n) as long as it is declared.  It explains blanks that the feed
-tells and the other side lacks, never those that the other side has beyond it."""
+tells and the other side lacks, never those that the other side has beyond it.  Which texts are the same without them,
+the equality of the field decides: see `reconcilers.row_stage.differences`."""
 
 
 def excuse(flaws: Mapping[Flaw, str], logical: LogicalType, told: str | None, other: str | None) -> str:
@@ -65,16 +67,14 @@ def excuse(flaws: Mapping[Flaw, str], logical: LogicalType, told: str | None, ot
 def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | None) -> bool:
     if flaw in (Flaw.RETYPED, Flaw.MIXED):
         return True
+    if told == other:
+        return False
     if other is None:
         return flaw is Flaw.NULL_IS_DEFAULT and told is not None
     if told is None:
         return (flaw is Flaw.NAN_IS_NULL and other == "NaN") or flaw is Flaw.TIME_IS_NULL
     by_value = _BY_VALUE.get(flaw)
     return by_value is not None and by_value(logical.kind, told, other)
-
-
-def _is_padding(kind: Kind, told: str, other: str) -> bool:
-    return kind is Kind.TEXT and told.startswith(other) and not told[len(other) :].strip(" ")
 
 
 def _is_wrapped(kind: Kind, told: str, other: str) -> bool:
@@ -98,8 +98,7 @@ def _is_cut(_kind: Kind, told: str, other: str) -> bool:
 
 
 _BY_VALUE: Mapping[Flaw, Callable[[Kind, str, str], bool]] = {
-    Flaw.PADDED: _is_padding, Flaw.WRAPS: _is_wrapped, Flaw.ROUNDED: _is_rounded, Flaw.TRUNCATED: _is_cut,
-    Flaw.ONE_BIT: _is_bit,
+    Flaw.WRAPS: _is_wrapped, Flaw.ROUNDED: _is_rounded, Flaw.TRUNCATED: _is_cut, Flaw.ONE_BIT: _is_bit,
 }  # fmt: skip
 """Of two texts: whether the one may be what the other became."""
 
@@ -123,6 +122,11 @@ def _cut(text: str) -> str:
         return text
     digits = fraction.rstrip("Z")
     return f"{whole}.{digits[:_MILLIS_DIGITS]}{'0' * (len(digits) - _MILLIS_DIGITS)}{fraction[len(digits) :]}"
+
+
+def padded_fields(flaws: Mapping[str, Mapping[Flaw, str]]) -> frozenset[str]:
+    """The fields whose texts may end in what a char(n) is padded with."""
+    return frozenset(name for name, found in flaws.items() if Flaw.PADDED in found)
 
 
 def flaws_by_field(

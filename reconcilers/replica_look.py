@@ -80,8 +80,8 @@ class PairLook:
         open_questions = doubts(self.cursor, self.contract, self.replica, (self.owner, self.copy))
         keys = key_sights(self.cursor, self.contract, self.copy, self.replica.name, self.owner)
         seen.sights += uncertain(keys, open_questions.uncounted)
-        differing = self._differing(seen)
-        certain = _in_doubt(self.contract, differing, open_questions)
+        differing = self._differing(seen, open_questions)
+        certain = _in_doubt(self.contract, self.replica, differing, open_questions)
         told = self.witness.about(self.replica, self.owner, self.copy, certain)
         seen.sights += self.passage.about(self.replica, self.owner, self.copy, told)
         seen.sights += self._unseen(seen, open_questions)
@@ -95,7 +95,7 @@ class PairLook:
             why = open_questions.of(key)
             yield self._unknown(key, why) if key in open_questions.keys else self._uncounted(key, why)
 
-    def _differing(self, seen: ReplicaLook) -> Iterator[Sight]:
+    def _differing(self, seen: ReplicaLook, open_questions: Doubts) -> Iterator[Sight]:
         """Join the two sides and look at what differs."""
         table = f"{self.copy.table}_diff"
         seen.counts = rows.compare(self.cursor, self._pair, table)
@@ -106,10 +106,10 @@ class PairLook:
                 yield from self._orphans([candidate for candidate in batch if candidate.kind == "orphan"])
                 differing = [candidate for candidate in batch if candidate.kind == "mismatch"]
                 fetching = pool.submit(self._fetch, differing, number % 2)
-                yield from self._mismatches(fetched, seen)  # while the stores send the next rows
+                yield from self._mismatches(fetched, seen, open_questions)  # while the stores send the next rows
                 wait((fetching,))  # within the block: see `Looker`
                 fetched = fetching.result()
-        yield from self._mismatches(fetched, seen)
+        yield from self._mismatches(fetched, seen, open_questions)
 
     def _unknown(self, key: KeyText, why: str) -> Sight:
         """A key of which one side knows nothing, and which the other does not have either."""
@@ -157,12 +157,12 @@ class PairLook:
             finding = self._finding(candidate.key, Divergence.ORPHAN, cause=_ORPHAN_CAUSES.get(state, Cause.UNKNOWN))
             yield Sight(finding, state, candidate.replica_digest or PRESENT)
 
-    def _mismatches(self, batch: _Batch | None, seen: ReplicaLook) -> Iterator[Sight]:
+    def _mismatches(self, batch: _Batch | None, seen: ReplicaLook, open_questions: Doubts) -> Iterator[Sight]:
         """The row stage: both rows of each candidate compared field by field."""
         if batch is None:
             return
         candidates, owner, copy = batch.candidates, batch.owner, batch.copy
-        found = self._once_held(batch, seen)
+        found = self._once_held(batch, seen, open_questions)
         marks, copied = self._marks(owner, None), self._marks(copy, self.replica)
         fields = compared_fields(self.contract, self.replica)
         tolerated = [f"t{i}" for i, compared in enumerate(fields) if compared.within]
@@ -179,9 +179,12 @@ class PairLook:
                     self._age(mark),
                 )
 
-    def _once_held(self, batch: _Batch, seen: ReplicaLook) -> Mapping[KeyText, tuple[FieldDifference, ...]]:
+    def _once_held(
+        self, batch: _Batch, seen: ReplicaLook, open_questions: Doubts
+    ) -> Mapping[KeyText, tuple[FieldDifference, ...]]:
         """What differs field by field, without what is as the owner once held it where that is enough."""
-        found = differences(self.cursor, self.contract, self.replica, (batch.owner, batch.copy), self.constants)
+        sides = (batch.owner, batch.copy)
+        found = differences(self.cursor, self.contract, self.replica, sides, self.constants, open_questions.padded)
         found = {key: judgeable(fields, told=self._is_unredacted(key)) for key, fields in found.items()}
         names = at_creation(self.replica)
         wanted = {key for key, fields in found.items() if any(one.name in names for one in fields)}
@@ -245,12 +248,12 @@ class PairLook:
         return Finding(entity, replica, key, divergence, Verdict.SUSPECT, cause=cause, fields=fields)
 
 
-def _in_doubt(contract: Contract, sights: Iterable[Sight], open_questions: Doubts) -> Iterator[Sight]:
+def _in_doubt(contract: Contract, replica: Replica, sights: Iterable[Sight], open_questions: Doubts) -> Iterator[Sight]:
     """The same divergences, with those named of which it is not known whether there is one."""
     for sight in sights:
         finding = sight.finding
         if finding.divergence is Divergence.MISMATCH:
-            fields = tuple(open_questions.excused(contract, one) for one in finding.fields)
+            fields = tuple(open_questions.excused(contract, replica, one) for one in finding.fields)
             unknown = all(one.note.startswith(UNKNOWN) for one in fields)
             doubt = open_questions.of(finding.key) or (fields[0].note if unknown and fields else "")
             finding = finding if fields == finding.fields else replace(finding, fields=fields)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from contracts.equality import Hashed, Mask, TruncatedTo
 from contracts.logical_types import Kind
 from reconcilers.canonical import Canonical
-from reconcilers.equality_sql import equal
+from reconcilers.equality_sql import equal, replica_type
 from reconcilers.finding import FieldDifference
+from reconcilers.flaws import PADDING
 from reconcilers.projection import compared_fields, key_sql
 from reconcilers.row_keys import key_text, key_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     import duckdb
 
@@ -88,6 +89,7 @@ def differences(
     replica: Replica,
     rows: tuple[Fetched, Fetched],
     constants: Mapping[str, str],
+    padded: tuple[Container[str], Container[str]] = ((), ()),
 ) -> dict[KeyText, tuple[FieldDifference, ...]]:
     """Compare fetched rows field by field; keys that stand on both sides only.
 
@@ -98,6 +100,7 @@ def differences(
         rows: The owner's and the replica's, with the compared fields in the order of the replica's maps.
         constants: SQL literal of the constant of each redacted field; of one that is not named it is not known, and
             NULL alone is known to be right.
+        padded: The fields of the owner, and of the replica, whose texts may end in blanks that are no part of them.
 
     Returns:
         The differing fields of each key, empty where the rows are equal.
@@ -107,9 +110,11 @@ def differences(
     columns = []
     for i, compared in enumerate(fields):
         same = same_sql(i, compared, owner.side, copy.side, constants)
-        known = f"(o.u{i} OR r.u{i})"
-        told = f"{{'i': {i}, 'o': o.t{i}, 'r': r.t{i}, 'u': {known}}}"
-        columns.append(f"CASE WHEN NOT {known} AND {same} THEN NULL ELSE {told} END")
+        # what a redacted field is to hold does not depend on what its owner holds
+        unknown = f"r.u{i}" if compared.equality.mode == "redacted" else f"(o.u{i} OR r.u{i})"
+        padding = _padding_sql(i, compared, (owner.side, copy.side), constants, padded)
+        told = f"{{'i': {i}, 'o': o.t{i}, 'r': r.t{i}, 'u': {unknown}, 'p': {padding}}}"
+        columns.append(f"CASE WHEN NOT {unknown} AND {same} THEN NULL ELSE {told} END")
     differing = f"list_filter([{', '.join(columns)}], lambda x: x IS NOT NULL)" if columns else "[]"
     on = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(contract.key)))
     found = cursor.execute(
@@ -119,11 +124,31 @@ def differences(
     return {key_text(contract, row[1:]): _field_differences(fields, row[0], constants) for row in found}
 
 
-def same_sql(i: int, compared: Compared, owner: Side, replica: Side, constants: Mapping[str, str]) -> str:
-    """SQL condition, never NULL: the i-th field of two fetched rows counts as the same."""
-    left, right = _fetched(f"o.%s{i}", owner, compared.name), _fetched(f"r.%s{i}", replica, compared.name)
+def same_sql(
+    i: int,
+    compared: Compared,
+    owner: Side,
+    replica: Side,
+    constants: Mapping[str, str],
+    stripped: tuple[bool, bool] = (False, False),
+) -> str:
+    """SQL condition, never NULL: the i-th field of two fetched rows counts as the same.
+
+    Args:
+        i: Its place among the compared fields.
+        compared: The field.
+        owner: The owner's side, whose rows are called `o`.
+        replica: The replica's, whose rows are called `r`.
+        constants: See `differences`.
+        stripped: Of the owner and of the replica: take the text without blanks at its end.
+    """
+    left = _fetched(f"o.%s{i}", owner, compared.name, stripped=stripped[0])
+    right = _fetched(f"r.%s{i}", replica, compared.name, stripped=stripped[1])
     if compared.equality.mode == "redacted":
-        return f"coalesce(r.t{i} IS NULL OR r.t{i} = {constants.get(compared.name, 'NULL')}, false)"
+        constant = constants.get(compared.name, "NULL")
+        held = f"{right.text} = {_without_blanks(constant) if stripped[1] else constant}"
+        maybe = f" OR r.e{i}" if replica.columns[compared.name].or_null else ""
+        return f"(coalesce(r.t{i} IS NULL OR {held}, false){maybe})"
     same = equal(left, right, compared.logical, compared.equality)
     if owner.columns[compared.name].or_null:
         same = f"({same} OR (o.e{i} AND r.t{i} IS NULL))"
@@ -132,10 +157,32 @@ def same_sql(i: int, compared: Compared, owner: Side, replica: Side, constants: 
     return same
 
 
-def _fetched(pattern: str, side: Side, name: str) -> Canonical:
+def _padding_sql(
+    i: int,
+    compared: Compared,
+    sides: tuple[Side, Side],
+    constants: Mapping[str, str],
+    padded: tuple[Container[str], Container[str]],
+) -> str:
+    """SQL condition, never NULL: the i-th field would count as the same without blanks that may be padding."""
+    types = (compared.logical, replica_type(compared.logical, compared.equality))
+    owner, copy = (
+        (False, True) if compared.name in names and one.kind is Kind.TEXT else (False,)
+        for names, one in zip(padded, types, strict=True)
+    )
+    ways = [(left, right) for left in owner for right in copy if left or right]
+    return " OR ".join(f"({same_sql(i, compared, *sides, constants, way)})" for way in ways) or "false"
+
+
+def _fetched(pattern: str, side: Side, name: str, *, stripped: bool) -> Canonical:
     """The canonical form of a column that `row_stage` brought, under its new names."""
     form = side.of(name)
-    return Canonical(pattern % "v", pattern % "t", pattern % "o" if form.odd else "", pattern % "b" if form.bad else "")
+    value, text = (_without_blanks(pattern % part) if stripped else pattern % part for part in "vt")
+    return Canonical(value, text, pattern % "o" if form.odd else "", pattern % "b" if form.bad else "")
+
+
+def _without_blanks(text: str) -> str:
+    return f"rtrim({text}, ' ')"
 
 
 def texts_of(
@@ -153,17 +200,14 @@ def texts_of(
 def _field_differences(
     fields: Sequence[Compared], differing: list[dict[str, Any]], constants: Mapping[str, str]
 ) -> tuple[FieldDifference, ...]:
-    return tuple(
-        FieldDifference(fields[item["i"]].name, item["o"], item["r"], UNKNOWN_VALUE)
-        if item["u"]
-        else _field_difference(fields[item["i"]], item["o"], item["r"], constants)
-        for item in differing
-    )
+    return tuple(_field_difference(fields[item["i"]], item, constants) for item in differing)
 
 
-def _field_difference(
-    compared: Compared, owner: str | None, replica: str | None, constants: Mapping[str, str]
-) -> FieldDifference:
+def _field_difference(compared: Compared, item: Mapping[str, Any], constants: Mapping[str, str]) -> FieldDifference:
+    owner, replica = item["o"], item["r"]
+    if item["u"] or item["p"]:
+        note = UNKNOWN_VALUE if item["u"] else f"{UNKNOWN_VALUE}: {PADDING}"
+        return FieldDifference(compared.name, owner, replica, note)
     if compared.equality.mode == "redacted" and compared.name not in constants:
         return FieldDifference(compared.name, owner, replica, _OWN_VALUE if owner == replica else UNKNOWN_CONSTANT)
     return FieldDifference(compared.name, owner, replica, _what_it_is_to_hold(compared.equality, owner, replica))

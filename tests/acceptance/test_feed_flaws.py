@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -133,6 +134,58 @@ def test_only_the_padding_of_a_char_explains_blanks_at_the_end(
     world.copy([["id", "name"], ["1", copied]])
     outcome = world.reconcile()
     assert [one["verdict"] for one in outcome.json["findings"]] == [verdict] * bool(verdict), outcome.err
+
+
+@pytest.mark.parametrize(
+    ("told", "equality", "copied", "verdict"),
+    [
+        ("ab   ", '{mask: "*"}', "**", "undecided"),
+        ("ab   ", '{mask: "*"}', "***", "persistent"),
+        ("ab   ", '{mask: "*"}', "ab", "persistent"),
+        ("ab", '{mask: "*"}', "ab", "persistent"),
+        ("ab   ", "{hash: sha256}", hashlib.sha256(b"ab").hexdigest(), "undecided"),
+        ("ab", "{hash: sha256}", "ab", "persistent"),
+        ("ab   ", "{truncated_to: 3}", "ab", "undecided"),
+        ("ab   ", "{truncated_to: 3}", "ab   ", "persistent"),
+        ("AB   ", "case_insensitive", "ab", "undecided"),
+        ("AB   ", "case_insensitive", "a", "persistent"),
+        ("ab   ", "trimmed", "ab", ""),
+    ],
+)
+def test_padding_is_what_makes_a_difference_by_the_equality_of_its_field(
+    world: World, told: str, equality: str, copied: str, verdict: str
+) -> None:
+    """A mask has as many characters as the value, a digest is another one: blanks explain what they make of them."""
+    world.settle("pg-crash-dups-json", "app.dup", records=[record("t", 1, {"id": 1, "name": told})])
+    fields = f"  id: {{type: int}}\n  name: {{type: text, equality: {equality}}}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "name"], ["1", copied]])
+    outcome = world.reconcile()
+    assert [one["verdict"] for one in outcome.json["findings"]] == [verdict] * bool(verdict), outcome.err
+
+
+@pytest.mark.parametrize(
+    ("told", "owned", "equality", "verdict"),
+    [
+        ("**   ", "ab", '{mask: "*"}', "undecided"),
+        ("ab   ", "ab", '{mask: "*"}', "persistent"),
+        ("ab", "ab", '{mask: "*"}', "persistent"),
+        ("ab   ", "abc", "{truncated_to: 2}", "undecided"),
+        ("ab", "ab ", "exact", "persistent"),
+    ],
+)
+def test_the_padding_of_a_copy_explains_what_it_adds_to_what_the_copy_is_to_hold(
+    world: World, told: str, owned: str, equality: str, verdict: str
+) -> None:
+    world.settle("pg-crash-dups-json", "app.dup", records=[record("t", 1, {"id": 1, "name": told})])
+    fields = f"  id: {{type: int}}\n  name: {{type: text, equality: {equality}}}"
+    text = CONTRACT.format(topic="t", key="id", fields=fields).replace("dataset: lake/rows.csv", "FEED")
+    text = text.replace("feed: {name: replay, topic: t}", "dataset: lake/rows.csv")
+    text = text.replace("FEED", "feed: {name: replay, topic: t}")
+    (world.directory / "contracts" / "thing.yaml").write_text(text)
+    world.copy([["id", "name"], ["1", owned]])
+    outcome = world.reconcile()
+    assert [one["verdict"] for one in outcome.json["findings"]] == [verdict], outcome.err
 
 
 def test_a_blank_that_mariadb_tells_is_a_part_of_its_text(world: World) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,6 +50,7 @@ replicas:
 
 CONSTANT = "XXX"
 LEAKED = 3
+BY_FEED = "feed: {name: shop, topic: copy.guests}"
 Row = tuple[str, str | None]
 
 
@@ -80,6 +82,19 @@ class Redacted:
         feed = ChangeFeed("shop.guests")
         feed.snapshot([{"id": key, "city": city, "name": name} for key, (city, name) in rows.items()])
         feed.save(self.directory / "shop.jsonl")
+
+    def tell(self, *rows: tuple[int, str | None], types: str = "") -> None:
+        """The copy is known by its feed alone, which tells some names that are not the constant."""
+        contract = self.directory / "contracts" / "guest.yaml"
+        contract.write_text(contract.read_text().replace("dataset: rep/guests", BY_FEED))
+        columns = f", schemaless: {{columns: {{copy.guests: {{name: '{types}'}}}}}}" if types else ""
+        (self.directory / "auditor.yaml").write_text(SETTINGS.replace("shop.jsonl", f"shop.jsonl{columns}"))
+        names = dict.fromkeys(range(20), CONSTANT) | dict(rows)
+        copy = ChangeFeed("copy.guests", connector="copy")
+        copy.snapshot([{"id": key, "city": "Ulm", "name": name} for key, name in names.items()])
+        owner = ChangeFeed("shop.guests")
+        owner.snapshot([{"id": key, "city": "Ulm", "name": f"guest {key}"} for key in names])
+        owner.save(self.directory / "shop.jsonl", copy)
 
     def reconcile(self) -> tuple[int, list[str]]:
         """Exit code, and the verdicts of a whole run."""
@@ -139,6 +154,82 @@ def test_what_a_whole_run_has_found_stays_open_until_it_is_known_to_be_right(wor
         assert (world.monitor(), world.entity(), world.open()) == ((2, ["undecided"]), (2, "undecided"), 1), name
     assert (world.reconcile()[0], world.open()) == (0, 0)
     assert (world.monitor(), world.entity()) == ((0, []), (0, "consistent"))
+
+
+@pytest.mark.parametrize("name", [f"guest {LEAKED}", f"guest {LEAKED}   ", "guest", "somebody else"])
+def test_a_leak_in_a_copy_that_is_known_by_its_feed_is_no_padding(world: Redacted, name: str) -> None:
+    """No blanks make the constant of it."""
+    world.tell((LEAKED, name))
+    assert world.reconcile() == (1, ["persistent"])
+
+
+def test_a_leak_in_a_copy_that_is_known_by_its_feed_is_undecided_to_whoever_looks_by_key(world: Redacted) -> None:
+    """For the reason that there is: the constant of a few rows may be the leak itself."""
+    world.tell((LEAKED, f"guest {LEAKED}"))
+    outcome = world.audit("monitor", "--until-caught-up", "--format", "json")
+    assert _told(outcome) == (2, ["undecided"])
+    assert "it is the owner's value, not redacted" in outcome.json["findings"][0]["evidence"]["note"]
+    assert world.entity() == (2, "undecided")
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"), [("", (2, ["undecided"])), ("varchar(9)", (1, ["persistent"])), ("char(9)", (0, []))]
+)
+def test_a_constant_with_blanks_may_be_one_that_was_padded_to_another_length(
+    world: Redacted, types: str, expected: tuple[int, list[str]]
+) -> None:
+    """A char(n) that was made longer: what was written since has more blanks."""
+    world.tell((LEAKED, f"{CONSTANT}  "), types=types)
+    assert world.reconcile() == expected
+
+
+def test_null_is_right_in_a_copy_that_is_known_by_its_feed(world: Redacted) -> None:
+    world.tell((LEAKED, None))
+    assert world.reconcile() == (0, [])
+
+
+def test_what_the_owner_holds_need_not_be_known(world: Redacted) -> None:
+    """A large value that a connector leaves out: whether the copy holds its constant is known all the same."""
+    contract = world.directory / "contracts" / "guest.yaml"
+    contract.write_text(contract.read_text().replace("dataset: own/guests, ", ""))
+    feed = ChangeFeed("shop.guests")
+    feed.snapshot([{"id": key, "city": "Ulm", "name": "__debezium_unavailable_value"} for key in range(20)])
+    feed.save(world.directory / "shop.jsonl")
+    assert world.reconcile() == (0, [])
+    world.hold(LEAKED, "somebody else")
+    assert world.reconcile() == (1, ["persistent"])
+
+
+def test_a_default_that_may_stand_for_null_passes(world: Redacted) -> None:
+    """As it does in any other field: NULL is right, and the feed does not tell which of them it is."""
+    world.tell((LEAKED, "nobody"))
+    path = world.directory / "shop.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        if record["topic"] == "copy.guests":
+            told = json.loads(base64.b64decode(record["value"]))
+            record["value"] = base64.b64encode(json.dumps(_with_schema(told)).encode()).decode()
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    assert world.reconcile() == (0, [])
+
+
+def _with_schema(told: dict[str, Any]) -> dict[str, Any]:
+    """The same with a schema, by which NULL in the column `name` comes as a default."""
+    source = _struct("source", "io.debezium.connector.postgresql.Source", told["source"])
+    rows = [_struct(field, "copy.guests.Value", told["after"]) for field in ("before", "after")]
+    for row in rows:
+        row["fields"][-1]["default"] = "nobody"
+    whole = _struct("", "copy.guests.Envelope", {"op": told["op"], "ts_ms": told["ts_ms"]})
+    whole["fields"] += [*rows, source]
+    return {"schema": whole, "payload": {one["field"]: told[one["field"]] for one in whole["fields"]}}
+
+
+def _struct(field: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    fields = [
+        {"type": "int64" if isinstance(value, int) else "string", "optional": True, "field": member}
+        for member, value in values.items()
+    ]
+    return {"type": "struct", "optional": True, "name": name, "field": field, "fields": fields}
 
 
 def test_a_leak_that_was_emptied_is_told_as_healed_once(world: Redacted) -> None:

@@ -437,9 +437,7 @@ def replica_projection(
 
 def select_filter(replica: Replica, side: Side) -> str:
     """The WHERE clause of a replica's `select`, or an empty string."""
-    if replica.select is None:
-        return ""
-    return f" WHERE {_selected_sql(replica.select, side)}"
+    return "" if replica.select is None else f" WHERE {selected_sql(replica, side)}"
 
 
 def live_filter(contract: Contract, replica: Replica | None, side: Side) -> str:
@@ -454,12 +452,13 @@ def live_filter(contract: Contract, replica: Replica | None, side: Side) -> str:
     flag = (soft.field if soft else None) if replica is None else replica.deletes.column
     conditions = [f"NOT {gone_sql(side, flag)}"] if flag is not None else []
     if replica is not None and replica.select is not None:
-        conditions.append(_selected_sql(replica.select, side))
+        conditions.append(selected_sql(replica, side))
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _selected_sql(select: Expression, side: Side) -> str:
-    return _expressed(select, side, "`select`", selected=True).passes
+def selected_sql(replica: Replica, side: Side) -> str:
+    """SQL condition, never NULL: a row of the dataset is one of this replica's, or may be."""
+    return "true" if replica.select is None else _expressed(replica.select, side, "`select`", selected=True).passes
 
 
 def gone_sql(side: Side, column: str | None) -> str:

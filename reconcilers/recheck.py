@@ -463,7 +463,8 @@ def _behind(case: _Case, held: int) -> Cause:
     versions = case.history.versions
     if versions[held].digest == ABSENT and not any(version.digest != ABSENT for version in versions[:held]):
         return Cause.NEVER_ARRIVED
-    return Cause.MISSED_DELETE if versions[-1].digest == ABSENT and case.finding.cause is Cause.UNKNOWN else Cause.STALE
+    is_deleted = versions[-1].digest == ABSENT and case.finding.cause in (Cause.UNKNOWN, Cause.MISSED_DELETE)
+    return Cause.MISSED_DELETE if is_deleted else Cause.STALE
 
 
 def _held(look: Look, versions: Sequence[Version]) -> int | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.errors import FeedError
 from reconcilers.fetch import FETCH_KEYS_MAX, fetch_side, spellings
 from reconcilers.ports import VERSION_COLUMNS, Keys, Remembering
-from reconcilers.projection import compared_fields, compile_side, condition_sql, gone_sql, live_filter
+from reconcilers.projection import compared_fields, compile_side, condition_sql, gone_sql, live_filter, selected_sql
 from reconcilers.recheck import ABSENT, GONE, MARGIN_SECONDS, History, Passed, Version
 from reconcilers.row_keys import key_text, key_texts
 from reconcilers.row_stage import Fetched, row_stage, same_sql
@@ -216,11 +216,8 @@ class Witness:
         columns = tuple(item.wanted for item in stream.key_items(self.contract))
         wanted = Keys(columns, [spellings(key) for key in keys])
         side = compile_side(stream.items, told.versions(stream.wanted, wanted))
-        rows = row_stage(
-            self.contract, side, self._names(replica), live_filter(self.contract, replica, side), VERSION_COLUMNS
-        )
         table = f"{copy.table}_once"
-        stream.bring(f"SELECT * FROM ({rows}) WHERE kind <> {_DOUBT}", table)
+        stream.bring(self._copied_sql(replica, side), table)
         parts = [f"k{i}" for i in range(len(self.contract.key))]
         on = " AND ".join(f"o.{part} = r.{part}" for part in parts)
         order = f"row_number() OVER (PARTITION BY {', '.join(parts)} ORDER BY {IN_ORDER}) - 1 AS number"
@@ -237,11 +234,34 @@ class Witness:
         past = {key_text(self.contract, row[:-1]): row[-1] for row in found}
         return {key: _Past(reached, *again.get(key, ())) for key, reached in past.items()}
 
+    def _copied_sql(self, replica: Replica, side: Side) -> str:
+        """SELECT of the versions that a replica's own stream tells; a row that goes in any way is deleted in it.
+
+        A row goes, too, when it is flagged as deleted, and when the replica's `select` chooses it no more: such deletes
+        are `soft`, for the row is still told.  What `select` never chose is no row of the replica.  A delete `ends` a
+        row where it was not gone before.
+        """
+        extra = [
+            *VERSION_COLUMNS,
+            f"{gone_sql(side, replica.deletes.column)} AS flagged",
+            f"CASE WHEN kind <> {_DELETED} THEN {selected_sql(replica, side)} END AS chosen",
+        ]
+        rows = row_stage(self.contract, side, self._names(replica), "", extra)
+        keys = ", ".join(f"o.k{i}" for i in range(len(self.contract.key)))
+        before = f"lag(o.chosen IGNORE NULLS) OVER (PARTITION BY o.id ORDER BY {IN_ORDER}) AS was"
+        soft = f"kind <> {_DELETED} AND (flagged OR NOT chosen) AS soft"
+        ours = "coalesce(chosen, false) OR coalesce(was, chosen IS NULL)"
+        kind = f"CASE WHEN soft THEN {_DELETED} ELSE kind END AS kind"
+        ends = f"lag(o.kind) OVER (PARTITION BY {keys} ORDER BY {IN_ORDER}) IS DISTINCT FROM {_DELETED} AS ends"
+        told = f"SELECT o.*, {before} FROM ({rows}) o WHERE o.kind <> {_DOUBT}"
+        held = f"SELECT * REPLACE ({kind}) FROM (SELECT *, {soft} FROM ({told}) WHERE {ours})"
+        return f"SELECT o.*, {ends} FROM ({held}) o"
+
     def _written_again(self, once: str, held: str, fields: int) -> dict[KeyText, tuple[int, datetime | None]]:
         """Of keys that a replica deleted and wrote again: how often before it held what it holds, and when last.
 
         A row that is replaced by a delete and a create in one transaction is no such thing, nor is a change that its
-        connector tells once more.
+        connector tells once more.  What was only flagged as deleted is written again by an update.
         """
         keys = [f"k{i}" for i in range(len(self.contract.key))]
         later = " AND ".join(f"r.{key} = d.{key}" for key in keys)
@@ -249,9 +269,9 @@ class Witness:
         named = ", ".join(key_texts(self.contract, "d."))
         found = self.cursor.execute(
             f"SELECT {named}, count(*), max(d.committed) "
-            f"FROM ({self._before(once, held, fields)} AND r.kind = {_DELETED}) d "
+            f"FROM ({self._before(once, held, fields)} AND r.kind = {_DELETED} AND r.ends) d "
             f'WHERE EXISTS (SELECT 1 FROM "{once}" r WHERE {later} AND r.kind = {int(Kind.WRITE)} '
-            f"AND r.snapshot = {IS_NEW} AND r.seq > d.seq AND r.seq <= d.latest "
+            f"AND (r.snapshot = {IS_NEW} OR d.soft) AND r.seq > d.seq AND r.seq <= d.latest "
             f"AND ({then}) > ({place}) AND r.tx IS DISTINCT FROM d.tx) GROUP BY {named}"
         ).fetchall()
         return {key_text(self.contract, row[:-2]): (row[-2], row[-1]) for row in found}

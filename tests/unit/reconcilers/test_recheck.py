@@ -363,6 +363,15 @@ def test_a_row_that_the_replica_had_and_lost_neither_never_arrived_nor_came_in_t
     assert judge([seen(0, "v1", ABSENT)], BOUND, History(versions, complete=True)).cause is Cause.NEVER_ARRIVED
 
 
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.MISSED_DELETE], ids=["deleted", "flagged"])
+def test_a_replica_that_holds_what_its_owner_has_deleted_missed_the_delete_however_it_was_deleted(cause: Cause) -> None:
+    """A flag at the owner's row says so already; the versions say no less."""
+    versions = (Version(ABSENT, float("-inf")), Version("v1", -500), Version("v2", -400), Version(ABSENT, -300))
+    known, orphan = History(versions, complete=True), replace(SUSPECT, divergence=Divergence.ORPHAN, cause=cause)
+    for held in ("v1", "v2"):
+        assert judge([Look(0, START, "deleted", held, orphan)], BOUND, known).cause is Cause.MISSED_DELETE
+
+
 def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:
     """The owner never held what the replica holds."""
     looks = [seen(0, "v1", "x"), seen(ENOUGH, "v1", "x")]

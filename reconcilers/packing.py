@@ -111,6 +111,7 @@ def packed_history(history: History | None) -> Packed | None:
         history.was_there,
         history.resurrected,
         history.moved,
+        history.outside,
         [(one.digest, one.since, dict(one.change)) for one in history.versions],
     )
 
@@ -119,6 +120,6 @@ def history_of(packed: Packed | None) -> History | None:
     """The way back."""
     if packed is None:
         return None
-    complete, passed, reached, was_there, resurrected, moved, versions = packed
+    complete, passed, *told, versions = packed
     proof = None if passed is None else Passed(*passed)
-    return History(tuple([Version(*one) for one in versions]), complete, proof, reached, was_there, resurrected, moved)
+    return History(tuple([Version(*one) for one in versions]), complete, proof, *told)

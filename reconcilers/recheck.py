@@ -15,6 +15,7 @@ The rules, first match wins (`judge`); `due` means the lag bound and the margin 
 | the owner's versions | equals version k, k+1 is younger than the lag bound | no | in flight |
 | the owner's versions | equals version k | yes | persistent, stale, however hot the key is |
 | the owner's versions | equals k, and equalled a later one before | yes | persistent, reordered |
+| the owner's versions | equals one that was flagged or out of scope then | yes | persistent, as `_outside` says |
 | every version ever | equals none | yes | persistent, phantom_write or lossy_copy |
 | every version since t0 | equals none since t0 | t0 is due | persistent, unknown |
 | looks; the owner was the same in all that are due apart | differs in the last | yes | persistent, unknown |
@@ -103,11 +104,17 @@ ABSENT = "absent"
 PRESENT = "present"
 """In place of a digest: there is a row, and nothing more is known."""
 
-GONE = frozenset({ABSENT, "deleted", "out_of_scope", ""})
+OUT_OF_SCOPE = "out_of_scope"
+"""In place of a digest: the owner has a row, and none that the replica is to hold."""
+
+GONE = frozenset({ABSENT, "deleted", OUT_OF_SCOPE, ""})
 """Digests that stand for no live row in scope."""
 
 OWNER_ONLY = frozenset({Divergence.INVARIANT, Divergence.REFERENCE, Divergence.NULL_KEY})
 """Divergences of one side alone: no replication is under way in them, a second look needs no lag bound."""
+
+NEVER_IN_SCOPE = "by the owner's feed, the row was never one that the replica is to hold"
+MAYBE_NEVER_IN_SCOPE = "the owner's row is none that the replica is to hold; whether it ever was one is not known"
 
 REFLECTS, LACKS = "reflects", "lacks"
 """What a replica makes of a change that evidence shows: the last that it reflects, the first that it does not."""
@@ -226,6 +233,7 @@ class History:
         was_there: The replica, by its own change stream, had the row before, whatever it held.
         resurrected: The replica, by its own change stream, deleted the row after its owner had, and wrote it again.
         moved: The owner changed the row's key: the replica has it under the old key, and lacks it under the new one.
+        outside: The replica holds what the owner held while the row was flagged as deleted, or out of scope.
     """
 
     versions: tuple[Version, ...] = ()
@@ -235,6 +243,7 @@ class History:
     was_there: bool = False
     resurrected: bool = False
     moved: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +314,12 @@ class _Case:
         """Whether some look has seen both keys of a row whose key was changed; the last may be at one of them alone."""
         return self.history.moved or any(look.history is not None and look.history.moved for look in self.looks)
 
+    @property
+    def was_in_scope(self) -> bool:
+        """Whether a version or a look shows that the replica was to hold the row once."""
+        told = any(version.digest != ABSENT for version in self.history.versions)
+        return told or any(look.owner not in GONE for look in self.looks)
+
     def persistent(
         self,
         since: float,
@@ -329,6 +344,8 @@ class _Case:
             return ahead
         passed = self.now.passed
         proof = passed.proof if passed is not None and self.proven(since) else "elapsed"
+        if not note and cause is Cause.UNKNOWN and self.now.owner == OUT_OF_SCOPE:
+            note = NEVER_IN_SCOPE if self.history.complete else MAYBE_NEVER_IN_SCOPE
         return Judgement(Verdict.PERSISTENT, proof, cause, note=note, changes=tuple(changes))
 
     def _silence(self, since: float, changes: Sequence[Mapping[str, str | None]]) -> Judgement | None:
@@ -463,8 +480,18 @@ def _behind(case: _Case, held: int) -> Cause:
     versions = case.history.versions
     if versions[held].digest == ABSENT and not any(version.digest != ABSENT for version in versions[:held]):
         return Cause.NEVER_ARRIVED
-    is_deleted = versions[-1].digest == ABSENT and case.finding.cause in (Cause.UNKNOWN, Cause.MISSED_DELETE)
-    return Cause.MISSED_DELETE if is_deleted else Cause.STALE
+    if versions[-1].digest != ABSENT:
+        return Cause.STALE
+    return Cause.LEFT_SCOPE if case.now.owner == OUT_OF_SCOPE else Cause.MISSED_DELETE
+
+
+def _outside(case: _Case) -> Cause:
+    """Why a replica holds what its owner held only while the row was flagged as deleted, or out of scope."""
+    if case.now.owner not in GONE:
+        return Cause.STALE
+    if case.now.owner != OUT_OF_SCOPE:
+        return Cause.MISSED_DELETE
+    return Cause.LEFT_SCOPE if case.was_in_scope else Cause.UNKNOWN
 
 
 def _held(look: Look, versions: Sequence[Version]) -> int | None:
@@ -494,12 +521,15 @@ def _no_version(case: _Case) -> Judgement | None:
         return None
     if case.history.complete or case.history.reached >= 0:
         found = case.finding.cause
-        cause = found if found is not Cause.UNKNOWN else Cause.PHANTOM_WRITE
+        held = _outside(case) if case.history.outside else Cause.PHANTOM_WRITE
+        cause = found if found is not Cause.UNKNOWN else held
         last = _change(LACKS, versions[-1])
         return case.persistent(case.looks[0].end, cause, "", last) if case.due(case.looks[0].end) else None
     told = next((version for version in versions if version.change), versions[0])
     if not case.due(told.since):
         return None
+    if case.history.outside:
+        return case.persistent(told.since, _outside(case), "", _change(LACKS, told))
     note = "it is no version that the change stream tells of; what the row was before that is not known"
     return case.persistent(told.since, Cause.UNKNOWN, note, _change(LACKS, told))
 
@@ -672,10 +702,13 @@ _RULES: tuple[Callable[[_Case], Judgement | None], ...] = (
 def _cause(case: _Case) -> Cause:
     """The finding's own cause, else stale where the replica holds what the owner was seen to hold, and does not now.
 
+    A row that is out of scope has left it where it was seen within.
     Where it does now, what differs is nothing that is compared with the owner: a redacted field that is not constant.
     """
     if case.finding.cause is not Cause.UNKNOWN:
         return case.finding.cause
+    if case.now.owner == OUT_OF_SCOPE:
+        return Cause.LEFT_SCOPE if case.was_in_scope else Cause.UNKNOWN
     replica = case.now.replica
     stale = replica not in (*GONE, case.now.owner) and any(look.owner == replica for look in case.looks)
     return Cause.STALE if stale else Cause.UNKNOWN

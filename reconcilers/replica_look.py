@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from reconcilers.testimony import Testimony
 
 
-_ORPHAN_CAUSES = {"deleted": Cause.MISSED_DELETE, "out_of_scope": Cause.LEFT_SCOPE}
-"""What the owner's own row says of an orphan; where there is none, only its history could tell."""
+_ORPHAN_CAUSES = {"deleted": Cause.MISSED_DELETE}
+"""What the owner's own row says of an orphan; where there is none, only its history could tell, nor does a row that is
+out of scope say by itself that it ever was within."""
 
 
 @dataclass(frozen=True, slots=True)

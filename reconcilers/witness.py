@@ -148,6 +148,7 @@ class Witness:
                         was_there=past is not None,
                         moved=key in moved,
                         resurrected=past is not None and _is_resurrected(rows.get(key, ()), past),
+                        outside=any(one["same"] and not _counts(one) for one in rows.get(key, ())),
                     )
         return found
 
@@ -401,12 +402,12 @@ def _moved(rows: Mapping[KeyText, Sequence[Mapping[str, Any]]], held: Mapping[Ke
 
 
 def _is_resurrected(versions: Sequence[Mapping[str, Any]], past: _Past) -> bool:
-    """Whether a replica deleted a row as its owner had, and wrote it again.
+    """Whether a replica deleted a row as its owner had, or when it had left its scope, and wrote it again.
 
     Not where it deleted the row less often than its owner: then it missed a delete.  Nor where it had last done so
     before its owner did, as far as their clocks tell: then it writes rows by deleting them first.
     """
-    gone = [bool(one["kind"] == _DELETED or one["gone"]) for one in versions]
+    gone = [not _counts(one) for one in versions]
     if not gone or not gone[-1] or not past.deletes:
         return False
     ends = [one for one, before, is_gone in zip(versions, [False, *gone], gone, strict=False) if is_gone and not before]
@@ -474,8 +475,13 @@ def _is_unknown(version: Mapping[str, Any]) -> bool:
     return version["same"] is None and version["kind"] != _DELETED
 
 
+def _counts(version: Mapping[str, Any]) -> bool:
+    """Whether a version is a row that the replica was to hold."""
+    return bool(version["kind"] != _DELETED and version["held"] and not version["gone"])
+
+
 def _digest(version: Mapping[str, Any], replica: str) -> str:
-    if version["kind"] == _DELETED or version["gone"] or not version["held"]:
+    if not _counts(version):
         return ABSENT
     return replica if version["same"] else f"version {version['seq']}"
 

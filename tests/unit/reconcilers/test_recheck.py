@@ -17,6 +17,9 @@ from reconcilers.recheck import (
     LOG_WAIT_SECONDS,
     LOOK_SECONDS_MIN,
     MARGIN_SECONDS,
+    MAYBE_NEVER_IN_SCOPE,
+    NEVER_IN_SCOPE,
+    OUT_OF_SCOPE,
     SILENCE_SECONDS,
     TRANSACTION_SECONDS,
     History,
@@ -370,6 +373,45 @@ def test_a_replica_that_holds_what_its_owner_has_deleted_missed_the_delete_howev
     known, orphan = History(versions, complete=True), replace(SUSPECT, divergence=Divergence.ORPHAN, cause=cause)
     for held in ("v1", "v2"):
         assert judge([Look(0, START, "deleted", held, orphan)], BOUND, known).cause is Cause.MISSED_DELETE
+
+
+def out_of_scope(*held: str) -> list[Look]:
+    """Looks at a row that the replica has as v1, and that its owner held as told; it is out of scope in the end."""
+    orphan = replace(SUSPECT, divergence=Divergence.ORPHAN)
+    owned = (*held, OUT_OF_SCOPE, OUT_OF_SCOPE)
+    return [Look(i * ENOUGH, START, owner, "v1", orphan) for i, owner in enumerate(owned)]
+
+
+def test_a_row_has_left_its_scope_if_a_look_or_a_version_shows_it_within() -> None:
+    """That its owner's row is out of scope now does not show it."""
+    left, never = (Cause.LEFT_SCOPE, ""), (Cause.UNKNOWN, MAYBE_NEVER_IN_SCOPE)
+    within = (Version("v0", -500), Version(ABSENT, -400))
+    for looks, known, expected in (
+        (out_of_scope(), None, never),
+        (out_of_scope("v1"), None, left),
+        (out_of_scope(), History((Version("v1", -500), Version(ABSENT, -400))), left),
+        (out_of_scope(), History(within, outside=True), left),
+        (out_of_scope(), History(within, complete=True, outside=True), left),
+        (out_of_scope(), History(within, complete=True), (Cause.PHANTOM_WRITE, "")),
+        (out_of_scope(), History((Version(ABSENT, -400),), outside=True), never),
+        (
+            out_of_scope(),
+            History((Version(ABSENT, -400),), complete=True, outside=True),
+            (Cause.UNKNOWN, NEVER_IN_SCOPE),
+        ),
+    ):
+        judgement = judge(looks, BOUND, known)
+        assert (judgement.verdict, judgement.cause, judgement.note) == (Verdict.PERSISTENT, *expected)
+
+
+def test_what_the_owner_held_outside_of_the_scope_is_no_phantom() -> None:
+    """It is stale where the owner holds something else within, and a missed delete where it holds nothing."""
+    versions = (Version(ABSENT, -500), Version("v2", -400))
+    looks = [seen(0, "v2", "v1"), seen(ENOUGH, "v2", "v1")]
+    assert judge(looks, BOUND, History(versions, complete=True, outside=True)).cause is Cause.STALE
+    orphans = [replace(look, owner=ABSENT, finding=replace(SUSPECT, divergence=Divergence.ORPHAN)) for look in looks]
+    gone = History((Version(ABSENT, -500),), complete=True, outside=True)
+    assert judge(orphans, BOUND, gone).cause is Cause.MISSED_DELETE
 
 
 def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:

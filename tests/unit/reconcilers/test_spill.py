@@ -133,8 +133,9 @@ def test_findings_and_sights_come_back_as_they_were(
     change = {"topic": "t", "offset": "7", "position": None}
     versions = (Version("absent", float("-inf")), Version("x", 1.5, change))
     history = History(
-        versions, complete=True, passed=Passed("applied", 2.5), reached=1, was_there=True, resurrected=True, moved=True
-    )
+        versions, complete=True, passed=Passed("applied", 2.5), reached=1, was_there=True, resurrected=True, moved=True,
+        outside=True,
+    )  # fmt: skip
     seen = [Sight(finding, "absent", "0" * 16, mark, mark, age, history=history) for finding in found]
     findings += found
     sights += seen

@@ -75,10 +75,12 @@ class Doubts:
         """A difference that is of a feed's own making, marked as such; any other as it is.
 
         What a redacted field holds is compared with what the replica's other rows hold, which came the same way: no
-        flaw explains that they differ, but for a column whose type changed; and none of the owner's does.
+        flaw explains that they differ, but for a column whose type changed, or for rows that may be another table's;
+        and none of the owner's does.
         """
         if difference.name in redacted_fields(replica):
-            why = self.replica.get(difference.name, {}).get(Flaw.RETYPED, "")
+            found = self.replica.get(difference.name, {})
+            why = found.get(Flaw.MIXED) or found.get(Flaw.RETYPED)
             return replace(difference, note=f"{UNKNOWN_VALUE}: {why}") if why else difference
         logical = contract.fields[difference.name].type
         for flaws, told, other in (

@@ -121,6 +121,18 @@ def test_shards_with_rows_of_one_key_are_not_known(world: World, command: tuple[
     assert "two of them have rows with the same key" in outcome.out
 
 
+def test_in_a_copy_of_two_tables_a_leak_may_be_the_other_tables_value(world: World) -> None:
+    """What is in a redacted field may stand in a row of another table."""
+    settle(world, [("copies", key, "-") for key in range(1, 5)] + [("people", 1, "x")])
+    contract = world.directory / "contracts" / "thing.yaml"
+    text = contract.read_text().replace(OWNER, "dataset: lake/owner.csv").replace("dataset: lake/rows.csv", OWNER)
+    contract.write_text(text.replace("lag_bound: 1s", "lag_bound: 1s, fields: {name: {equality: redacted}}"))
+    (world.directory / "owner.csv").write_text("id,name\n1,x\n2,y\n3,z\n4,z\n")
+    outcome = world.reconcile()
+    assert outcome.code == 2, outcome.out
+    assert {one["verdict"] for one in outcome.json["findings"]} == {"undecided"}
+
+
 @COMMANDS
 def test_between_tables_such_a_topic_is_no_witness(world: World, command: tuple[str, ...]) -> None:
     """The owner's table says what its rows are; what another table's row was once explains no difference."""

@@ -109,6 +109,7 @@ class Change:
         snapshot: Empty, or the snapshot that it was read by: `first`, `true`, `last`, `incremental`, ….
         other_key: Of a change of key: for a delete the new key, for a write the old one, by column.
         relation: The table that the record itself names (`schema.table`); empty where it does not.
+        database: The table's database, where it has a schema in it and the record names both.
         source: The connector's kind: `postgresql`, `mysql`, `mariadb`, `sqlserver`, `mongodb`; empty where unknown.
         event_id: An id that stands for this event wherever it is repeated (an outbox's `id`); empty where none.
         event_type: What an outbox's event says that happened; empty where it does not.
@@ -135,7 +136,13 @@ class Change:
     event_type: str = ""
     partial: bool = False
     routed: bool = False
+    database: str = ""
     told_at: int | None = None
+
+    @property
+    def table(self) -> str:
+        """The table that the record names, as far as it does: `database.schema.table`."""
+        return whole_name(self.database, self.relation)
 
     @property
     def was_there(self) -> bool:
@@ -146,3 +153,8 @@ class Change:
     def is_new(self) -> bool:
         """Whether the record says that its row was not there before."""
         return self.operation == "c" and self.kind is ChangeKind.WRITE
+
+
+def whole_name(database: str, relation: str) -> str:
+    """The name of a table in some database; empty where no table is named."""
+    return f"{database}.{relation}" if database and relation else relation

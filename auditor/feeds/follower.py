@@ -466,9 +466,9 @@ class _Collected:
     def _note_relation(self, topic: str, change: Change, place: tuple[int, int]) -> None:
         """Which table a change is about; where its key tells it beside the row's own, with the key."""
         if change.routed and change.key:
-            self._relations[topic].sharded[identity(change.key), change.relation] = None
+            self._relations[topic].sharded[identity(change.key), change.table] = None
         else:
-            self._relations[topic].found(change.relation, place)
+            self._relations[topic].found(change.table, place)
 
     def _note_there(self, topic: str, stamp: int) -> None:
         """When a record that was there when a loss was noted was told, by the connector's clock."""

@@ -25,7 +25,7 @@ def mixed(told: Mapping[str, Place], one_dataset: Sequence[str]) -> str:
         one_dataset: Patterns of the tables whose rows are one dataset's, where somebody said so.
     """
     if one_dataset:
-        others = [name for name in told if not any(fnmatchcase(name, pattern) for pattern in one_dataset)]
+        others = [name for name in told if not any(_is_named(name, one) for one in one_dataset)]
         expected = "which `debezium.tables` does not name"
     else:
         (first, *others) = told or ("",)
@@ -38,3 +38,8 @@ def mixed(told: Mapping[str, Place], one_dataset: Sequence[str]) -> str:
         "look like one row (give each table a topic; or, where no two of their rows have the same key and all are rows "
         "of one dataset, name the tables in `debezium.tables`)"
     )
+
+
+def _is_named(table: str, pattern: str) -> bool:
+    """Whether a pattern means a table, with its database or without."""
+    return fnmatchcase(table, pattern) or fnmatchcase(table, f"*.{pattern}")

@@ -31,9 +31,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., 
 def settle(world: World, told: list[tuple[str, int, str]], settings: str = "", *, routed: bool = False) -> None:
     """A feed of creates, each of a table, with an id and a name; the owner is known by it alone."""
     lines = []
-    for offset, (table, key, name) in enumerate(told):
+    for offset, (named, key, name) in enumerate(told):
+        database, _, table = named.rpartition(".")
         source = {"connector": "postgresql", "name": "s", "lsn": 10 + offset, "ts_ms": 1, "schema": "public",
-                  "table": table}  # fmt: skip
+                  "table": table, "db": database or "shop"}  # fmt: skip
         key_row = {"id": key, SHARD: f"s.public.{table}"} if routed else {"id": key}
         parts = key_row, {"op": "c", "before": None, "after": {"id": key, "name": name}, "source": source}
         texts = [base64.b64encode(json.dumps(part).encode()).decode() for part in parts]
@@ -73,7 +74,7 @@ def test_nothing_is_known_of_rows_in_a_topic_of_two_tables(world: World, command
     world.copy([["id", "name"], ["1", "x"], ["2", "b"], ["3", "far too long"]])  # as the fold has it
     outcome = world.audit(*command, "--max-wait", "0s", "--format", "json")
     assert outcome.code == 2, outcome.out
-    assert f"{TOPIC}/0@2 is of the table public.suppliers" in outcome.out
+    assert f"{TOPIC}/0@2 is of the table shop.public.suppliers" in outcome.out
 
 
 @pytest.mark.parametrize("reversed_", [False, True])
@@ -91,13 +92,25 @@ def test_where_the_two_tables_are_said_to_be_one_dataset_their_rows_are_compared
     settle(world, [*told, ("accounts", 3, "c")], declared('"public.orders_*"'))
     outcome = world.reconcile()
     assert outcome.code == 2
-    assert "the table public.accounts, which `debezium.tables` does not name" in outcome.out
+    assert "the table shop.public.accounts, which `debezium.tables` does not name" in outcome.out
 
 
 def test_one_table_that_is_not_the_one_that_is_expected_is_noticed(world: World) -> None:
     """Whoever names a topic's tables has them checked."""
     settle(world, [("accounts", 1, "a")], declared("public.orders"))
     world.copy([["id", "name"], ["1", "a"]])
+    assert world.reconcile().code == 2
+
+
+def test_tables_of_one_name_in_two_databases_are_two(world: World) -> None:
+    """A database for each of several customers, say, and a router that drops its name."""
+    settle(world, [("one.orders", 1, "a"), ("two.orders", 1, "b")])
+    world.copy([["id", "name"], ["1", "b"]])
+    assert world.reconcile().code == 2
+    settle(world, [("one.orders", 1, "a"), ("two.orders", 2, "b")], declared("public.orders"))
+    world.copy([["id", "name"], ["1", "a"], ["2", "b"]])
+    assert world.reconcile().code == 0
+    settle(world, [("one.orders", 1, "a"), ("two.orders", 1, "b")], declared("one.public.orders"))
     assert world.reconcile().code == 2
 
 
@@ -144,4 +157,4 @@ def test_between_tables_such_a_topic_is_no_witness(world: World, command: tuple[
     outcome = world.audit(*command, "--max-wait", "1m", "--format", "json")  # what it takes is the copy's lag bound
     (finding,) = outcome.json["findings"]
     assert (finding["verdict"], finding["cause"]) == ("persistent", "unknown"), outcome.out
-    assert "is of the table public.suppliers" in outcome.err
+    assert "is of the table shop.public.suppliers" in outcome.err

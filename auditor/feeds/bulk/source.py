@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,9 @@ from auditor.feeds.bulk.pieces import (
     spread,
     texts,
 )
-from auditor.feeds.debezium.envelope import TOLD_MILLIS_MAX, relation
+from auditor.feeds.debezium.envelope import TOLD_MILLIS_MAX, database, relation
 from auditor.feeds.positions import position
+from reconcilers.change import whole_name
 
 if TYPE_CHECKING:
     from auditor.feeds.bulk.cursor import Flags, Integers
@@ -131,14 +132,18 @@ def relations(source: Struct) -> dict[str, int]:
         return {}
     told = [found.to_pylist() for found in named.values() if not _is_one(found)]
     if not told:
-        return {relation({name: found[0].as_py() for name, found in named.items()}): 0}
+        return {_table({name: found[0].as_py() for name, found in named.items()}): 0}
     rows: dict[object, int] = {}
     for row, several in enumerate(zip(*told, strict=True)):
         rows.setdefault(several, row)
     first: dict[str, int] = {}
     for row in rows.values():
-        first.setdefault(relation({name: found[row].as_py() for name, found in named.items()}), row)
+        first.setdefault(_table({name: found[row].as_py() for name, found in named.items()}), row)
     return first
+
+
+def _table(told: dict[str, Any]) -> str:
+    return whole_name(database(told), relation(told))
 
 
 def _is_told(piece: Piece | None) -> bool:

@@ -84,6 +84,7 @@ def change(
         relation(source),
         str(source.get("connector") or ""),
         told_at=told_at(envelope),
+        database=database(source),
     )
 
 
@@ -132,6 +133,11 @@ def relation(source: Mapping[str, Any]) -> str:
         return ""
     space = source.get("schema") or source.get("db")
     return f"{space}.{table}" if space else str(table)
+
+
+def database(source: Mapping[str, Any]) -> str:
+    """The database of a table that has a schema; where it has none, `relation` names it."""
+    return str(source.get("db") or "") if source.get("schema") else ""
 
 
 def transaction(envelope: Mapping[str, Any], source: Mapping[str, Any]) -> str:

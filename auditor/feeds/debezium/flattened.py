@@ -60,6 +60,7 @@ def change(meta: Mapping[str, Any], row: Row, told: Told, connector: str) -> Cha
         relation=_relation(meta),
         source=connector,
         told_at=told_at(meta),
+        database=_database(meta),
     )
 
 
@@ -67,6 +68,11 @@ def _relation(meta: Mapping[str, Any]) -> str:
     table = meta.get("table") or meta.get("source_table") or ""
     space = meta.get("schema") or meta.get("source_schema") or meta.get("db") or meta.get("source_db")
     return f"{space}.{table}" if space and table else str(table)
+
+
+def _database(meta: Mapping[str, Any]) -> str:
+    has_schema = meta.get("schema") or meta.get("source_schema")
+    return str(meta.get("db") or meta.get("source_db") or "") if has_schema else ""
 
 
 def _snapshot(meta: Mapping[str, Any]) -> str:

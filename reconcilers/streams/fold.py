@@ -69,15 +69,14 @@ def _is_old_backfill() -> str:
     return f"kind = {int(Kind.BACKFILL)} AND coalesce({told}, false)"
 
 
-def involved_sql(table: StreamTable, tail: int) -> str:
-    """SELECT of what orders the versions of the keys that the tail is about: nothing wide is sorted.
+def picked_sql(table: StreamTable, tail: int) -> str:
+    """SELECT of the versions of the keys that the tail is about, of each what orders it: nothing wide is sorted.
 
     Args:
         table: Of the topic.
         tail: The number of the tail's first version.
 
-    `place` tells the latest of each key, where all are plain: it is 1.  Of the head, more keys may be among them than
-    are asked for, since two may have one hash; they stay what they are.
+    Of the head, more keys may be among them than are asked for, since two may have one hash; they stay what they are.
     """
     names = ", ".join(ORDERING)
     fresh = f"SELECT {HASH} AS h, {names} FROM {table.versions} WHERE seq >= {tail}"
@@ -85,8 +84,16 @@ def involved_sql(table: StreamTable, tail: int) -> str:
         f"SELECT *, true AS fresh FROM fresh UNION ALL SELECT h, {names}, false AS fresh "
         f"FROM {table.latest} SEMI JOIN fresh USING (h)"
     )
+    return f"WITH fresh AS MATERIALIZED ({fresh}) {rows}"
+
+
+def involved_sql(picked: str) -> str:
+    """SELECT of versions, see `picked_sql`, with their places among those of their key.
+
+    `place` tells the latest of each key, where all are plain: it is 1.
+    """
     order = "PARTITION BY id ORDER BY epoch DESC, p0 DESC, p1 DESC, p2 DESC, seq DESC"
-    return f"WITH fresh AS MATERIALIZED ({fresh}) SELECT *, row_number() OVER ({order}) AS place FROM ({rows})"
+    return f"SELECT *, row_number() OVER ({order}) AS place FROM {picked}"
 
 
 def repeated_sql(table: StreamTable, arrived: str, tail: int) -> str:

@@ -44,6 +44,7 @@ from reconcilers.streams.fold import (
     latest_sql,
     moves_sql,
     pass_on_sql,
+    picked_sql,
     repeated_sql,
     rewritten_sql,
     swept_sql,
@@ -85,7 +86,7 @@ MEMORY_LIMIT = "128MB"
 """For the database, where nobody says otherwise."""
 
 MANY_KEYS = 1_000_000
-"""Known keys of a topic from which on a fold is done in two steps, and seldom: of five million, going through them is
+"""Known keys of a topic from which on a fold is done in three steps, and seldom: of five million, going through them is
 nearly half of it."""
 
 MANY_FOLDED = 2
@@ -98,6 +99,8 @@ _SAMPLED = 1_000
 """Of so many of the head, one tells where a part of it ends."""
 
 Partition = tuple[str, int]
+_Tail = tuple[str, int, int]
+"""A topic, and the numbers from which on and up to which its versions are not folded."""
 
 _TERMS_DDL = "CREATE TABLE IF NOT EXISTS terms (topic VARCHAR, name VARCHAR, digest VARCHAR)"
 """Later than the rest: a state that an older program has made gets it, and is believed until something changes."""
@@ -302,8 +305,10 @@ class FeedState:
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
         """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
-        self._ordered: tuple[str, int, int] | None = None
-        """The topic and the numbers from which on and up to which `involved` is what a fold begins with, if it is."""
+        self._picked: _Tail | None = None
+        """The tail of whose keys `picked` has the versions, if it has."""
+        self._ordered: _Tail | None = None
+        """The tail whose fold begins with `involved`, if one does."""
         self._many: dict[str, bool] = {}
         """See `_has_many`."""
         self._following: dict[str, int] = {}
@@ -550,7 +555,7 @@ class FeedState:
     def forget_partition(self, topic: str, part: int) -> None:
         """Drop what is kept of one partition of a topic: it is read again from its beginning."""
         table = self._whole(topic)
-        self._ordered = None
+        self._picked = self._ordered = None
         with self._transaction():
             theirs = f"SELECT seq FROM {table.versions} WHERE part = ?"
             for name in (table.latest, table.past):
@@ -566,7 +571,7 @@ class FeedState:
                 self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
 
     def _forget(self, table: StreamTable) -> None:
-        self._ordered = None
+        self._picked = self._ordered = None
         self._many.pop(table.topic, None)
         self._db.execute(table.drop)
         self.obligations.forget(table.topic)
@@ -1040,7 +1045,7 @@ class FeedState:
                 continue  # there are no more versions than numbers: they need not be counted
             many = self._has_many(topic)
             if self._tail(topic) >= self._piece * (MANY_FOLDED if many else 1):
-                if not (many and self._order(self.tables[topic])):
+                if not (many and (self._pick(self.tables[topic]) or self._order(self.tables[topic]))):
                     self._fold(self.tables[topic], swept=False)
                 return
             if self.bring_in(topic, self._piece):
@@ -1076,15 +1081,32 @@ class FeedState:
             self._many[topic] = row is not None and row[0] >= MANY_KEYS
         return self._many[topic]
 
+    def _pick(self, table: StreamTable) -> bool:
+        """Find what a fold of the tail is about, unless that is done; tells whether it was done now."""
+        tail = self._tail_of(table)
+        if tail is None or tail in (self._picked, self._ordered):
+            return False
+        self._picked = self._ordered = None
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE picked AS {picked_sql(table, tail[1])}")
+        self._picked = tail
+        return True
+
     def _order(self, table: StreamTable) -> bool:
         """Put the tail's versions into the order of their keys, unless that is done; tells whether it was done now."""
-        start, (end, _) = self._folded[table.topic], self._tail_ends(table)
-        if end is None or self._ordered == (table.topic, start, end):
+        tail = self._tail_of(table)
+        if tail is None or tail == self._ordered:
             return False
-        self._ordered = None
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(table, start)}")
-        self._ordered = (table.topic, start, end)
+        self._pick(table)
+        self._picked = None
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql('picked')}")
+        self._db.execute("DROP TABLE picked")
+        self._ordered = tail
         return True
+
+    def _tail_of(self, table: StreamTable) -> _Tail | None:
+        """The tail of a topic, where it has any version."""
+        end, _ = self._tail_ends(table)
+        return None if end is None else (table.topic, self._folded[table.topic], end)
 
     def _tail_ends(self, table: StreamTable) -> tuple[int | None, datetime | None]:
         """The number after a tail's last version, and when the last was read."""

@@ -521,36 +521,43 @@ def test_batches_wait_until_there_are_enough_of_them_and_none_is_lost_or_there_t
 
 
 def test_a_batch_waits_for_one_piece_of_work_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bringing in, ordering, folding, letting go and a checkpoint are each done after a batch of their own."""
+    """Bringing in, picking, ordering, folding, letting go and a checkpoint are each done after a batch of their own."""
     monkeypatch.setattr(state_module, "MANY_KEYS", 1)  # none is known before the first fold
     done: list[str] = []
     after: list[str] = []
+    picked: list[str] = []
     with begun(FeedState(tmp_path / "state.duckdb", piece=3), "status") as state:
         for name in ("_fold", "checkpoint", "bring_in", "_let_go_of_outlived"):
             monkeypatch.setattr(state, name, _noting(getattr(state, name), name, done))
-        for log_max in (10**9, 10**9, 10**9, 10**9, 10**9, 0):
+        monkeypatch.setattr(state, "_pick", _noting(state._pick, "_pick", picked))
+        for log_max in (10**9, 10**9, 10**9, 10**9, 10**9, 10**9, 0):
             monkeypatch.setattr(state_module, "LOG_BYTES_MAX", log_max)
             done.clear()
             read_on_from = state.next_seq(TOPIC)
             state.apply(step(state, read_on_from, *[change(read_on_from + i, WRITE, "1", 10) for i in range(3)]))
             state.advance([TOPIC])
             assert len(done) <= 1
-            after += done or ["_order"]
-    assert after == ["bring_in", "_fold", "bring_in", "_order", "_fold", "checkpoint"]
+            after += done or picked or ["_order"]
+            picked.clear()
+    assert after == ["bring_in", "_fold", "bring_in", "_pick", "_order", "_fold", "checkpoint"]
 
 
+@pytest.mark.parametrize("steps", [["_pick"], ["_pick", "_order"]])
 @pytest.mark.parametrize("meanwhile", ["nothing", "more came", "a partition was forgotten", "its columns changed"])
-def test_what_was_put_into_order_is_folded_as_it_is_by_then(meanwhile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One batch brings versions in, the next orders them, a later one folds them: much may come in between."""
+def test_what_was_put_into_order_is_folded_as_it_is_by_then(
+    meanwhile: str, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch brings versions in, the next picks, then orders, and a later one folds: much may come in between."""
     monkeypatch.setattr(state_module, "MANY_KEYS", 0)
     monkeypatch.setattr(state_module, "MANY_FOLDED", 1)
     done: list[str] = []
     with begun(FeedState(None, piece=3), "status") as state:
-        monkeypatch.setattr(state, "_order", _noting(state._order, "_order", done))
+        for name in ("_pick", "_order"):
+            monkeypatch.setattr(state, name, _noting(getattr(state, name), name, done))
         state.apply(step(state, 0, *[change(i, WRITE, str(i), 10 + i, status="old") for i in range(3)]))
-        state.advance([TOPIC])
-        state.advance([TOPIC])
-        assert done == ["_order"]
+        for _ in ("bring_in", *steps):
+            state.advance([TOPIC])
+        assert done == steps
         expected = {key: [Kind.WRITE, "old", CellState.VALUE] for key in "012"}
         if meanwhile == "more came":
             state.apply(step(state, 3, change(3, WRITE, "1", 20, status="new")))

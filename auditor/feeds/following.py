@@ -14,7 +14,7 @@ from auditor.feeds.flaws import flaws_of
 from auditor.feeds.heartbeats import prefixes
 from auditor.feeds.hints import MYSQL, may_pad
 from auditor.feeds.lag import lag
-from auditor.feeds.mixed import COLLIDING, mixed
+from auditor.feeds.mixed import COLLIDING, mixed, truncated
 from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageError
 from reconcilers.flaws import PADDING, Flaw
 from reconcilers.streams.stretches import STRETCHES_MAX
@@ -463,10 +463,13 @@ class Following:
     @_one_at_a_time
     def mixed(self, topic: str) -> str:
         """Of which tables a topic tells besides its own, whose rows may have been taken for its rows; else empty."""
-        relations = self._follower_now.state.relations
-        if relations.collide(topic):
+        state = self._follower_now.state
+        if state.relations.collide(topic):
             return COLLIDING
-        return mixed(relations.of(topic), self.one_dataset.get(topic, ()))
+        if told := mixed(state.relations.of(topic), self.one_dataset.get(topic, ())):
+            return told
+        truncate = state.truncate_of_one_table(topic)
+        return "" if truncate is None else truncated(truncate)
 
     @_one_at_a_time
     def whole_history(self, topic: str) -> bool:

@@ -40,6 +40,14 @@ def mixed(told: Mapping[str, Place], one_dataset: Sequence[str]) -> str:
     )
 
 
+def truncated(place: Place) -> str:
+    """Why it is not known which rows a truncate has left in a topic of several tables."""
+    return (
+        f"{place} is a truncate of one of the topic's tables, and no row says of which table it is: which rows it took "
+        "is not known (a whole snapshot ends this)"
+    )
+
+
 def _is_named(table: str, pattern: str) -> bool:
     """Whether a pattern means a table, with its database or without."""
     return fnmatchcase(table, pattern) or fnmatchcase(table, f"*.{pattern}")

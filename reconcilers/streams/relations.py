@@ -69,6 +69,10 @@ class Relations:
             ).fetchall()
         )
 
+        self._sharded: dict[str, set[str]] = {}
+        for topic, relation in db.execute("SELECT DISTINCT topic, relation FROM sharded").fetchall():
+            self._sharded.setdefault(topic, set()).add(relation)
+
     def write(self, told: Mapping[str, Related]) -> None:
         """Write what a batch tells; it is known once the transaction has succeeded: see `note`."""
         for topic, related in told.items():
@@ -96,6 +100,8 @@ class Relations:
         """Know what was written."""
         for topic, related in told.items():
             self._known.setdefault(topic, {}).update(self._news(topic, related))
+            if related.sharded:
+                self._sharded.setdefault(topic, set()).update(relation for _, relation in related.sharded)
             if related.sharded and not self._collide.get(topic):
                 self._collide[topic] = self._does_collide(topic)
 
@@ -107,6 +113,10 @@ class Relations:
         """The tables of a topic, each with its first record's place, in the order in which they came."""
         return {relation: Place(topic, *where) for relation, where in self._known.get(topic, {}).items()}
 
+    def are_several(self, topic: str) -> bool:
+        """Whether a topic tells of more than one table, whatever is in its keys."""
+        return len(self._known.get(topic, {}).keys() | self._sharded.get(topic, set())) > 1
+
     def collide(self, topic: str) -> bool:
         """Whether rows of two tables have the same key, in a topic whose records' keys tell their tables."""
         return self._collide.get(topic, False)
@@ -115,5 +125,6 @@ class Relations:
         """Drop what is known of a topic."""
         self._known.pop(topic, None)
         self._collide.pop(topic, None)
+        self._sharded.pop(topic, None)
         for name in ("relations", "sharded"):
             self._db.execute(f"DELETE FROM {name} WHERE topic = ?", [topic])

@@ -943,12 +943,24 @@ class FeedState:
         Several servers have written, and each counts the places of its own log.  A whole snapshot that began after it
         has told anew which rows there are.
         """
-        epochs = self.epochs.of_several(topic)
+        several = ", ".join(map(str, self.epochs.of_several(topic))) or "-1"
+        others = f"EXISTS (SELECT 1 FROM offsets o WHERE o.topic = {quoted(topic)} AND o.part <> t.part)"
+        return self._truncate_since_snapshot(topic, f"epoch IN ({several}) AND {others}")
+
+    def truncate_of_one_table(self, topic: str) -> Place | None:
+        """A truncate in a topic of several tables: the record says of which it is, and no row does; else None.
+
+        A whole snapshot that began after it has told anew which rows there are.
+        """
+        return self._truncate_since_snapshot(topic, "true") if self.relations.are_several(topic) else None
+
+    def _truncate_since_snapshot(self, topic: str, which: str) -> Place | None:
+        """The latest of some truncates that the latest whole snapshot began before."""
         begun = max((one.began for one in self.passes(topic) if one.begun and one.ended is not None), default=-1)
         row = self._db.execute(
-            "SELECT part, off FROM truncations t WHERE topic = $topic AND epoch IN $epochs AND stamp > $begun AND "
-            "EXISTS (SELECT 1 FROM offsets o WHERE o.topic = $topic AND o.part <> t.part) ORDER BY seq DESC LIMIT 1",
-            {"topic": topic, "epochs": epochs or [-1], "begun": begun},
+            f"SELECT part, off FROM truncations t WHERE topic = $topic AND stamp > $begun AND {which} "
+            "ORDER BY seq DESC LIMIT 1",
+            {"topic": topic, "begun": begun},
         ).fetchone()
         return None if row is None else Place(topic, row[0], row[1])
 

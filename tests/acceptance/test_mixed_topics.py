@@ -29,15 +29,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., 
 
 
 def settle(world: World, told: list[tuple[str, int, str]], settings: str = "", *, routed: bool = False) -> None:
-    """A feed of creates, each of a table, with an id and a name; the owner is known by it alone."""
+    """A feed of creates, each of a table, with an id and a name, or a truncate; the owner is known by it alone."""
     lines = []
     for offset, (named, key, name) in enumerate(told):
         database, _, table = named.rpartition(".")
         source = {"connector": "postgresql", "name": "s", "lsn": 10 + offset, "ts_ms": 1, "schema": "public",
                   "table": table, "db": database or "shop"}  # fmt: skip
         key_row = {"id": key, SHARD: f"s.public.{table}"} if routed else {"id": key}
-        parts = key_row, {"op": "c", "before": None, "after": {"id": key, "name": name}, "source": source}
-        texts = [base64.b64encode(json.dumps(part).encode()).decode() for part in parts]
+        parts: tuple[Any, Any] = key_row, {"op": "c", "before": None, "after": {"id": key, "name": name}, "source": source}
+        if name == "truncate":
+            parts = None, {"op": "t", "before": None, "after": None, "source": source}
+        texts = [part and base64.b64encode(json.dumps(part).encode()).decode() for part in parts]
         line: dict[str, Any] = {"topic": TOPIC, "partition": 0, "offset": offset, "timestamp": 1, "headers": []}
         lines.append(json.dumps({**line, "key": texts[0], "value": texts[1]}))
     (world.directory / "records.jsonl").write_text("".join(f"{line}\n" for line in lines))
@@ -93,6 +95,29 @@ def test_where_the_two_tables_are_said_to_be_one_dataset_their_rows_are_compared
     outcome = world.reconcile()
     assert outcome.code == 2
     assert "the table shop.public.accounts, which `debezium.tables` does not name" in outcome.out
+
+
+@COMMANDS
+@pytest.mark.parametrize("routed", [False, True])
+def test_a_truncate_of_one_of_several_tables_leaves_all_rows_open(
+    world: World, command: tuple[str, ...], *, routed: bool
+) -> None:
+    """No row says of which table it is: whether the truncate took it is not known."""
+    told = [("orders_1", 1, "a"), ("orders_2", 2, "b"), ("orders_2", 0, "truncate"), ("orders_2", 3, "c")]
+    settle(world, told, "" if routed else declared('"public.orders_*"'), routed=routed)
+    rows: list[list[str | None]] = [["id", "name"], ["1", "a"], ["3", "c"]]
+    for copied in (rows, [rows[0], rows[2]]):
+        world.copy(copied)
+        outcome = world.audit(*command, "--max-wait", "0s", "--format", "json")
+        assert outcome.code == 2, outcome.out
+        assert "is a truncate of one of the topic's tables" in outcome.out
+
+
+def test_a_truncate_of_the_only_table_that_came_takes_its_rows(world: World) -> None:
+    """Others are named in the settings, and have told nothing."""
+    settle(world, [("o_1", 1, "a"), ("o_1", 0, "truncate"), ("o_1", 3, "c")], declared('"*.o_?"'))
+    world.copy([["id", "name"], ["3", "c"]])
+    assert world.reconcile().code == 0
 
 
 def test_one_table_that_is_not_the_one_that_is_expected_is_noticed(world: World) -> None:

@@ -36,7 +36,8 @@ def settle(world: World, told: list[tuple[str, int, str]], settings: str = "", *
         source = {"connector": "postgresql", "name": "s", "lsn": 10 + offset, "ts_ms": 1, "schema": "public",
                   "table": table, "db": database or "shop"}  # fmt: skip
         key_row = {"id": key, SHARD: f"s.public.{table}"} if routed else {"id": key}
-        parts: tuple[Any, Any] = key_row, {"op": "c", "before": None, "after": {"id": key, "name": name}, "source": source}
+        after = {"id": key, "name": name}
+        parts: tuple[Any, Any] = key_row, {"op": "c", "before": None, "after": after, "source": source}
         if name == "truncate":
             parts = None, {"op": "t", "before": None, "after": None, "source": source}
         texts = [part and base64.b64encode(json.dumps(part).encode()).decode() for part in parts]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from crc32c import crc32c
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kafka.consumer.fetcher import Fetcher, IsolationLevel
 from kafka.errors import CorruptRecordError
@@ -122,7 +122,16 @@ def test_chunks_hold_what_kafka_python_reads_and_end_where_it_ends(
     assert bool(ours) == bool(theirs)
 
 
+BEYOND = {
+    "events": [(0, 65, bytes(2), bytes(5)), (0, 0, None, bytes(2)), (0, 0, b"\0", b"\0")],
+    "headers": [("", None), ("00", b"\0")], "compression": NOT_COMPRESSED, "attributes": 0, "producer": -1,
+    "marker": None,
+}  # fmt: skip
+"""Of these, a size that is changed leads the next record behind the end of all."""
+
+
 @settings(max_examples=300)
+@example(BEYOND, 76, 242)
 @given(batches, st.integers(0, 400), st.integers(0, 255))
 def test_what_does_not_add_up_is_refused_as_kafka_python_refuses_it(
     drawn: dict[str, Any], place: int, octet: int

@@ -183,6 +183,8 @@ def _side_by_side(topic: str, chunks: Sequence[Chunk]) -> RecordColumns:
     octets = b"".join([*(chunk.octets for chunk in chunks), bytes(MARGIN)])
     starts = record_starts(octets, ends - lengths, ends, counts)
     content = np.frombuffer(octets, np.uint8)
+    if (starts >= np.repeat(ends, counts)).any():
+        raise IrregularError  # the sizes before lead beyond their chunk
     buffer = Buffer.within(content, starts, np.append(starts[1:], len(content) - MARGIN))
     cursor = Cursor(buffer, buffer.starts, buffer.ends)
     sizes = cursor.integers()

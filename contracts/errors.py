@@ -77,6 +77,18 @@ class PausedFeedError(FeedError):
     """A feed cannot go on for a reason that passes (a registry does not answer); nothing is skipped meanwhile."""
 
 
+class UnknownTopicError(FeedError):
+    """A feed has no such topic, or does not let us see it; it may have others.
+
+    Attributes:
+        topic: Which.
+    """
+
+    def __init__(self, message: str, *, topic: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.topic = topic
+
+
 class RemadeTopicError(FeedError):
     """A topic is not the log any more that was read before.
 

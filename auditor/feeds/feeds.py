@@ -12,7 +12,7 @@ from auditor.feeds.following import Following
 from auditor.feeds.hints import ColumnHint
 from auditor.feeds.opening import begins_at_end, open_feed
 from auditor.feeds.terms import changed_words, is_whole, terms_of
-from contracts.errors import NOWHERE, FeedError, UsageError, WorkspaceError
+from contracts.errors import NOWHERE, FeedError, UnknownTopicError, UsageError, WorkspaceError
 from reconcilers.equality_sql import replica_type
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from auditor.feeds.follower import Follower
     from auditor.feeds.heartbeats import Heartbeats
-    from auditor.feeds.ports import RecordDecoder
+    from auditor.feeds.ports import RecordDecoder, RecordSource
     from auditor.feeds.reader import FeedReader
     from auditor.settings import Settings
     from contracts.contract import Contract, FeedRef, Replica
@@ -131,10 +131,13 @@ class Feeds:
         from auditor.feeds.unreadable import unreadable
 
         asked: dict[str, dict[str, FeedRef]] = {}
-        for one in references:
-            if one.name not in self._followed or not self._followed[one.name].is_open:
-                asked.setdefault(one.name, {})[one.topic] = one
         found: dict[FeedRef, str] = {}
+        for one in references:
+            following = self._followed.get(one.name)
+            if following is None or not following.is_open:
+                asked.setdefault(one.name, {})[one.topic] = one
+            elif one.topic in following.lacking:
+                found[one] = following.lacking[one.topic].message
         for name, topics in asked.items():
             wanted = self.wanted_of(name)
             hints = {topic: wanted[topic].columns if topic in wanted else {} for topic in topics}
@@ -167,11 +170,27 @@ class Feeds:
         state = self._state(name)
         try:
             decoder = self._keeping(name, state)
-            source = open_feed(self._settings, name, tuple(wanted))
+            source = self._source(name, tuple(wanted))
         except BaseException:
             state.close()
             raise
         return Follower(name, source, decoder, state, from_end=begins_at_end(self._settings, name))
+
+    def _source(self, name: str, topics: tuple[str, ...]) -> RecordSource:
+        """Open a feed; a topic that is not there stops only who needs it.
+
+        Raises:
+            FeedError: The feed cannot be read, or has none of the topics.
+        """
+        lacking = self._followed[name].lacking
+        lacking.clear()
+        while True:
+            try:
+                return open_feed(self._settings, name, [topic for topic in topics if topic not in lacking])
+            except UnknownTopicError as error:
+                lacking[error.topic] = error
+                if lacking.keys() >= set(topics):
+                    raise
 
     def _keeping(self, name: str, state: FeedState) -> RecordDecoder:
         """Make room for what contracts want of a feed; returns what tells what its records mean."""
@@ -193,8 +212,11 @@ class Feeds:
         """
         terms = terms_of(self._settings.feed(name), topic, one.columns)
         if changed := state.disagreeing(topic, terms):
-            with closing(open_feed(self._settings, name, (topic,))) as source:
-                whole = is_whole(source, state, topic)
+            try:
+                with closing(open_feed(self._settings, name, (topic,))) as source:
+                    whole = is_whole(source, state, topic)
+            except UnknownTopicError:  # nothing of it is used, and nothing forgotten
+                return
             words = f"the feed {name}: {changed_words(topic, changed)}"
             if whole:
                 self.say(f"{words}; it is read again from its beginning")

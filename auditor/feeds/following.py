@@ -134,6 +134,8 @@ class Following:
         self._open = 0
         self._ends: Mapping[Partition, int] = {}
         self._said_mixed: set[str] = set()
+        self.lacking: dict[str, FeedError] = {}
+        """Topics that the feed did not have when it was opened, each with what is to be said to whoever needs it."""
         self.remade: dict[str, str] = {}
         """Topics that this process found to be made anew, each with a sentence."""
 
@@ -163,6 +165,8 @@ class Following:
         with self._lock:
             if self._open == 0:
                 self._catch_up(workspace)
+            if (lacking := self.lacking.get(topic)) is not None:
+                raise FeedError(lacking.message, hint=lacking.hint)
             self._open += 1
         try:
             yield self._follower_now.state.tables[topic]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditor.feeds.feeds import STATE_SHARE, Feeds
+from auditor.feeds.opening import open_feed
 from auditor.settings import KafkaFeed
 from contracts.errors import UsageError, WorkspaceError
 from reconcilers.streams.obligations import Duty
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from auditor.feeds.feeds import WantedTopic
     from auditor.feeds.follower import Follower
     from auditor.feeds.following import Following
+    from auditor.feeds.ports import RecordSource
     from auditor.settings import Settings
     from contracts.contract import Contract, FeedRef
     from reconcilers.workspace import Workspace
@@ -85,11 +87,15 @@ class MonitoredFeeds(Feeds):
         follower.state.take_on(duty for feed, duty in self._duties if feed == name)
         return follower
 
+    def _source(self, name: str, topics: tuple[str, ...]) -> RecordSource:
+        """See `Feeds._source`; a monitor that lacks a topic would watch in vain, and says so before it begins."""
+        return open_feed(self._settings, name, topics)
+
     def _shared(self, name: str) -> Follower:
         """As a member of the feed's group: with a state of its own, which is opened before anybody is told of us."""
         from auditor.feeds.kafka.broker import Broker
         from auditor.feeds.kafka.groups import committed_offsets
-        from auditor.feeds.opening import begins_at_end, join_feed, open_feed
+        from auditor.feeds.opening import begins_at_end, join_feed
         from auditor.feeds.shared_follower import SharedFollower
 
         settings, feed, topics = self._settings, self._settings.feed(name), tuple(self.wanted_of(name))

@@ -20,7 +20,7 @@ from auditor.feeds.gap import partition_text, retention_gap
 from auditor.feeds.record_text import read_record
 from auditor.readers.suggestion import did_you_mean
 from auditor.reports.words import counted
-from contracts.errors import FeedError
+from contracts.errors import FeedError, UnknownTopicError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -259,9 +259,10 @@ class RecordedSource:
             )
         for topic in sorted(topics - seen):
             close = did_you_mean(topic, seen)
-            raise FeedError(
+            raise UnknownTopicError(
                 f"reading the recorded feed {self._name}: {self._path} has no record of the topic {topic}"
                 + (f"; {close}" if close else ""),
+                topic=topic,
                 hint="name a topic of the recording, or record this one: `audit feed record`",
             )
 

@@ -25,7 +25,7 @@ from auditor.feeds.kafka.limits import (
 )
 from auditor.feeds.kafka.receiving import receive_well
 from auditor.readers.suggestion import did_you_mean
-from contracts.errors import FeedError
+from contracts.errors import UnknownTopicError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -99,7 +99,8 @@ def partitions_of(consumer: Any, broker: Broker, topics: Iterable[str]) -> list[
     """Every partition of some topics, ordered.
 
     Raises:
-        FeedError: A topic is not there, or we may not see it.
+        UnknownTopicError: A topic is not there, or we may not see it.
+        FeedError: The broker does not tell.
     """
     wanted = sorted(set(topics))
     with failures_told(broker, f"looking for {', '.join(wanted)}"), _asked_soon(consumer._cluster.config):  # noqa: SLF001
@@ -121,10 +122,11 @@ def _asked_soon(config: dict[str, Any]) -> Iterator[None]:
         config["retry_backoff_ms"] = before
 
 
-def _unknown(topic: str, broker: Broker, there: Iterable[str]) -> FeedError:
+def _unknown(topic: str, broker: Broker, there: Iterable[str]) -> UnknownTopicError:
     close = did_you_mean(topic, (name for name in there if not name.startswith(INTERNAL)))
-    return FeedError(
+    return UnknownTopicError(
         f"reading {topic}: {broker} has no such topic, or we may not see it{f'; {close}' if close else ''}",
+        topic=topic,
         hint="name a topic that is there, or allow us DESCRIBE and READ on it",
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from reconcilers.flaws import Flaw, excuse, flaws_by_field, may_be_wrapped, padded_fields
+from reconcilers.flaws import Disguise, Flaw, excuse, flaws_by_field, may_be_wrapped
 from reconcilers.invariants import TYPE_RULE
+from reconcilers.padded_keys import KEY_PADDED, padded_keys
 from reconcilers.ports import PartlyKnown
 from reconcilers.projection import compile_side
 from reconcilers.redaction import redacted_fields
@@ -60,16 +61,20 @@ class Doubts:
         """
         unseen = self.unseen if at_owner else self.unseen[::-1]
         found = self.of(key) or unseen[0] or unseen[1]
-        return found or next((why for name, text in key or () if (why := self._of_key(name, text))), "")
+        holder = self.replica if at_owner else self.owner
+        return found or next((why for name, text in key or () if (why := self._of_key(name, text, holder))), "")
 
-    def _of_key(self, name: str, text: str | None) -> str:
+    def _of_key(self, name: str, text: str | None, holder: Mapping[str, Mapping[Flaw, str]]) -> str:
+        """Why a part of a key may be another in its store; where a feed tells blanks, only of the side that has it."""
+        if Flaw.PADDED in holder.get(name, {}) and (text or "").endswith(" "):
+            return KEY_PADDED
         flaws = {**self.owner.get(name, {}), **self.replica.get(name, {})}
         return flaws.get(Flaw.WRAPS, "") if may_be_wrapped(text) else ""
 
     @property
-    def padded(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Fields of the owner, and of the replica, whose texts may end in what a char(n) is padded with."""
-        return padded_fields(self.owner), padded_fields(self.replica)
+    def disguise(self) -> Disguise:
+        """What the feeds of both sides may have made of values."""
+        return Disguise.of(self.owner, self.replica)
 
     def excused(self, contract: Contract, replica: Replica, difference: FieldDifference) -> FieldDifference:
         """A difference that is of a feed's own making, marked as such; any other as it is.
@@ -106,6 +111,7 @@ def doubts(
         if isinstance(side.snapshot, PartlyKnown) and (doubted := _doubted(cursor, contract, side, side.snapshot)):
             keys |= dict.fromkeys(doubted, key_in_doubt(whose, side.snapshot.doubt()))
     own, theirs = (flaws_of_side(side.snapshot, contract, of) for side, of in ((owner, None), (copy, replica)))
+    keys = padded_keys(cursor, contract, projected, Disguise.of(own, theirs)) | keys
     uncounted, paired = uncounted_keys(cursor, contract, replica, projected)
     return Doubts((unseen[0], unseen[1]), keys, own, theirs, uncounted, paired)
 

@@ -9,6 +9,7 @@ Two values that are told alike differ by no flaw: there the replica is to hold s
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from contracts.logical_types import LogicalType
 
-_WORD = 2**64
+WORD = 2**64
 _LONG_MAX = 2**63 - 1
 _MILLIS_DIGITS = 3
 
@@ -105,7 +106,7 @@ _BY_VALUE: Mapping[Flaw, Callable[[Kind, str, str], bool]] = {
 
 def wrapped(told: str) -> str:
     """What a negative number may have been before a connector wrapped it; itself where it is not negative."""
-    return str(int(told) + _WORD) if told.startswith("-") and told[1:].isdigit() else told
+    return str(int(told) + WORD) if told.startswith("-") and told[1:].isdigit() else told
 
 
 def may_be_wrapped(text: str | None) -> bool:
@@ -124,9 +125,30 @@ def _cut(text: str) -> str:
     return f"{whole}.{digits[:_MILLIS_DIGITS]}{'0' * (len(digits) - _MILLIS_DIGITS)}{fraction[len(digits) :]}"
 
 
-def padded_fields(flaws: Mapping[str, Mapping[Flaw, str]]) -> frozenset[str]:
-    """The fields whose texts may end in what a char(n) is padded with."""
-    return frozenset(name for name, found in flaws.items() if Flaw.PADDED in found)
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """What feeds may have made of values, where the equality of the field has to say whether they are the same then.
+
+    Attributes:
+        padded: Fields of the owner, and of the replica, whose texts may end in what a char(n) is padded with.
+        wrapped: Fields of the owner whose unsigned numbers may have wrapped, each with the sentence that says so.
+    """
+
+    padded: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+    wrapped: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, owner: Mapping[str, Mapping[Flaw, str]], replica: Mapping[str, Mapping[Flaw, str]]) -> Disguise:
+        """From the flaws of both sides' fields."""
+        padded = (_fields(Flaw.PADDED, owner), _fields(Flaw.PADDED, replica))
+        return cls(padded, {name: owner[name][Flaw.WRAPS] for name in _fields(Flaw.WRAPS, owner)})
+
+
+NO_DISGUISE = Disguise()
+
+
+def _fields(flaw: Flaw, flaws: Mapping[str, Mapping[Flaw, str]]) -> frozenset[str]:
+    return frozenset(name for name, found in flaws.items() if flaw in found)
 
 
 def flaws_by_field(

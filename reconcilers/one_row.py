@@ -5,11 +5,14 @@ It goes through the same canonical forms and the same row comparison as a whole 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from contracts.logical_types import Kind
 from reconcilers.doubts import Doubts, flaws_of_side
+from reconcilers.flaws import Flaw
 from reconcilers.open_condition import reason
+from reconcilers.padded_keys import KEY_PADDED
 from reconcilers.ports import Keys, PartlyKnown
 from reconcilers.projection import (
     compared_fields,
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     from contracts.contract import Contract, Replica
     from reconcilers.finding import FieldDifference, KeyText
-    from reconcilers.flaws import Flaw
     from reconcilers.ports import RawRelation, Snapshot
     from reconcilers.projection import Item, Side
     from reconcilers.workspace import Workspace
@@ -82,6 +84,7 @@ class Subject:
         items: Everything that is read of this side, as for a whole run.
         table: Name of the workspace's table for the rows.
         replica: Whose copy it is; None for the owner.
+        bare: Parts of the key that are looked for without the blanks at their end.
     """
 
     contract: Contract
@@ -89,6 +92,7 @@ class Subject:
     key: KeyText
     table: str
     replica: Replica | None = None
+    bare: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -119,9 +123,15 @@ def fetch(snapshot: Snapshot, workspace: Workspace, subject: Subject) -> OneRow:
     keys = Keys(tuple(wanted[name] for name in names), [values])
     found = _read(snapshot, workspace, subject, snapshot.lookup(list(wanted.values()), keys))
     exact = all(found.side.columns[name].exact for name in names)
-    if found.live or found.gone or exact:
+    if not (found.live or found.gone or exact):
+        found = _read(snapshot, workspace, subject, snapshot.scan(list(wanted.values())))
+    texts = [name for name in names if subject.contract.fields[name].type.kind is Kind.TEXT]
+    padded = [name for name in texts if Flaw.PADDED in found.flaws.get(name, {})]
+    if found.live or found.gone or found.absence or not padded:
         return found
-    return _read(snapshot, workspace, subject, snapshot.scan(list(wanted.values())))
+    other = replace(subject, table=f"{subject.table}_padded", bare=tuple(padded))
+    alike = _read(snapshot, workspace, other, snapshot.scan(list(wanted.values())))
+    return replace(found, absence=KEY_PADDED) if alike.live or alike.gone else found
 
 
 def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: RawRelation) -> OneRow:
@@ -167,7 +177,12 @@ def _reasons(subject: Subject, side: Side) -> dict[str, str]:
 
 def _matching(subject: Subject, side: Side) -> str:
     """The WHERE clause: exactly this key, and within the replica's `select`."""
-    conditions = [f"{side.of(name).text} = {_literal(text or '')}" for name, text in subject.key]
+    conditions = [
+        f"rtrim({side.of(name).text}, ' ') = {_literal((text or '').rstrip(' '))}"
+        if name in subject.bare
+        else f"{side.of(name).text} = {_literal(text or '')}"
+        for name, text in subject.key
+    ]
     selected = select_filter(subject.replica, side) if subject.replica is not None else ""
     if selected:
         conditions.append(f"({selected.removeprefix(' WHERE ')})")
@@ -191,7 +206,7 @@ def compare_rows(
     constants = {name: _literal(text) for name, text in passing.items() if text is not None}
     rows = (Fetched(aligned, owner.side), Fetched(copy.table, copy.side))
     doubts = Doubts(("", ""), {}, owner.flaws, copy.flaws)
-    found = next(iter(differences(cursor, contract, replica, rows, constants, doubts.padded).values()), ())
+    found = next(iter(differences(cursor, contract, replica, rows, constants, doubts.disguise).values()), ())
     return tuple(doubts.excused(contract, replica, one) for one in found)
 
 

@@ -283,6 +283,10 @@ class Remembering(Protocol):
         """Whether every version that a key ever had is remembered."""
         ...
 
+    def begins_with_snapshot(self) -> bool:
+        """Whether a snapshot told what was there: of a row that was deleted before it, nothing is told."""
+        ...
+
     def known_from(self) -> int:
         """The arrival number from which on no version of any key is lacking; what came before may have holes."""
         ...

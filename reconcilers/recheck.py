@@ -116,6 +116,19 @@ OWNER_ONLY = frozenset({Divergence.INVARIANT, Divergence.REFERENCE, Divergence.N
 NEVER_IN_SCOPE = "by the owner's feed, the row was never one that the replica is to hold"
 MAYBE_NEVER_IN_SCOPE = "the owner's row is none that the replica is to hold; whether it ever was one is not known"
 
+BEFORE_SNAPSHOT = (
+    "the change stream begins with a snapshot and has never told this row: one that the owner deleted before the "
+    "snapshot would look the same"
+)
+
+NO_VERSION = "it is no version that the change stream tells of; what the row was before that is not known"
+NO_VERSION_SINCE = (
+    "it is no version that the change stream tells of since records of it were lost, or told no readable key; what the "
+    "row was before that is not known for certain"
+)
+LOST = "the replica had the row and lost it, by its own feed"
+HIDDEN = "the replica has a row with this key, and it is flagged as deleted or left out by the replica's `select`"
+
 REFLECTS, LACKS = "reflects", "lacks"
 """What a replica makes of a change that evidence shows: the last that it reflects, the first that it does not."""
 
@@ -234,6 +247,11 @@ class History:
         resurrected: The replica, by its own change stream, deleted the row after its owner had, and wrote it again.
         moved: The owner changed the row's key: the replica has it under the old key, and lacks it under the new one.
         outside: The replica holds what the owner held while the row was flagged as deleted, or out of scope.
+        before_snapshot: The stream never told the key, and begins with a snapshot: a row that was deleted before it is
+            told nowhere.
+        cut: Versions that came before records which were lost, or whose keys could not be read, are left out.
+        hidden: The replica lacks the row, and has one with its key that is flagged as deleted or that its `select`
+            leaves out.
     """
 
     versions: tuple[Version, ...] = ()
@@ -244,6 +262,9 @@ class History:
     resurrected: bool = False
     moved: bool = False
     outside: bool = False
+    before_snapshot: bool = False
+    hidden: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,10 +472,9 @@ def _known_version(case: _Case) -> Judgement | None:
         return _waiting(case, following, changes)
     before = (_held(look, versions) for look in case.looks[:-1])
     unborn = all(version.digest == ABSENT for version in versions[: held + 1])
-    if unborn and case.history.was_there:
-        return case.persistent(
-            following, Cause.UNKNOWN, "the replica had the row and lost it, by its own feed", changes, is_behind=True
-        )
+    if unborn and (case.history.was_there or case.history.hidden):
+        note = LOST if case.history.was_there else HIDDEN
+        return case.persistent(following, Cause.UNKNOWN, note, changes, is_behind=True)
     went_back = case.history.reached > held or any(index is not None and index > held for index in before)
     if case.history.resurrected and case.finding.divergence is Divergence.ORPHAN:
         cause = Cause.RESURRECTED
@@ -523,14 +543,14 @@ def _no_version(case: _Case) -> Judgement | None:
         found = case.finding.cause
         held = _outside(case) if case.history.outside else Cause.PHANTOM_WRITE
         cause = found if found is not Cause.UNKNOWN else held
-        last = _change(LACKS, versions[-1])
-        return case.persistent(case.looks[0].end, cause, "", last) if case.due(case.looks[0].end) else None
+        last, note = _change(LACKS, versions[-1]), BEFORE_SNAPSHOT if case.history.before_snapshot else ""
+        return case.persistent(case.looks[0].end, cause, note, last) if case.due(case.looks[0].end) else None
     told = next((version for version in versions if version.change), versions[0])
     if not case.due(told.since):
         return None
     if case.history.outside:
         return case.persistent(told.since, _outside(case), "", _change(LACKS, told))
-    note = "it is no version that the change stream tells of; what the row was before that is not known"
+    note = NO_VERSION_SINCE if case.history.cut else NO_VERSION
     return case.persistent(told.since, Cause.UNKNOWN, note, _change(LACKS, told))
 
 

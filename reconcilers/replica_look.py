@@ -185,7 +185,7 @@ class PairLook:
     ) -> Mapping[KeyText, tuple[FieldDifference, ...]]:
         """What differs field by field, without what is as the owner once held it where that is enough."""
         sides = (batch.owner, batch.copy)
-        found = differences(self.cursor, self.contract, self.replica, sides, self.constants, open_questions.padded)
+        found = differences(self.cursor, self.contract, self.replica, sides, self.constants, open_questions.disguise)
         found = {key: judgeable(fields, told=self._is_unredacted(key)) for key, fields in found.items()}
         names = at_creation(self.replica)
         wanted = {key for key, fields in found.items() if any(one.name in names for one in fields)}

@@ -10,12 +10,12 @@ from contracts.logical_types import Kind
 from reconcilers.canonical import Canonical
 from reconcilers.equality_sql import equal, replica_type
 from reconcilers.finding import FieldDifference
-from reconcilers.flaws import PADDING
+from reconcilers.flaws import NO_DISGUISE, PADDING, WORD, Disguise
 from reconcilers.projection import compared_fields, key_sql
 from reconcilers.row_keys import key_text, key_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
@@ -38,6 +38,17 @@ UNKNOWN = (UNKNOWN_VALUE, UNKNOWN_CONSTANT)
 """How the notes begin of fields of which it is not known whether they differ."""
 _OWN_VALUE = f"{UNKNOWN_CONSTANT}; it is the owner's value, not redacted"
 _TO_BE_REDACTED = "the replica is to hold NULL, or the same constant in every row"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """How a fetched value is taken: as it is, without blanks at its end, or as the number that a negative one was."""
+
+    stripped: bool = False
+    unwrapped: bool = False
+
+
+_AS_IT_IS = _Taken()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ def differences(
     replica: Replica,
     rows: tuple[Fetched, Fetched],
     constants: Mapping[str, str],
-    padded: tuple[Container[str], Container[str]] = ((), ()),
+    disguise: Disguise = NO_DISGUISE,
 ) -> dict[KeyText, tuple[FieldDifference, ...]]:
     """Compare fetched rows field by field; keys that stand on both sides only.
 
@@ -100,7 +111,7 @@ def differences(
         rows: The owner's and the replica's, with the compared fields in the order of the replica's maps.
         constants: SQL literal of the constant of each redacted field; of one that is not named it is not known, and
             NULL alone is known to be right.
-        padded: The fields of the owner, and of the replica, whose texts may end in blanks that are no part of them.
+        disguise: What the feeds may have made of values.
 
     Returns:
         The differing fields of each key, empty where the rows are equal.
@@ -112,8 +123,10 @@ def differences(
         same = same_sql(i, compared, owner.side, copy.side, constants)
         # what a redacted field is to hold does not depend on what its owner holds
         unknown = f"r.u{i}" if compared.equality.mode == "redacted" else f"(o.u{i} OR r.u{i})"
-        padding = _padding_sql(i, compared, (owner.side, copy.side), constants, padded)
-        told = f"{{'i': {i}, 'o': o.t{i}, 'r': r.t{i}, 'u': {unknown}, 'p': {padding}}}"
+        ways = {"p": _padding(compared, disguise), "w": _wrapping(compared, disguise)}
+        sides = (owner.side, copy.side)
+        asked = [f"'{name}': {_any_sql(i, compared, sides, constants, some)}" for name, some in ways.items()]
+        told = f"{{'i': {i}, 'o': o.t{i}, 'r': r.t{i}, 'u': {unknown}, {', '.join(asked)}}}"
         columns.append(f"CASE WHEN NOT {unknown} AND {same} THEN NULL ELSE {told} END")
     differing = f"list_filter([{', '.join(columns)}], lambda x: x IS NOT NULL)" if columns else "[]"
     on = " AND ".join(f"o.k{i} = r.k{i}" for i in range(len(contract.key)))
@@ -121,7 +134,7 @@ def differences(
         f"SELECT {differing}, {', '.join(key_texts(contract, 'o.'))} "
         f'FROM "{owner.table}" o JOIN "{copy.table}" r ON {on}'
     ).fetchall()
-    return {key_text(contract, row[1:]): _field_differences(fields, row[0], constants) for row in found}
+    return {key_text(contract, row[1:]): _field_differences(fields, row[0], constants, disguise) for row in found}
 
 
 def same_sql(
@@ -130,7 +143,7 @@ def same_sql(
     owner: Side,
     replica: Side,
     constants: Mapping[str, str],
-    stripped: tuple[bool, bool] = (False, False),
+    taken: tuple[_Taken, _Taken] = (_AS_IT_IS, _AS_IT_IS),
 ) -> str:
     """SQL condition, never NULL: the i-th field of two fetched rows counts as the same.
 
@@ -140,13 +153,13 @@ def same_sql(
         owner: The owner's side, whose rows are called `o`.
         replica: The replica's, whose rows are called `r`.
         constants: See `differences`.
-        stripped: Of the owner and of the replica: take the text without blanks at its end.
+        taken: How the values of the owner and of the replica are taken.
     """
-    left = _fetched(f"o.%s{i}", owner, compared.name, stripped=stripped[0])
-    right = _fetched(f"r.%s{i}", replica, compared.name, stripped=stripped[1])
+    left = _fetched(f"o.%s{i}", owner, compared.name, taken[0])
+    right = _fetched(f"r.%s{i}", replica, compared.name, taken[1])
     if compared.equality.mode == "redacted":
         constant = constants.get(compared.name, "NULL")
-        held = f"{right.text} = {_without_blanks(constant) if stripped[1] else constant}"
+        held = f"{right.text} = {_without_blanks(constant) if taken[1].stripped else constant}"
         maybe = f" OR r.e{i}" if replica.columns[compared.name].or_null else ""
         return f"(coalesce(r.t{i} IS NULL OR {held}, false){maybe})"
     same = equal(left, right, compared.logical, compared.equality)
@@ -157,27 +170,42 @@ def same_sql(
     return same
 
 
-def _padding_sql(
+def _padding(compared: Compared, disguise: Disguise) -> list[tuple[_Taken, _Taken]]:
+    """The ways to take two values of a field of which blanks at the end may be padding."""
+    types = (compared.logical, replica_type(compared.logical, compared.equality))
+    owner, copy = (
+        (False, True) if compared.name in names and one.kind is Kind.TEXT else (False,)
+        for names, one in zip(disguise.padded, types, strict=True)
+    )
+    return [(_Taken(left), _Taken(right)) for left in owner for right in copy if left or right]
+
+
+def _wrapping(compared: Compared, disguise: Disguise) -> list[tuple[_Taken, _Taken]]:
+    """The way to take an owner's value that its connector may have wrapped; what a redacted copy holds is no such."""
+    if compared.name not in disguise.wrapped or compared.logical.kind is not Kind.INT:
+        return []
+    return [] if compared.equality.mode == "redacted" else [(_Taken(unwrapped=True), _AS_IT_IS)]
+
+
+def _any_sql(
     i: int,
     compared: Compared,
     sides: tuple[Side, Side],
     constants: Mapping[str, str],
-    padded: tuple[Container[str], Container[str]],
+    ways: Sequence[tuple[_Taken, _Taken]],
 ) -> str:
-    """SQL condition, never NULL: the i-th field would count as the same without blanks that may be padding."""
-    types = (compared.logical, replica_type(compared.logical, compared.equality))
-    owner, copy = (
-        (False, True) if compared.name in names and one.kind is Kind.TEXT else (False,)
-        for names, one in zip(padded, types, strict=True)
-    )
-    ways = [(left, right) for left in owner for right in copy if left or right]
+    """SQL condition, never NULL: the i-th field would count as the same if it were taken in one of these ways."""
     return " OR ".join(f"({same_sql(i, compared, *sides, constants, way)})" for way in ways) or "false"
 
 
-def _fetched(pattern: str, side: Side, name: str, *, stripped: bool) -> Canonical:
+def _fetched(pattern: str, side: Side, name: str, taken: _Taken) -> Canonical:
     """The canonical form of a column that `row_stage` brought, under its new names."""
     form = side.of(name)
-    value, text = (_without_blanks(pattern % part) if stripped else pattern % part for part in "vt")
+    value, text = (pattern % part for part in "vt")
+    if taken.stripped:
+        value, text = _without_blanks(value), _without_blanks(text)
+    if taken.unwrapped:
+        value = f"(CAST({value} AS HUGEINT) + if({value} < 0, {WORD}::HUGEINT, 0))"
     return Canonical(value, text, pattern % "o" if form.odd else "", pattern % "b" if form.bad else "")
 
 
@@ -198,16 +226,20 @@ def texts_of(
 
 
 def _field_differences(
-    fields: Sequence[Compared], differing: list[dict[str, Any]], constants: Mapping[str, str]
+    fields: Sequence[Compared], differing: list[dict[str, Any]], constants: Mapping[str, str], disguise: Disguise
 ) -> tuple[FieldDifference, ...]:
-    return tuple(_field_difference(fields[item["i"]], item, constants) for item in differing)
+    return tuple(_field_difference(fields[item["i"]], item, constants, disguise) for item in differing)
 
 
-def _field_difference(compared: Compared, item: Mapping[str, Any], constants: Mapping[str, str]) -> FieldDifference:
+def _field_difference(
+    compared: Compared, item: Mapping[str, Any], constants: Mapping[str, str], disguise: Disguise
+) -> FieldDifference:
     owner, replica = item["o"], item["r"]
-    if item["u"] or item["p"]:
-        note = UNKNOWN_VALUE if item["u"] else f"{UNKNOWN_VALUE}: {PADDING}"
-        return FieldDifference(compared.name, owner, replica, note)
+    if item["u"]:
+        return FieldDifference(compared.name, owner, replica, UNKNOWN_VALUE)
+    if item["p"] or item["w"]:
+        why = PADDING if item["p"] else disguise.wrapped[compared.name]
+        return FieldDifference(compared.name, owner, replica, f"{UNKNOWN_VALUE}: {why}")
     if compared.equality.mode == "redacted" and compared.name not in constants:
         return FieldDifference(compared.name, owner, replica, _OWN_VALUE if owner == replica else UNKNOWN_CONSTANT)
     return FieldDifference(compared.name, owner, replica, _what_it_is_to_hold(compared.equality, owner, replica))

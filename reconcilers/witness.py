@@ -83,6 +83,7 @@ class _Stream:
     whole: bool
     read_at: Callable[[datetime], float | None]
     shared: bool = False
+    snapshot_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,14 @@ class Witness:
             mark = copy.opened.snapshot.watermark
             at = Moment(mark.monotonic, mark.read_at, _owner_time(self.owner.opened.snapshot.watermark, mark))
             told = self.feed.snapshot
-            stream = _Stream(told.topic, told.owner_clock(), told.whole_history(), told.read_at, told.is_shared())
+            stream = _Stream(
+                told.topic, told.owner_clock(), told.whole_history(), told.read_at, told.is_shared(),
+                told.begins_with_snapshot(),
+            )  # fmt: skip
             needed = replica.lag_bound.total_seconds() + MARGIN_SECONDS
             moved = _moved(rows, {key: suspects[key][2] for key in some})
+            lacking = [suspects[key][1] for key in some if suspects[key][2] in GONE]
+            hidden = self._hidden(replica, copy, lacking)
             for key in some:
                 history = _history(rows.get(key, ()), suspects[key][2], at, stream, needed)
                 if history is not None and not _may_be_emptied(history, suspects[key][2], at, stream, needed):
@@ -149,6 +155,8 @@ class Witness:
                         moved=key in moved,
                         resurrected=past is not None and _is_resurrected(rows.get(key, ()), past),
                         outside=any(one["same"] and not _counts(one) for one in rows.get(key, ())),
+                        hidden=key in hidden,
+                        cut=told.known_from() > 0,
                     )
         return found
 
@@ -322,6 +330,18 @@ class Witness:
         side.opened.bring(row_stage(self.contract, fetched, names, where), table)
         return Fetched(table, fetched)
 
+    def _hidden(self, replica: Replica, copy: Projected, keys: Sequence[SpelledKey]) -> set[KeyText]:
+        """Of keys that a replica lacks, those that its dataset holds all the same, in rows that do not count.
+
+        Where it has a change stream of its own, that tells whether they ever did.
+        """
+        if not keys or self.stream is not None or (replica.deletes.column is None and replica.select is None):
+            return set()
+        fetched, table = fetch_side(self.contract, copy.opened, keys), f"{copy.table}_hidden"
+        copy.opened.bring(row_stage(self.contract, fetched, ()), table)
+        found = self.cursor.execute(f'SELECT {", ".join(key_texts(self.contract))} FROM "{table}"').fetchall()
+        return {key_text(self.contract, row) for row in found}
+
     def current(self, replica: Replica, keys: Sequence[SpelledKey], prefix: str) -> str:
         """SQL condition on a version: the owner's row, as it was read, is what this version says."""
         names = self._names(replica)
@@ -354,7 +374,8 @@ def _history(
         needed: Seconds after which a change is due at the replica.
     """
     if not versions:
-        return History((Version(ABSENT, float("-inf")),), complete=True) if stream.whole else None
+        never = History((Version(ABSENT, float("-inf")),), complete=True, before_snapshot=stream.snapshot_first)
+        return never if stream.whole else None
     if not versions[-1]["current"] or any(one["kind"] == _DOUBT or _is_unknown(one) for one in versions):
         return None
     first = versions[0]

@@ -198,7 +198,7 @@ def _suggested(sight: EntitySight, replica: ReplicaSight) -> Iterator[str]:
         fields = ", ".join(difference.name for difference in replica.differences)
         yield f"{name}: have {owner} publish this row again, or refresh {fields} there"
     elif replica.divergence == "orphan" and replica.known and replica.known.cause == Cause.PHANTOM_WRITE:
-        yield f"{name}: find out who wrote the row there, and remove it once {owner} confirms that it never had it"
+        yield f"{name}: find out who wrote the row there, and remove it once {owner} confirms that it is not its own"
     elif replica.divergence == "orphan":
         yield f"{name}: have the delete published again, or remove the row there once {owner} confirms that it is gone"
     elif replica.divergence == "duplicate":

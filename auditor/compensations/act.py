@@ -106,6 +106,11 @@ class ActWriter:
         ]
         inverse = self._dialect.delete(self._table, joined("\n    AND ", [*present, *held]))
         risk = "adds one row; triggers of the replica run as for any write"
+        if self._replica.select is not None:
+            risk += (
+                "; where the table holds a row with this key that `select` leaves out, and the key is unique there, "
+                "the statement fails and changes nothing"
+            )
         if left:
             risk += f"; columns of no contract keep their defaults: {', '.join(left)}"
         return Act(statement, sql(f"NOT EXISTS (SELECT 1 FROM {self._table} WHERE ", absent, ")"), inverse, risk)

@@ -10,6 +10,9 @@ from reconcilers.flaws import Flaw
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_RETYPED_BEFORE = "its type changed: rows that were not written since have a value of the older column"
+"""As older state files say it."""
+
 _FLAWS = {
     cells.TRUNCATED: Flaw.TRUNCATED,
     cells.DOUBLE: Flaw.ROUNDED,
@@ -18,6 +21,7 @@ _FLAWS = {
     cells.NAN: Flaw.NAN_IS_NULL,
     cells.OUT_OF_DAY: Flaw.TIME_IS_NULL,
     rows.DEFAULTS_UNTOLD: Flaw.NULL_IS_DEFAULT,
+    _RETYPED_BEFORE: Flaw.RETYPED,
     values.RETYPED: Flaw.RETYPED,
 }
 

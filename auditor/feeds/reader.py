@@ -231,6 +231,11 @@ class FeedSnapshot(StreamingSnapshot):
         """See `reconcilers.ports.Remembering`."""
         return self._following.whole_history(self._table.topic)
 
+    def begins_with_snapshot(self) -> bool:
+        """See `reconcilers.ports.Remembering`."""
+        with self._following.asking:
+            return bool(self._following.state.passes(self._table.topic)) or self._within_stream()
+
     def known_from(self) -> int:
         """See `reconcilers.ports.Remembering`."""
         return self._following.known_from(self._table.topic)

@@ -28,7 +28,10 @@ _CONNECTOR_HEADER = "__debezium.context.connectorName"
 _SOURCE = "io.debezium.connector."
 _CLOUD_EVENT = "specversion"
 _CAME_OR_WENT = "not in every version of the schema: rows that were not written since lack it"
-RETYPED = "its type changed: rows that were not written since have a value of the older column"
+RETYPED = (
+    "its type changed: rows that were not written since have a value of the older column, and which ones those are is "
+    "not kept"
+)
 
 
 @dataclass(frozen=True, slots=True)

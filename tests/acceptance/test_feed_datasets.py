@@ -285,6 +285,25 @@ def test_a_recording_without_a_record_says_what_was_found_and_what_is_expected(w
     assert "record them with `audit feed record`" in outcome.err
 
 
+def test_a_topic_that_a_feed_lacks_stops_only_the_entity_that_needs_it(world: World) -> None:
+    """The others are compared; one that has not been read is named, and the run is not clean."""
+    header, *rows = world.settle("pg-crash-dups-json", "app.dup")
+    world.copy([header, [rows[0][0], "4711"], *rows[1:]])
+    contracts = world.directory / "contracts"
+    text = (contracts / "thing.yaml").read_text().replace("entity: thing", "entity: gone")
+    (contracts / "gone.yaml").write_text(text.replace("app.dup}", "app.gone}").replace("rows.csv", "others.csv"))
+    (world.directory / "others.csv").write_text((world.directory / "rows.csv").read_text())
+    alone = world.audit("reconcile", "thing", "--recheck-after", "0s", "--format", "json")
+    assert (alone.code, alone.findings()) == (1, {("copy", str(rows[0][0]), "mismatch")}), alone.err
+    outcome = world.reconcile()
+    assert (outcome.code, sorted(outcome.json["exit_reasons"])) == (2, ["drift", "unreadable"]), outcome.err
+    assert outcome.findings() == alone.findings()
+    assert "gone: reading the recorded feed replay:" in outcome.err
+    assert "has no record of the topic pg-crash-dups-json.app.gone" in outcome.err
+    monitor = world.audit("monitor", "--until-caught-up", "--format", "json")
+    assert monitor.code == 2, "a monitor says it before it begins"
+
+
 def test_a_copy_that_holds_an_older_version_is_stale_and_the_change_that_it_lacks_is_named(world: World) -> None:
     """The owner's versions are the witnesses: nothing has to be waited for, and the evidence names both changes."""
     header, *rows = world.settle("pg-crash-dups-json", "app.dup")
@@ -321,6 +340,7 @@ def test_a_row_that_the_owner_never_had_is_not_to_be_deleted_by_a_delete_publish
     world.copy([*rows, ["4711", *rows[-1][1:]]])
     (finding,) = world.reconcile().json["findings"]
     assert (finding["divergence"], finding["cause"]) == ("orphan", "phantom_write")
+    assert "the change stream begins with a snapshot and has never told this row" in finding["evidence"]["note"]
     (suggestion,) = world.audit("entity", "thing", "4711", "--format", "json").json["suggestions"]
     assert "find out who wrote the row there" in suggestion
     assert "delete" not in suggestion

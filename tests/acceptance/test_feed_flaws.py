@@ -188,6 +188,55 @@ def test_the_padding_of_a_copy_explains_what_it_adds_to_what_the_copy_is_to_hold
     assert [one["verdict"] for one in outcome.json["findings"]] == [verdict], outcome.err
 
 
+@pytest.mark.parametrize("key", ["ab   ", "ab"])
+def test_keys_that_differ_by_what_may_be_padding_are_undecided_on_both_sides(world: World, key: str) -> None:
+    """One row, which the feed tells with the blanks of a char(n), or two: nobody knows without the column's type."""
+    lines = [record("t", 1, {"id": one, "name": "v"}) for one in (key, "other")]
+    for offset, line in enumerate(lines):
+        line["offset"] = offset
+        line["key"] = base64.b64encode(json.dumps({"id": (key, "other")[offset]}).encode()).decode()
+    world.settle("pg-crash-dups-json", "app.dup", records=lines)
+    fields = "  id: {type: text}\n  name: {type: text}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "name"], ["ab", "v"], ["other", "v"], ["new ", "v"]])
+    found = {one["key"]["id"]: one["verdict"] for one in world.reconcile().json["findings"]}
+    doubted = {key: "undecided", "ab": "undecided"} if key != "ab" else {}
+    assert found == {**doubted, "new ": "persistent"}  # the copy's own blanks are no padding
+    outcome = world.audit("entity", "thing", "ab", "--format", "json")
+    (seen,) = outcome.json["replicas"]
+    assert seen["state"] == ("undecided" if doubted else "consistent"), outcome.out
+
+
+@pytest.mark.parametrize(
+    ("told", "copied", "equality", "verdict"),
+    [
+        (-1, str(2**64 - 1), "exact", "undecided"),
+        (-1, str(2**64 - 2), "exact", "persistent"),
+        (-1, str(2**64 - 2), "within 5", "undecided"),
+        (-1, hashlib.sha256(str(2**64 - 1).encode()).hexdigest(), "{hash: sha256}", "undecided"),
+        (-1, hashlib.sha256(b"-1").hexdigest(), "{hash: sha256}", ""),
+        (-1, hashlib.sha256(b"7").hexdigest(), "{hash: sha256}", "persistent"),
+        (-(2**63), "*" * 15 + "5808", '{mask: "*", keep_last: 4}', "undecided"),
+        (-(2**63), "*" * 14 + "5808", '{mask: "*", keep_last: 4}', "persistent"),
+        (5, hashlib.sha256(str(2**64 + 5).encode()).hexdigest(), "{hash: sha256}", "persistent"),
+    ],
+)
+def test_a_number_that_may_have_wrapped_is_undecided_by_the_equality_of_its_field(
+    world: World, told: int, copied: str, equality: str, verdict: str
+) -> None:
+    """MySQL's connector tells what is unsigned and large as negative: a digest or a mask was made of what it is."""
+    line = record("t", 1, {"id": 1, "n": told})
+    value = json.loads(base64.b64decode(line["value"]))
+    value["source"] = {"connector": "mysql", "name": "s", "file": "log.000001", "pos": 7, "row": 0, "server_id": 1}
+    line["value"] = base64.b64encode(json.dumps(value).encode()).decode()
+    world.settle("pg-crash-dups-json", "app.dup", records=[line])
+    fields = f"  id: {{type: int}}\n  n: {{type: int, equality: {equality}}}"
+    (world.directory / "contracts" / "thing.yaml").write_text(CONTRACT.format(topic="t", key="id", fields=fields))
+    world.copy([["id", "n"], ["1", copied]])
+    outcome = world.reconcile()
+    assert [one["verdict"] for one in outcome.json["findings"]] == [verdict] * bool(verdict), outcome.err
+
+
 def test_a_blank_that_mariadb_tells_is_a_part_of_its_text(world: World) -> None:
     """Its char(n) come without what pads them."""
     line = record("t", 1, {"id": 1, "name": "v "})

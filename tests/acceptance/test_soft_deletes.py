@@ -5,6 +5,7 @@ The copy has a change stream of its own, alone or beside a table; what it tells 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ replicas:
 """
 
 ROWS = range(1, 10)
+HIDDEN = "the replica has a row with this key, and it is flagged as deleted or left out by the replica's `select`"
 LOST = "the replica had the row and lost it, by its own feed"
 Told = dict[tuple[str, str], tuple[str, str, str]]
 
@@ -130,6 +132,25 @@ def test_a_row_that_the_copy_had_and_lost_is_told_so_in_whichever_way_it_went(wo
     lost = {(str(key), "missing"): ("persistent", "unknown", LOST) for key in (1, 2, 3, 4)}
     never = {(str(key), "missing"): ("persistent", "never_arrived", "") for key in (11, 12, 13)}
     world.is_told(lost | never)
+
+
+def test_a_row_that_a_copy_without_a_feed_holds_and_does_not_count_has_not_failed_to_arrive(world: Soft) -> None:
+    """The table itself shows it; and an INSERT of what `select` leaves out may meet its key."""
+    path = world.directory / "contracts" / "order.yaml"
+    text = path.read_text().replace("    dataset: rep/orders\n", "")
+    path.write_text(text.replace("feed: {name: shop, topic: copy.orders}", "dataset: rep/orders"))
+    world.copy.put(id=1, gone=True)
+    world.copy.put(id=2, doc="invoice")
+    world.copy.delete(id=3)
+    hidden = {(key, "missing"): ("persistent", "unknown", HIDDEN) for key in ("1", "2")}
+    world.is_told(hidden | {("3", "missing"): ("persistent", "never_arrived", "")})
+    plan = world.directory / "plan"
+    world.audit("compensate", "--out", str(plan))
+    keys = {one["id"]: one["key"]["id"] for one in world.audit("report", "--format", "json").json["findings"]}
+    planned = json.loads((plan / "plan.json").read_text())["compensations"]
+    risks = {keys[one["finding_id"]]: one["risk"] for one in planned}
+    assert "fails and changes nothing" in risks["2"]
+    assert "fails" not in risks["1"]
 
 
 def test_rows_that_a_truncate_took_were_there(world: Soft) -> None:

@@ -423,6 +423,24 @@ def test_no_version_ever_is_a_phantom_where_every_version_is_known() -> None:
     assert judge(looks[:1], BOUND, known).verdict is Verdict.SUSPECT
 
 
+def test_a_row_that_was_told_never_may_have_gone_before_the_snapshot_that_the_stream_begins_with() -> None:
+    orphan = replace(SUSPECT, divergence=Divergence.ORPHAN)
+    looks = [replace(seen(at, ABSENT, "x"), finding=orphan) for at in (0, ENOUGH)]
+    never = History((Version(ABSENT, -500),), complete=True)
+    assert judge(looks, BOUND, never).note == ""
+    judgement = judge(looks, BOUND, replace(never, before_snapshot=True))
+    assert (judgement.verdict, judgement.cause) == (Verdict.PERSISTENT, Cause.PHANTOM_WRITE)
+    assert "deleted before the snapshot would look the same" in judgement.note
+
+
+def test_of_a_stream_with_a_gap_only_what_came_since_is_called_told() -> None:
+    """An older version may have been told, and be left out."""
+    since = history(-ENOUGH, -5)
+    whole, cut = (judge([seen(0, "v1", "x")], BOUND, replace(since, cut=cut)).note for cut in (False, True))
+    assert "that the change stream tells of; " in whole
+    assert "tells of since records of it were lost" in cut
+
+
 def test_a_replica_that_had_come_as_far_as_the_history_holds_a_phantom_too() -> None:
     """Its own stream shows one of the owner's versions: it does not trail from before the first that is known."""
     looks = [seen(0, "v1", "x"), seen(ENOUGH, "v1", "x")]

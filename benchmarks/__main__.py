@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup", "feed",
-         "feed-batches", "obligations", "monitors", "incremental", "incremental-mariadb")  # fmt: skip
+         "feed-batches", "obligations", "monitors", "incremental", "incremental-wide",
+         "incremental-mariadb")  # fmt: skip
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -99,6 +100,9 @@ class Bench:
             "obligations": lambda: obligations.measure(work, outstanding=1_000_000 // self.divisor, batches=20),
             "incremental": lambda: incremental.compare(
                 self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds
+            ),
+            "incremental-wide": lambda: incremental.compare(
+                self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds, wide=True
             ),
             "incremental-mariadb": lambda: incremental.compare(
                 self.postgresql, self.mariadb, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds

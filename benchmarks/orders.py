@@ -27,6 +27,41 @@ replicas:
   - {{service: reporting, dataset: replica/{replica}, lag_bound: 5m}}
 """
 
+WIDE_FIELDS = """\
+  paid_at:          {{type: timestamp}}
+  channel:          {{type: text}}
+  coupon:           {{type: text}}
+  weight:           {{type: "decimal(8,3)", equality: "within 0.005"}}
+  items:            {{type: int}}
+  shipping_name:    {{type: text}}
+  shipping_street:  {{type: text}}
+  shipping_city:    {{type: text, equality: case_insensitive}}
+  shipping_zip:     {{type: text}}
+  shipping_country: {{type: text}}
+  billing_street:   {{type: text}}
+  billing_city:     {{type: text}}
+  billing_zip:      {{type: text}}
+  billing_country:  {{type: text}}
+  note:             {{type: text}}
+"""
+"""Of an order with its addresses; one of them is compared with a tolerance, and one by its letters."""
+
+WIDE_CONTRACT = CONTRACT.replace("replicas:", f"{WIDE_FIELDS}replicas:")
+
+WIDE_COLUMNS = """\
+, paid_at timestamptz, channel text, coupon text, weight numeric(8,3), items integer, shipping_name text,
+  shipping_street text, shipping_city text, shipping_zip text, shipping_country text, billing_street text,
+  billing_city text, billing_zip text, billing_country text, note text)"""
+
+WIDE_VALUES = """\
+, timestamptz '2024-01-01 01:00:00+00' + i * interval '1 second', (array['web','shop','phone'])[1 + i % 3],
+  CASE WHEN i % 10 = 0 THEN 'C' || i % 1000 END, (i % 50000) / 1000.0, 1 + i % 9, 'Customer ' || i % 100000,
+  i % 300 || ' Main Street', (array['Vienna','Berlin','Paris','Rome'])[1 + i % 4], lpad((i % 99999)::text, 5, '0'),
+  (array['AT','DE','FR','IT'])[1 + i % 4], i % 300 || ' Main Street',
+  (array['Vienna','Berlin','Paris','Rome'])[1 + i % 4],
+  lpad((i % 99999)::text, 5, '0'), (array['AT','DE','FR','IT'])[1 + i % 4],
+  'leave it with the neighbours, floor ' || i % 40 FROM generate_series"""
+
 NARROW_CONTRACT = """\
 entity: order
 version: 1
@@ -72,6 +107,10 @@ INSERT INTO {table} SELECT i, md5(i::text)::uuid, (array['new','paid','shipped',
   'user' || (i % 100000) || '@example.com', (i % 10000) / 100.0, (i % 1000) / 100.0,
   (i % 10000) / 100.0 + (i % 1000) / 100.0, timestamptz '2024-01-01 00:00:00+00' + i * interval '1 second',
   timestamp '2024-01-01' + i * interval '1.5 second' FROM generate_series(1, {rows}) i"""
+
+WIDE_TABLE = POSTGRESQL_TABLE.removesuffix(")") + WIDE_COLUMNS
+
+WIDE_ROWS = POSTGRESQL_ROWS.replace(" FROM generate_series", WIDE_VALUES)
 
 MARIADB_TABLE = """\
 CREATE TABLE {table} (id bigint PRIMARY KEY, customer_id char(36) NOT NULL, status varchar(20) NOT NULL,

@@ -157,12 +157,11 @@ def segments(server: PostgreSQL, directory: Path, *, rows: int, rounds: int) -> 
     return met
 
 
-def fill_postgresql(server: PostgreSQL, url: str, rows: int) -> None:
-    """Make and fill the table."""
-    server.admin(
-        orders.POSTGRESQL_TABLE.format(table="orders"), orders.POSTGRESQL_ROWS.format(table="orders", rows=rows),
-        "VACUUM ANALYZE orders", database=url,
-    )  # fmt: skip
+def fill_postgresql(server: PostgreSQL, url: str, rows: int, *, wide: bool = False) -> None:
+    """Make and fill the table: of nine columns, or of twenty-four."""
+    table, values = (orders.WIDE_TABLE, orders.WIDE_ROWS) if wide else (orders.POSTGRESQL_TABLE, orders.POSTGRESQL_ROWS)
+    filled = values.format(table="orders", rows=rows)
+    server.admin(table.format(table="orders"), filled, "VACUUM ANALYZE orders", database=url)
 
 
 def check_count(settings: Path, expected: int) -> None:

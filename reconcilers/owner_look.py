@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from contracts.errors import AuditorError, StoreError, UsageError
@@ -16,6 +16,7 @@ from reconcilers.key_checks import key_sights
 from reconcilers.perseverance import Perseverance
 from reconcilers.ports import PartlyKnown
 from reconcilers.projection import key_sql, owner_items
+from reconcilers.recheck import Sign
 from reconcilers.sight import Sight, owner_digest
 from reconcilers.uncounted import uncertain, uncounted_at_owner
 
@@ -86,7 +87,8 @@ class OwnerLook:
             return
         self.brought[entity] = referenced.table
         for finding, is_doubted in self._broken(owner, name, referenced.table):
-            yield _sight(finding, referenced.doubt if is_doubted else referenced.absence)
+            sight = _sight(finding, referenced.doubt if is_doubted else referenced.absence)
+            yield replace(sight, sign=_needed(referenced.sign, owner))
 
     def _broken(self, owner: Projected, name: str, table: str) -> Iterator[tuple[Finding, bool]]:
         return reference_findings(self.cursor, self.contract, owner.table, owner.projection, name, table)
@@ -104,14 +106,17 @@ class OwnerLook:
         logical = contract.fields[item.name].type
         with reader.snapshot(self.workspace) as snapshot:
             snapshot.load(_keys_sql(logical, snapshot.scan([item.wanted]), is_doubted=False), table)
+            mark = snapshot.watermark
+            sign = None if mark.heard is None else Sign(mark.heard, mark.told, beats=mark.beats)
             if not isinstance(snapshot, PartlyKnown):
-                return _Referenced(table)
+                return _Referenced(table, sign=sign)
             if (doubted := snapshot.doubted([item.wanted])) is not None:
                 snapshot.load(_keys_sql(logical, doubted, is_doubted=True), f"{table}_doubted")
                 self.cursor.execute(f'INSERT INTO "{table}" SELECT * FROM "{table}_doubted"')
             lacking = snapshot.absence_unknown() or snapshot.incomplete()
             absence = absence_in_doubt(entity, lacking) if lacking else ""
-            return _Referenced(table, absence, key_in_doubt(entity, snapshot.doubt()) if doubted is not None else "")
+            doubt = key_in_doubt(entity, snapshot.doubt()) if doubted is not None else ""
+            return _Referenced(table, absence, doubt, sign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +127,21 @@ class _Referenced:
         table: See `reconcilers.invariants.reference_findings`.
         absence: Why a key that is not among them may be there; empty where it is not.
         doubt: Why it is not known whether the keys that are doubted are there.
+        sign: Up to when they are known, where that is not when they were read.
     """
 
     table: str
     absence: str = ""
     doubt: str = ""
+    sign: Sign | None = None
+
+
+def _needed(sign: Sign | None, owner: Projected) -> Sign | None:
+    """A sign of life of the referenced owner's connector; not where the referring rows are known up to no later."""
+    own = owner.opened.snapshot.watermark
+    if sign is None or (own.heard is not None and (own.heard <= sign.heard or own.told == sign.told)):
+        return None
+    return sign
 
 
 def _keys_sql(logical: LogicalType, relation: RawRelation, *, is_doubted: bool) -> str:

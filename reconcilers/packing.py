@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from reconcilers.finding import Cause, Divergence, Evidence, FieldDifference, Finding, Read, Verdict
-from reconcilers.recheck import History, Passed, Version
+from reconcilers.recheck import History, Passed, Sign, Version
 from reconcilers.sight import Sight
 
 Packed = tuple[Any, ...]
@@ -89,14 +89,25 @@ def _evidence_of(packed: Packed) -> Evidence:
 def packed_sight(sight: Sight) -> Packed:
     """A sight as plain values."""
     told = (sight.owner, sight.replica, sight.mark, sight.copied, sight.age, sight.doubt)
-    return packed_finding(sight.finding), *told, packed_history(sight.history), sight.settled
+    return packed_finding(sight.finding), *told, packed_history(sight.history), sight.settled, packed_sign(sight.sign)
 
 
 def sight_of(packed: Packed) -> Sight:
     """The way back."""
-    finding, owner, replica, mark, copied, age, doubt, history, settled = packed
+    finding, owner, replica, mark, copied, age, doubt, history, settled, sign = packed
     moments = None if settled is None else tuple(settled)
-    return Sight(finding_of(finding), owner, replica, mark, copied, age, doubt, history_of(history), moments)
+    seen = (finding_of(finding), owner, replica, mark, copied, age, doubt, history_of(history))
+    return Sight(*seen, moments, sign_of(sign))
+
+
+def packed_sign(sign: Sign | None) -> Packed | None:
+    """A sign of life as plain values."""
+    return None if sign is None else (sign.heard, sign.told, sign.beats)
+
+
+def sign_of(packed: Packed | None) -> Sign | None:
+    """The way back."""
+    return None if packed is None else Sign(packed[0], packed[1], beats=packed[2])
 
 
 def packed_history(history: History | None) -> Packed | None:
@@ -112,6 +123,9 @@ def packed_history(history: History | None) -> Packed | None:
         history.resurrected,
         history.moved,
         history.outside,
+        history.before_snapshot,
+        history.hidden,
+        history.cut,
         [(one.digest, one.since, dict(one.change)) for one in history.versions],
     )
 

@@ -28,6 +28,7 @@ The rules, first match wins (`judge`); `due` means the lag bound and the margin 
 | the replica by its feed alone, silent since the change was due | anything that is drift above | yes | undecided |
 | the owner by its feed alone, silent since the replica was seen so | equals none of its versions | yes | undecided |
 | the same, of a connector that has heartbeats | anything that is drift above | yes | undecided |
+| a referenced owner by its feed alone, silent since the reference was seen | – | – | undecided |
 
 The clock of a suspect belongs to the oldest version that the replica has not reflected, not to the owner's last
 change: restarting it at each change would hide a stuck replica behind a busy key.  For the same reason many looks at a
@@ -192,7 +193,8 @@ class Look:
         taken: The same clock by which the owner's snapshot is known; None where it is not known.
         settled: Of a replica that is its owner's own log: the same of those looks at the owner that the log has passed
             without telling of a change that the owner did not hold then.  None: it is no such replica.
-        owner_sign: Up to when it is known what the owner held, where that is a feed alone.  None: when it was read.
+        owner_sign: Up to when it is known what the owner held, where that is a feed alone; of a broken reference, what
+            the owner that is referred to held.  None: when it was read.
     """
 
     at: float
@@ -396,7 +398,24 @@ class _Case:
         then = "the replica be ahead of what is known of its owner"
         return self._silent(self.waited, f"owner's feed has told nothing {_since(sign.told)}", then, changes)
 
-    def _silent(self, waited: float, silence: str, then: str, changes: Sequence[Mapping[str, str | None]]) -> Judgement:
+    def unreferenced(self) -> Judgement | None:
+        """What is to be said where the feed of the owner that is referred to may not have told the row yet."""
+        sign = self.now.owner_sign
+        if self.finding.divergence is not Divergence.REFERENCE or sign is None:
+            return None
+        if sign.heard - self.same[0].at >= -CLOCK_SECONDS:
+            return None
+        silence = f"feed of the owner that is referred to has told nothing {_since(sign.told)}"
+        return self._silent(self.waited, silence, "the row be there", (), SILENCE_SECONDS)
+
+    def _silent(
+        self,
+        waited: float,
+        silence: str,
+        then: str,
+        changes: Sequence[Mapping[str, str | None]],
+        patience: float | None = None,
+    ) -> Judgement:
         """Wait for a sign of life of a connector; undecided when that has lasted long enough.
 
         Args:
@@ -404,8 +423,10 @@ class _Case:
             silence: Whose feed has told nothing since when.
             then: What may be so where its connector stands still.
             changes: The owner's changes that explain it, oldest first.
+            patience: Seconds to wait; None: for as long as after a lag bound, if there is one.
         """
-        left = self.needed + (SILENCE_SECONDS if self.bound else 0.0) - waited
+        after = (SILENCE_SECONDS if self.bound else 0.0) if patience is None else patience
+        left = self.needed + after - waited
         if left > 0:
             pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
             return soon(self.now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
@@ -564,7 +585,7 @@ def _last_index(versions: Sequence[Version], digest: str) -> int | None:
 def _owner_alone(case: _Case) -> Judgement | None:
     """What an owner's committed rows show by themselves is so, however its row changes meanwhile."""
     if case.finding.replica is None and len(case.looks) > 1:
-        return case.persistent(case.now.at, case.finding.cause)
+        return case.unreferenced() or case.persistent(case.now.at, case.finding.cause)
     return None
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.frequent import Frequent
-    from reconcilers.recheck import History, Mark
+    from reconcilers.recheck import History, Mark, Sign
     from reconcilers.rows import Counts
     from reconcilers.spill import Listed
     from reconcilers.watermark import Watermark
@@ -36,6 +36,7 @@ class Sight:
         history: The owner's versions of the key, where its change stream tells them.
         settled: Where the replica is the owner's own log: the moments of those looks at the owner that the log has
             passed without telling anything of this key that the owner did not hold then; see `passage`.
+        sign: Of a broken reference: up to when it is known what the referenced owner held, where that is a feed alone.
     """
 
     finding: Finding
@@ -47,6 +48,7 @@ class Sight:
     doubt: str = ""
     history: History | None = None
     settled: tuple[float, ...] | None = None
+    sign: Sign | None = None
 
 
 @dataclass(slots=True)

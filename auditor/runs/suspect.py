@@ -6,8 +6,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from reconcilers.finding import Verdict
-from reconcilers.packing import finding_of, history_of, packed_finding, packed_history, time_of, time_text
-from reconcilers.recheck import Judgement, Look, Passed, Sign, is_old, judge, one_look, soon
+from reconcilers.packing import (
+    finding_of,
+    history_of,
+    packed_finding,
+    packed_history,
+    packed_sign,
+    sign_of,
+    time_of,
+    time_text,
+)
+from reconcilers.recheck import Judgement, Look, Passed, is_old, judge, one_look, soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,7 +190,7 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         look.told,
         look.taken,
         look.settled,
-        None if look.owner_sign is None else (look.owner_sign.heard, look.owner_sign.told, look.owner_sign.beats),
+        packed_sign(look.owner_sign),
     )
 
 
@@ -193,5 +202,5 @@ def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
     return Look(
         at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
         history_of(history), stale, heard, told, taken, None if settled is None else tuple(settled),
-        None if sign is None else Sign(sign[0], sign[1], beats=sign[2]),
+        sign_of(sign),
     )  # fmt: skip

@@ -298,7 +298,7 @@ def _look(sight: Sight, moments: _Moments, wall: datetime, *, problem: str = "")
         mark=sight.mark, copied=sight.copied, age=sight.age, owner_last=moments.owner_last, doubt=sight.doubt,
         history=sight.history, passed=sight.history.passed if sight.history is not None else None,
         stale=stale, heard=moments.heard, told=moments.told, taken=moments.taken, settled=sight.settled,
-        owner_sign=moments.owner_sign,
+        owner_sign=sight.sign if sight.finding.divergence is Divergence.REFERENCE else moments.owner_sign,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.acceptance.test_feed_datasets import World, record
+from tests.worlds.change_feed import heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,12 +61,12 @@ def thing(key: int, **changed: object) -> dict[str, Any]:
     return line | {"value": base64.b64encode(json.dumps(value).encode()).decode()}
 
 
-def broken(world: World) -> dict[str, Any]:
+def broken(world: World, *options: str) -> dict[str, Any]:
     """The one finding, of the line that refers to the second thing."""
-    outcome = world.reconcile()
+    outcome = world.audit("reconcile", "--recheck-after", "0s", *options, "--format", "json")
     (finding,) = outcome.json["findings"]
     assert (finding["entity"], finding["divergence"], finding["key"]) == ("line", "reference", {"id": "2"})
-    assert outcome.code == (1 if finding["verdict"] == "persistent" else 2)
+    assert outcome.code == {"persistent": 1, "undecided": 2, "in_flight": 0}[finding["verdict"]]
     return dict(finding)
 
 
@@ -90,3 +91,13 @@ def test_a_reference_to_a_row_whose_latest_record_is_not_understood_is_undecided
     assert finding["verdict"] == "undecided"
     assert "could not be understood" in finding["evidence"]["note"]
     assert "t/0@2" in finding["evidence"]["note"]
+
+
+def test_a_reference_to_what_a_feed_has_not_told_yet_waits_for_a_sign_of_its_connector(world: World) -> None:
+    """It has been silent since before the reference was seen: the row may be there."""
+    beats = [heartbeat("s", 1_000), heartbeat("other", 5_000)]
+    settle(world, [thing(1), *beats])
+    finding = broken(world, "--max-wait", "0s")
+    assert finding["verdict"] == "in_flight"
+    settle(world, [thing(1), *beats, heartbeat("s", 5_000, 1)])
+    assert broken(world)["verdict"] == "persistent"

@@ -599,3 +599,18 @@ def test_a_watermark_at_which_the_owner_held_another_row_proves_nothing() -> Non
     """The log has passed a look since which the owner has changed: the change may not be told yet."""
     judgement = judge([of_log(0, "v0"), of_log(1, "v1"), of_log(2, "v1", settled=(0,))], BOUND)
     assert judgement.verdict is Verdict.SUSPECT
+
+
+def test_a_broken_reference_waits_for_a_sign_of_the_owner_that_is_referred_to() -> None:
+    """What its feed has not told by the time at which the reference was seen may be there."""
+    reference = replace(SUSPECT, divergence=Divergence.REFERENCE, replica=None)
+    looks = [replace(seen(at), finding=reference, owner_sign=Sign(heard, "2026-07-01T12:00:00")) for at, heard in
+             ((0, -30), (1, -30), (70, -30))]  # fmt: skip
+    assert judge(looks[:2], 0.0).verdict is Verdict.SUSPECT
+    judgement = judge(looks, 0.0)
+    assert (judgement.verdict, judgement.again_in) == (Verdict.UNDECIDED, None)
+    assert "the row be there" in judgement.note
+    heard = replace(looks[1], owner_sign=Sign(0.5))
+    assert judge([looks[0], heard], 0.0).verdict is Verdict.PERSISTENT
+    unknown = [replace(look, owner_sign=None) for look in looks[:2]]
+    assert judge(unknown, 0.0).verdict is Verdict.PERSISTENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import WorkspaceError
 from reconcilers.packing import finding_of, packed_finding, packed_sight, sight_of
-from reconcilers.recheck import History, Passed, Version
+from reconcilers.recheck import History, Passed, Sign, Version
 from reconcilers.sight import Sight
 from reconcilers.spill import Overflow
 from tests.unit.ledger.test_recording import FINDINGS
@@ -134,9 +135,11 @@ def test_findings_and_sights_come_back_as_they_were(
     versions = (Version("absent", float("-inf")), Version("x", 1.5, change))
     history = History(
         versions, complete=True, passed=Passed("applied", 2.5), reached=1, was_there=True, resurrected=True, moved=True,
-        outside=True,
+        outside=True, before_snapshot=True, hidden=True, cut=True,
     )  # fmt: skip
-    seen = [Sight(finding, "absent", "0" * 16, mark, mark, age, history=history) for finding in found]
+    assert all(getattr(history, one.name) != one.default for one in fields(History)), "none is left out"
+    sign = Sign(3.5, "2026-07-01", beats=True)
+    seen = [Sight(finding, "absent", "0" * 16, mark, mark, age, history=history, sign=sign) for finding in found]
     findings += found
     sights += seen
     assert list(findings) == found

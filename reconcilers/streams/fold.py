@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 HASH = "(hash(id) >> 32)::UINTEGER"
 """Of a key, in SQL; see `StreamTable.latest`."""
 
-HASHES = 2**32
-"""How many there are."""
-
-HEAD_PARTS = 2
-"""In how many parts the head is gone through, each after a batch of its own where there are many keys: all 5 million at
-once take up to 0.7 s."""
-
 _ARRIVAL_DECIDES = f"(kind IN ({int(Kind.BACKFILL)}, {int(Kind.DOUBT)}) OR kind = {int(Kind.DELETE)} AND epoch < 0)"
 _KEPT = int(CellState.KEPT)
 _DELETE = int(Kind.DELETE)
@@ -76,36 +69,26 @@ def _is_old_backfill() -> str:
     return f"kind = {int(Kind.BACKFILL)} AND coalesce({told}, false)"
 
 
-def fresh_sql(table: StreamTable, tail: int) -> str:
-    """SELECT of the versions of the tail, of each what orders it: nothing wide is sorted.
+def picked_sql(table: StreamTable, tail: int) -> str:
+    """SELECT of the versions of the keys that the tail is about, of each what orders it: nothing wide is sorted.
 
     Args:
         table: Of the topic.
         tail: The number of the tail's first version.
+
+    Of the head, more keys may be among them than are asked for, since two may have one hash; they stay what they are.
     """
-    return f"SELECT {HASH} AS h, {', '.join(ORDERING)}, true AS fresh FROM {table.versions} WHERE seq >= {tail}"
-
-
-def heads_sql(table: StreamTable, picked: str, part: int) -> str:
-    """SELECT of what was the latest of the keys that the tail is about, see `fresh_sql`: of one part of all hashes.
-
-    More keys may be among them than are asked for, since two may have one hash; they stay what they are.
-
-    Args:
-        table: Of the topic.
-        picked: Where the versions of the tail are.
-        part: Which, of HEAD_PARTS.
-    """
-    first, end = (HASHES * number // HEAD_PARTS for number in (part, part + 1))
     names = ", ".join(ORDERING)
-    return (
-        f"SELECT h, {names}, false AS fresh FROM {table.latest} SEMI JOIN (SELECT h FROM {picked} WHERE fresh) f "
-        f"USING (h) WHERE h >= {first} AND h <= {end - 1}"
+    fresh = f"SELECT {HASH} AS h, {names} FROM {table.versions} WHERE seq >= {tail}"
+    rows = (
+        f"SELECT *, true AS fresh FROM fresh UNION ALL SELECT h, {names}, false AS fresh "
+        f"FROM {table.latest} SEMI JOIN fresh USING (h)"
     )
+    return f"WITH fresh AS MATERIALIZED ({fresh}) {rows}"
 
 
 def involved_sql(picked: str) -> str:
-    """SELECT of versions, see `fresh_sql`, with their places among those of their key.
+    """SELECT of versions, see `picked_sql`, with their places among those of their key.
 
     `place` tells the latest of each key, where all are plain: it is 1.
     """

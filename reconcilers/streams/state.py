@@ -33,13 +33,10 @@ from reconcilers.streams import waiting
 from reconcilers.streams.epochs import Epochs, Restart, Stand
 from reconcilers.streams.fold import (
     HASH,
-    HEAD_PARTS,
     arrived_sql,
     born_heads_sql,
     born_sql,
     filled_sql,
-    fresh_sql,
-    heads_sql,
     inherit_sql,
     involved_sql,
     is_plain_sql,
@@ -47,6 +44,7 @@ from reconcilers.streams.fold import (
     latest_sql,
     moves_sql,
     pass_on_sql,
+    picked_sql,
     repeated_sql,
     rewritten_sql,
     swept_sql,
@@ -307,8 +305,8 @@ class FeedState:
         self._folded: dict[str, int] = dict(self._db.execute("SELECT topic, folded FROM topics").fetchall())
         self._kept = {topic: self.next_seq(topic) for topic in self.tables}
         """Of each topic: before which number versions may leave values to others, or have theirs; at first unknown."""
-        self._picked: tuple[_Tail, int] | None = None
-        """The tail of whose keys `picked` has the versions, if it has, and from how many parts of the head."""
+        self._picked: _Tail | None = None
+        """The tail of whose keys `picked` has the versions, if it has."""
         self._ordered: _Tail | None = None
         """The tail whose fold begins with `involved`, if one does."""
         self._many: dict[str, bool] = {}
@@ -1096,16 +1094,13 @@ class FeedState:
         return self._many[topic]
 
     def _pick(self, table: StreamTable) -> bool:
-        """Find a part of what a fold of the tail is about, unless all is found; tells whether one was found now."""
+        """Find what a fold of the tail is about, unless that is done; tells whether it was done now."""
         tail = self._tail_of(table)
-        if tail is None or tail == self._ordered or self._picked == (tail, HEAD_PARTS):
+        if tail is None or tail in (self._picked, self._ordered):
             return False
-        part = self._picked[1] if self._picked is not None and self._picked[0] == tail else 0
         self._picked = self._ordered = None
-        if not part:
-            self._db.execute(f"CREATE OR REPLACE TEMP TABLE picked AS {fresh_sql(table, tail[1])}")
-        self._db.execute(f"INSERT INTO picked {heads_sql(table, 'picked', part)}")
-        self._picked = tail, part + 1
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE picked AS {picked_sql(table, tail[1])}")
+        self._picked = tail
         return True
 
     def _order(self, table: StreamTable) -> bool:
@@ -1113,8 +1108,7 @@ class FeedState:
         tail = self._tail_of(table)
         if tail is None or tail == self._ordered:
             return False
-        while self._pick(table):
-            pass
+        self._pick(table)
         self._picked = None
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql('picked')}")
         self._db.execute("DROP TABLE picked")

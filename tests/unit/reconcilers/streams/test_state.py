@@ -530,7 +530,7 @@ def test_a_batch_waits_for_one_piece_of_work_at_most(tmp_path: Path, monkeypatch
         for name in ("_fold", "checkpoint", "bring_in", "_let_go_of_outlived"):
             monkeypatch.setattr(state, name, _noting(getattr(state, name), name, done))
         monkeypatch.setattr(state, "_pick", _noting(state._pick, "_pick", picked))
-        for log_max in (*[10**9] * 7, 0):
+        for log_max in (10**9, 10**9, 10**9, 10**9, 10**9, 10**9, 0):
             monkeypatch.setattr(state_module, "LOG_BYTES_MAX", log_max)
             done.clear()
             read_on_from = state.next_seq(TOPIC)
@@ -539,15 +539,15 @@ def test_a_batch_waits_for_one_piece_of_work_at_most(tmp_path: Path, monkeypatch
             assert len(done) <= 1
             after += done or picked or ["_order"]
             picked.clear()
-    assert after == ["bring_in", "_fold", "bring_in", "_pick", "_pick", "_order", "_fold", "checkpoint"]
+    assert after == ["bring_in", "_fold", "bring_in", "_pick", "_order", "_fold", "checkpoint"]
 
 
-@pytest.mark.parametrize("steps", [["_pick"], ["_pick", "_pick"], ["_pick", "_pick", "_order"]])
+@pytest.mark.parametrize("steps", [["_pick"], ["_pick", "_order"]])
 @pytest.mark.parametrize("meanwhile", ["nothing", "more came", "a partition was forgotten", "its columns changed"])
 def test_what_was_put_into_order_is_folded_as_it_is_by_then(
     meanwhile: str, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One batch brings versions in, the next two pick, then one orders, a later one folds: much may come in between."""
+    """One batch brings versions in, the next picks, then orders, and a later one folds: much may come in between."""
     monkeypatch.setattr(state_module, "MANY_KEYS", 0)
     monkeypatch.setattr(state_module, "MANY_FOLDED", 1)
     done: list[str] = []

@@ -77,8 +77,8 @@ class PausedFeedError(FeedError):
     """A feed cannot go on for a reason that passes (a registry does not answer); nothing is skipped meanwhile."""
 
 
-class UnknownTopicError(FeedError):
-    """A feed has no such topic, or does not let us see it; it may have others.
+class TopicError(FeedError):
+    """One topic of a feed cannot be read or understood; others of it may be.
 
     Attributes:
         topic: Which.
@@ -87,6 +87,10 @@ class UnknownTopicError(FeedError):
     def __init__(self, message: str, *, topic: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.topic = topic
+
+
+class UnknownTopicError(TopicError):
+    """A feed has no such topic, or does not let us see it."""
 
 
 class RemadeTopicError(FeedError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditor.compensations.columns import TargetColumn, UnwritableError
 from auditor.compensations.dialect import Written
+from auditor.compensations.spelling import is_spelled_in_one_way
 from auditor.compensations.statement import NULL, Literal, Secret, Slot, Statement, Value, joined, slot_name, sql
 from contracts.equality import Hashed, Mask, TruncatedTo
 from contracts.expression_tree import Comparison, Connection, Name, Text
@@ -95,6 +96,7 @@ class ActWriter:
         values |= self._selecting()
         values |= self._needed_flag(values, subject)
         left = self._left_to_defaults(values)
+        self._require_one_spelling(subject)
         keys = [self._absent(column, values[column]) for column in self._columns_of(self._replica.key)]
         absent = joined(" AND ", [*keys, *(self._dialect.is_still(c, slot) for c, slot in self._selecting().items())])
         statement = self._dialect.insert(self._table, values, absent)
@@ -172,6 +174,23 @@ class ActWriter:
                 there = image.hidden[column.name]
                 others.append(sql(f"{self._dialect.quoted(column.name)} IS {'NOT ' * there}NULL"))
         return joined("\n    AND ", [*keys, *others])
+
+    def _require_one_spelling(self, subject: Subject) -> None:
+        """Have a statement know a key that is kept as text in whatever way a row that came meanwhile spells it.
+
+        Raises:
+            UnwritableError: The rows there are spelled in several ways, or in one that is not known.
+        """
+        for key in self._replica.key:
+            logical, column = self._contract.fields[key.field].type, self._column(key.path)
+            if logical.kind is Kind.UUID or not self._dialect.is_text(column):
+                continue  # of a uuid all spellings are asked for
+            sample = self._dialect.texts(column, self._target.samples.get(column.name, ()))
+            if not is_spelled_in_one_way(logical, sample, key.timezone or subject.zone):
+                raise UnwritableError(
+                    f"{column.name} keeps {logical} as text, and not in one way that could be told: a row with this "
+                    "key that came meanwhile would not be noticed"
+                )
 
     def _absent(self, column: TargetColumn, slot: Slot) -> Statement:
         """No other spelling of a uuid kept as text is there either."""

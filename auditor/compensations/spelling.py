@@ -41,11 +41,21 @@ def spelled(text: str, logical: LogicalType, sample: Sequence[str], zone: str) -
         sample: What the column holds in other rows.
         zone: Of times that are written without one.
     """
+    found = _spelling(logical, sample, zone)
+    return text if found is None else found(text)
+
+
+def is_spelled_in_one_way(logical: LogicalType, sample: Sequence[str], zone: str) -> bool:
+    """Whether a spelling of ours writes all of a sample as it stands there; see `spelled`."""
+    return _spelling(logical, sample, zone) is not None
+
+
+def _spelling(logical: LogicalType, sample: Sequence[str], zone: str) -> Spelling | None:
     known = [(canonical, raw) for raw in sample if (canonical := _canonical(raw, logical, zone)) is not None]
     for spelling in _spellings(logical, zone):
         if all(spelling(canonical) == raw for canonical, raw in known):
-            return spelling(text)
-    return text
+            return spelling
+    return None
 
 
 def _canonical(raw: str, logical: LogicalType, zone: str) -> str | None:

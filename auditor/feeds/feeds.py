@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from auditor.feeds.following import Following
 from auditor.feeds.hints import ColumnHint
@@ -49,12 +49,14 @@ class WantedTopic:
 
 
 class Feeds:
-    """Makes readers of topics.
+    """Makes readers of topics; one that cannot be read stops only who needs it.
 
     Args:
         settings: The settings.
         say: Told one sentence for people when something is worth knowing.
     """
+
+    _does_without: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -110,6 +112,7 @@ class Feeds:
             heartbeats = partial(self._heartbeats, name) if alone else None
             make = partial(self._follower, name)
             self._followed[name] = Following(name, topics, make, self._tell, heartbeats, retention=self.retention)
+            self._followed[name].does_without = self._does_without
             self._followed[name].types = self._settings.feed(name).schemaless.columns
             self._followed[name].one_dataset = self._settings.feed(name).debezium.tables
         return self._followed[name]
@@ -183,7 +186,6 @@ class Feeds:
             FeedError: The feed cannot be read, or has none of the topics.
         """
         lacking = self._followed[name].lacking
-        lacking.clear()
         while True:
             try:
                 return open_feed(self._settings, name, [topic for topic in topics if topic not in lacking])

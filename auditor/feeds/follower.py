@@ -21,7 +21,7 @@ from auditor.feeds.polled import by_topic
 from auditor.feeds.ports import BatchDecoder, Identified
 from auditor.feeds.process_memory import let_go
 from auditor.feeds.reading_times import ReadingTimes
-from contracts.errors import FeedError, PausedFeedError, RemadeTopicError
+from contracts.errors import FeedError, PausedFeedError, RemadeTopicError, TopicError
 from reconcilers.change import Change, ChangeKind
 from reconcilers.streams.intake import Intake, identity
 from reconcilers.streams.passes import Passes
@@ -354,18 +354,20 @@ class Follower:
         """Stop where nothing of some first records was understood, but that some have no value, for one reason."""
         if len(dead) >= MISREAD_MIN and len({re.sub(r"\d+", "", letter.error) for letter in dead}) == 1:
             letter, what = dead[0], "records" if len(dead) == records else "records with a value"
-            raise FeedError(
+            raise TopicError(
                 f"reading {self.feed}, {topic}: none of its first {len(dead)} {what} can be understood, the one at "
                 f"{topic}/{letter.part}@{letter.off} because {letter.error}; nothing of them was kept",
+                topic=topic,
                 hint="check the feed's wire format, its schema registry and `debezium.records` in the settings",
             )
 
     def _count_dead(self, letter: DeadLetter) -> None:
         self._dead[letter.topic] += 1
         if self._dead[letter.topic] > DEAD_LETTERS_MAX:
-            raise FeedError(
+            raise TopicError(
                 f"reading {self.feed}, {letter.topic}/{letter.part}@{letter.off}: more than {DEAD_LETTERS_MAX} records "
                 f"could not be understood, this one because {letter.error}",
+                topic=letter.topic,
                 hint="check the feed's wire format and its schema registry in the settings",
             )
 

@@ -15,7 +15,7 @@ from auditor.feeds.heartbeats import prefixes
 from auditor.feeds.hints import MYSQL, may_pad
 from auditor.feeds.lag import lag
 from auditor.feeds.mixed import COLLIDING, mixed, truncated
-from contracts.errors import AuditorError, FeedError, RemadeTopicError, UsageError
+from contracts.errors import AuditorError, FeedError, RemadeTopicError, TopicError, UsageError
 from reconcilers.flaws import PADDING, Flaw
 from reconcilers.streams.stretches import STRETCHES_MAX
 
@@ -110,6 +110,8 @@ class Following:
         *,
         retention: timedelta | None = None,
     ) -> None:
+        self.does_without = False
+        """A topic that cannot be read stops only who needs it, and the others are read."""
         self.types: Mapping[str, Mapping[str, str]] = {}
         """Types of columns in the store that the feed tells of, by topic and column, as far as somebody said them."""
         self.one_dataset: Mapping[str, Sequence[str]] = {}
@@ -135,7 +137,7 @@ class Following:
         self._ends: Mapping[Partition, int] = {}
         self._said_mixed: set[str] = set()
         self.lacking: dict[str, FeedError] = {}
-        """Topics that the feed did not have when it was opened, each with what is to be said to whoever needs it."""
+        """Topics that the feed lacks, or that cannot be understood: each with what is to be said to who needs it."""
         self.remade: dict[str, str] = {}
         """Topics that this process found to be made anew, each with a sentence."""
 
@@ -253,6 +255,21 @@ class Following:
         return list(self._topics)
 
     def _catch_up(self, workspace: Workspace, check: Callable[[], None] | None = None) -> None:
+        """Read on to the end; where a topic cannot be read, and others can, without it from then on."""
+        while True:
+            try:
+                self._read_all(workspace, check)
+            except TopicError as error:
+                if not self.does_without or {*self.lacking, error.topic} >= set(self._topics):
+                    raise
+                self.lacking[error.topic] = error
+                follower, self._follower = self._follower, None
+                if follower is not None:
+                    follower.close()
+            else:
+                return
+
+    def _read_all(self, workspace: Workspace, check: Callable[[], None] | None) -> None:
         if self._follower is None:
             self._follower = self._opened(workspace, check or workspace.halt.check)
             self._times = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from auditor.feeds.feeds import STATE_SHARE, Feeds
 from auditor.feeds.opening import open_feed
@@ -37,6 +37,9 @@ class MonitoredFeeds(Feeds):
     Raises:
         UsageError: Some of it cannot be shared.
     """
+
+    _does_without: ClassVar[bool] = False
+    """A monitor that lacks a topic would watch in vain, and says so before it begins."""
 
     def __init__(
         self, settings: Settings, contracts: Iterable[Contract], scope: Iterable[Contract], member: str = ""
@@ -88,7 +91,7 @@ class MonitoredFeeds(Feeds):
         return follower
 
     def _source(self, name: str, topics: tuple[str, ...]) -> RecordSource:
-        """See `Feeds._source`; a monitor that lacks a topic would watch in vain, and says so before it begins."""
+        """See `Feeds._source`."""
         return open_feed(self._settings, name, topics)
 
     def _shared(self, name: str) -> Follower:

@@ -351,6 +351,8 @@ class MonitoredEntity:
         copy = look.replicas[replica.name]
         if copy.error or copy.notes or look.notes:
             return len(keys)
+        if self.run.first is not None:
+            self.run.first.replicas[replica.name].unremembered.update(copy.unremembered)
         differing = {sight.finding.key for sight in (*copy.sights, *look.owner_sights)}
         told = {key for key in keys if self._handed((replica.name, key))}  # seen to be gone when it is looked at
         self._let_go(replica.name, (one for one in owed if one[0] not in differing | told))
@@ -568,6 +570,7 @@ class MonitoredEntity:
             known.watermark = copy.watermark or known.watermark
             known.error = known.error or copy.error
             known.notes += [note for note in copy.notes if note not in known.notes]
+            known.unremembered.update(copy.unremembered)
 
     # -- settling ------------------------------------------------------------------------------------------------------
 

@@ -683,7 +683,7 @@ def _replica_tally(
         return _unread(replica, seen.error, request)
     empty, remembers = "empty_owner" in run.reasons, run.watch is not None and run.watch.looker.remembers
     notes = [*look.notes, *seen.notes] + ["the owner has no row"] * empty
-    skipped = _not_compared(replica, seen, remembers=remembers)
+    skipped = _not_compared(replica, seen, seen.counts.compared_rows, remembers=remembers)
     return ReplicaTally(
         replica=replica.name,
         dataset=str(replica.reference),
@@ -700,7 +700,7 @@ def _replica_tally(
     )
 
 
-def _not_compared(replica: Replica, seen: ReplicaLook, *, remembers: bool) -> dict[str, str]:
+def _not_compared(replica: Replica, seen: ReplicaLook, compared: int, *, remembers: bool) -> dict[str, str]:
     """The fields that were not compared in every row, each with why: what the owner held at creation is not known."""
     names = [one.field for one in replica.fields if one.equality.mode == "at_creation"]
     if not remembers:
@@ -709,7 +709,7 @@ def _not_compared(replica: Replica, seen: ReplicaLook, *, remembers: bool) -> di
         name: f"{name}: not compared in {rows:,} rows that differ from the owner now: its feed does not tell all that "
         "it once held of them"
         for name in names
-        if (rows := seen.unremembered[name])
+        if (rows := min(seen.unremembered[name], compared))  # a monitor may look at a row several times
     }
 
 

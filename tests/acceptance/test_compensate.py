@@ -127,6 +127,35 @@ def test_programs_can_bind_the_parameters_of_a_plan(audit: Audit) -> None:
     copy.close()
 
 
+@pytest.mark.parametrize(
+    ("kind", "keys", "acts_then"),
+    [
+        ("decimal(10,2)", ("1.50", "2.25"), "upsert"),
+        ("decimal(10,2)", ("1.5", "2.25", "4"), "upsert"),
+        ("decimal(10,2)", ("1.5", "4.00"), "escalate"),
+        ("timestamp", ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), "upsert"),
+        ("timestamp", ("2026-01-01T02:00:00+02:00", "2026-01-02T02:00:00+02:00"), "escalate"),
+        ("int", ("7", "08"), "escalate"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_a_row_is_inserted_only_where_its_key_can_be_spelled_in_one_way(
+    audit: Audit, kind: str, keys: tuple[str, ...], acts_then: str
+) -> None:
+    """It may come meanwhile in another spelling: then the plan would make a duplicate."""
+    contract = Path("contracts/order.yaml").read_text("utf-8").replace("id: {type: int}", f'id: {{type: "{kind}"}}')
+    Path("contracts/order.yaml").write_text(contract.split("  - {service: export")[0], "utf-8")
+    lost = {"decimal(10,2)": "3.5", "timestamp": "2026-01-03T00:00:00Z", "int": "9"}[kind]
+    for name, some in (("shop.db", (*keys, lost)), ("copy.db", keys)):
+        rows = ", ".join(f"('{key}', 'paid', 'x', '1.00')" for key in some)
+        sql(name, "DROP TABLE orders", "CREATE TABLE orders (id TEXT, status TEXT, email TEXT, total TEXT)",
+            f"INSERT INTO orders VALUES {rows}")  # fmt: skip
+    (act,) = planned(audit)["compensations"]
+    assert act["action"] == acts_then
+    if acts_then == "escalate":
+        assert "as text, and not in one way" in json.dumps(act)
+
+
 def _rows() -> list[tuple[Any, ...]]:
     connection = sqlite3.connect("copy.db")
     rows = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()

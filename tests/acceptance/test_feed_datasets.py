@@ -9,6 +9,7 @@ import base64
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -302,6 +303,26 @@ def test_a_topic_that_a_feed_lacks_stops_only_the_entity_that_needs_it(world: Wo
     assert "has no record of the topic pg-crash-dups-json.app.gone" in outcome.err
     monitor = world.audit("monitor", "--until-caught-up", "--format", "json")
     assert monitor.code == 2, "a monitor says it before it begins"
+
+
+def test_a_topic_that_nobody_understands_stops_only_the_entity_that_needs_it(world: World) -> None:
+    """As one that is not there."""
+    records = raw_records("pg-crash-dups-json")
+    garbage = base64.b64encode(b"\0\0\1").decode()
+    records += [{"topic": "garbage", "partition": 0, "offset": offset, "timestamp": 1, "key": garbage, "value": garbage,
+                 "headers": []} for offset in range(30)]  # fmt: skip
+    header, *rows = world.settle("pg-crash-dups-json", "app.dup", records=records)
+    world.copy([header, [rows[0][0], "4711"], *rows[1:]])
+    contracts = world.directory / "contracts"
+    text = (contracts / "thing.yaml").read_text().replace("entity: thing", "entity: gone")
+    text = re.sub(r"topic: [^}]+}", "topic: garbage}", text).replace("rows.csv", "others.csv")
+    (contracts / "gone.yaml").write_text(text)
+    (world.directory / "others.csv").write_text((world.directory / "rows.csv").read_text())
+    outcome = world.reconcile()
+    assert (outcome.code, sorted(outcome.json["exit_reasons"])) == (2, ["drift", "unreadable"]), outcome.err
+    assert outcome.findings() == {("copy", str(rows[0][0]), "mismatch")}
+    assert "none of its first 30 records can be understood" in outcome.err
+    assert world.audit("monitor", "--until-caught-up", "--format", "json").code == 2
 
 
 def test_a_copy_that_holds_an_older_version_is_stale_and_the_change_that_it_lacks_is_named(world: World) -> None:

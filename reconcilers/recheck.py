@@ -166,6 +166,18 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """What the owner held from a moment on: a digest of the compared fields, and the monotonic clock.
+
+    `change` is what brought it, as evidence shows it.
+    """
+
+    digest: str
+    since: float
+    change: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """One look at one key on both sides.
 
@@ -217,23 +229,12 @@ class Look:
     taken: float | None = None
     settled: tuple[float, ...] | None = None
     owner_sign: Sign | None = None
+    owed: Version | None = None
 
     @property
     def end(self) -> float:
         """When both sides had surely been read."""
         return max(self.at, self.until)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What the owner held from a moment on: a digest of the compared fields, and the monotonic clock.
-
-    `change` is what brought it, as evidence shows it.
-    """
-
-    digest: str
-    since: float
-    change: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +380,7 @@ class _Case:
         if self._told_of(changes):
             return None
         then = "what the replica holds now is not known"
-        return self._silent(now.at - since, f"replica's feed has told nothing {_since(now.told)}", then, changes)
+        return self._silent(now.at - since, f"replica's feed has told nothing {_silent_since(now.told)}", then, changes)
 
     def _ahead(self, since: float, changes: Sequence[Mapping[str, str | None]], *, is_behind: bool) -> Judgement | None:
         """What is to be said where the replica may hold what its owner's feed has not told yet.
@@ -396,7 +397,7 @@ class _Case:
         if (is_behind and not sign.beats) or sign.heard - held >= margin - CLOCK_SECONDS:
             return None
         then = "the replica be ahead of what is known of its owner"
-        return self._silent(self.waited, f"owner's feed has told nothing {_since(sign.told)}", then, changes)
+        return self._silent(self.waited, f"owner's feed has told nothing {_silent_since(sign.told)}", then, changes)
 
     def unreferenced(self) -> Judgement | None:
         """What is to be said where the feed of the owner that is referred to may not have told the row yet."""
@@ -405,7 +406,7 @@ class _Case:
             return None
         if sign.heard - self.same[0].at >= -CLOCK_SECONDS:
             return None
-        silence = f"feed of the owner that is referred to has told nothing {_since(sign.told)}"
+        silence = f"feed of the owner that is referred to has told nothing {_silent_since(sign.told)}"
         return self._silent(self.waited, silence, "the row be there", (), SILENCE_SECONDS)
 
     def _silent(
@@ -442,7 +443,7 @@ class _Case:
         return (told - lacking).total_seconds() >= self.needed - CLOCK_SECONDS
 
 
-def _since(told: str) -> str:
+def _silent_since(told: str) -> str:
     return f"since {told}" if told else "yet"
 
 
@@ -461,7 +462,7 @@ def judge(looks: Sequence[Look], lag_bound: float, history: History | None = Non
         return Judgement(Verdict.HEALED, changes=_healing(looks))
     if now.doubt:
         return Judgement(Verdict.UNDECIDED, note=now.doubt)
-    needed = _needed(lag_bound)
+    needed = needed_seconds(lag_bound)
     known = history or now.history or History()
     case = _Case(looks, lag_bound, needed, known, _owner_same(looks), now.finding)
     for rule in _RULES:
@@ -487,7 +488,7 @@ def _known_version(case: _Case) -> Judgement | None:
     held = _last_index(versions, case.now.replica)
     if held is None or held == len(versions) - 1:
         return None
-    following = versions[held + 1].since
+    following = _since(case.looks, versions[held + 1])
     changes = [*_change(REFLECTS, versions[held]), *_change(LACKS, versions[held + 1])]
     if not case.due(following):
         return _waiting(case, following, changes)
@@ -506,9 +507,15 @@ def _known_version(case: _Case) -> Judgement | None:
     return case.persistent(following, cause, "", changes, is_behind=True)
 
 
+def _since(looks: Sequence[Look], version: Version) -> float:
+    """Since when a version is there at the latest; an earlier run may have known of it before."""
+    owed = (look.owed for look in looks)
+    return min([version.since, *(one.since for one in owed if one is not None and one.change == version.change)])
+
+
 def _waiting(case: _Case, following: float, changes: Sequence[Mapping[str, str | None]]) -> Judgement:
     """The replica may lawfully lack the next change: in flight, and looked at again once it may not."""
-    age = case.now.at - following
+    age = max(case.now.at - following, 0.0)
     note = f"the next change is {age:.1f} s old, younger than the lag bound"
     left = max(case.needed - age, LOOK_SECONDS_MIN)
     return Judgement(
@@ -676,7 +683,7 @@ def is_hot(looks: Sequence[Look]) -> bool:
     return changes >= HOT_LOOKS_MIN - 1 and _owner_state(looks[-1]) != _owner_state(looks[-2])
 
 
-def _needed(lag_bound: float) -> float:
+def needed_seconds(lag_bound: float) -> float:
     """Seconds that must lie between two looks."""
     return lag_bound + MARGIN_SECONDS if lag_bound else 0.0
 
@@ -693,7 +700,7 @@ def is_old(look: Look, lag_bound: float) -> bool:
         look: The look that tells its age.
         lag_bound: In seconds.
     """
-    return look.age is not None and look.age >= _needed(lag_bound) + TRANSACTION_SECONDS
+    return look.age is not None and look.age >= needed_seconds(lag_bound) + TRANSACTION_SECONDS
 
 
 @lru_cache(maxsize=64)  # the same for each of perhaps a million suspects of one look
@@ -704,7 +711,7 @@ def one_look(lag_bound: float, span: float) -> Judgement:
         lag_bound: In seconds.
         span: Seconds from the look's beginning to its end.
     """
-    needed = _needed(lag_bound)
+    needed = needed_seconds(lag_bound)
     pause = _pause(needed)
     return Judgement(Verdict.SUSPECT, again_in=needed + span, sample_in=min(needed + span, pause))
 

@@ -8,11 +8,12 @@ remembered.  The ledger knows everything masked, digests too: what was seen is c
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from reconcilers.recheck import Look
+from reconcilers.recheck import LACKS, Look, Version, needed_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,21 +45,31 @@ class Recollection:
 
     def __init__(self, carried: Iterable[Carried], masker: Masker) -> None:
         self._masker = masker
-        self._left: dict[_Subject, tuple[_Past, ...]] = {
-            (left.document["replica"], tuple((left.document["key"] or {}).values())): _pasts(left.document)
+        self._left: dict[_Subject, _Left] = {
+            (left.document["replica"], tuple((left.document["key"] or {}).values())): _left(left.document)
             for left in carried
         }
 
     def __len__(self) -> int:
         return len(self._left)
 
-    def earlier(self, finding: Finding, first: Look) -> list[Look]:
-        """The looks of earlier runs at what a first look of this run saw, oldest first; empty where there are none."""
+    def earlier(self, finding: Finding, first: Look, bound: float) -> list[Look]:
+        """The looks of earlier runs at what a first look of this run saw, oldest first; empty where there are none.
+
+        Args:
+            finding: What was seen.
+            first: The look.
+            bound: The replica's lag bound in seconds.
+        """
         if not self._left or finding.key is None:
             return []
         masked = self._masker.key(finding.entity, finding.key)
-        pasts = self._left.get((finding.replica, tuple(text for _, text in masked)), ())
-        return list(self._looks(pasts, finding, first))
+        left = self._left.get((finding.replica, tuple(text for _, text in masked)))
+        if left is None:
+            return []
+        looks = list(self._looks(left.pasts, finding, first))
+        owed = _owed(left, looks[0].at, first, bound) if looks else None
+        return [*looks[:-1], *(replace(look, owed=owed) for look in looks[-1:])]
 
     def _looks(self, pasts: tuple[_Past, ...], finding: Finding, first: Look) -> Iterator[Look]:
         for owner, replica in zip(pasts[::2], pasts[1::2], strict=True):
@@ -75,6 +86,39 @@ class Recollection:
         if not then:
             return state
         return now if then == self._masker.digest(entity, now) else f"{then} of an earlier run"
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is known of a finding that was left in flight.
+
+    Attributes:
+        pasts: What both sides held, in turn.
+        lacked: The owner's change that the replica lacked, where a change stream told it.
+        due: When it was to be judged, in ISO 8601.
+    """
+
+    pasts: tuple[_Past, ...]
+    lacked: Mapping[str, str | None]
+    due: str
+
+
+def _left(document: Mapping[str, Any]) -> _Left:
+    changes = document["evidence"].get("changes") or ()
+    lacked = next((dict(one) for one in changes if one.get("replica") == LACKS), {})
+    lacked.pop("replica", None)
+    return _Left(_pasts(document), lacked, document.get("judge_after") or "")
+
+
+def _owed(left: _Left, earliest: float, first: Look, bound: float) -> Version | None:
+    """Since when the change was there at the latest that the replica lacked: it was to be judged a lag bound later.
+
+    No earlier than the first of the looks: the lag bound may have been another one then.
+    """
+    if not left.lacked or not left.due:
+        return None
+    since = first.at - (first.wall - datetime.fromisoformat(left.due)).total_seconds() - needed_seconds(bound)
+    return Version("", max(since, earliest), left.lacked)
 
 
 def _pasts(document: Mapping[str, Any]) -> tuple[_Past, ...]:

@@ -16,7 +16,7 @@ from reconcilers.packing import (
     time_of,
     time_text,
 )
-from reconcilers.recheck import Judgement, Look, Passed, is_old, judge, one_look, soon
+from reconcilers.recheck import Judgement, Look, Passed, Version, is_old, judge, one_look, soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -191,16 +191,17 @@ def _packed_look(look: Look, own: Finding) -> tuple[Any, ...]:
         look.taken,
         look.settled,
         packed_sign(look.owner_sign),
+        None if look.owed is None else (look.owed.digest, look.owed.since, dict(look.owed.change)),
     )
 
 
 def _look_of(packed: tuple[Any, ...], own: Finding) -> Look:
     (at, wall, owner, replica, seen, problem, until, mark, copied, age, passed, owner_last, doubt, history, stale,
-     heard, told, taken, settled, sign) = packed  # fmt: skip
+     heard, told, taken, settled, sign, owed) = packed  # fmt: skip
     finding = own if seen == _SAME else None if seen is None else finding_of(seen)
     proof = None if passed is None else Passed(*passed)
     return Look(
         at, time_of(wall), owner, replica, finding, problem, until, mark, copied, age, proof, owner_last, doubt,
         history_of(history), stale, heard, told, taken, None if settled is None else tuple(settled),
-        sign_of(sign),
+        sign_of(sign), None if owed is None else Version(*owed),
     )  # fmt: skip

@@ -86,8 +86,9 @@ class Suspicion:
         moments = {replica: _moments(look, replica) for replica in (None, *look.replicas)}
         for sight, replica in _sights(look):
             first = _look(sight, moments[replica], wall)
-            earlier = [] if recollection is None else recollection.earlier(sight.finding, first)
-            self.suspects.add(Suspect(sight.finding, self._bound(sight.finding), [*earlier, first]))
+            bound = self._bound(sight.finding)
+            earlier = [] if recollection is None else recollection.earlier(sight.finding, first, bound)
+            self.suspects.add(Suspect(sight.finding, bound, [*earlier, first]))
 
     def _bound(self, finding: Finding) -> float:
         """How long the difference may lawfully last: what one side shows all by itself waits for no replication."""

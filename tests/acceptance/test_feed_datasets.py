@@ -10,7 +10,9 @@ import csv
 import io
 import json
 import re
+import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -339,6 +341,31 @@ def test_a_copy_that_holds_an_older_version_is_stale_and_the_change_that_it_lack
     assert reflected["position"] != lacking["position"]
     assert reflected["offset"] != lacking["offset"]
     assert {"partition", "transaction", "committed_at"} <= set(lacking)
+
+
+def test_what_a_run_left_in_flight_is_due_when_it_said_so(world: World) -> None:
+    """Though a recording tells each run anew of the change that the copy lacks, and no clock says how old it is."""
+    header, *rows = world.settle("pg-crash-dups-json", "app.dup")
+    next(row for row in rows if row[0] == "1")[1] = "3"
+    world.copy([header, *rows])
+    contract = world.directory / "contracts" / "thing.yaml"
+    contract.write_text(contract.read_text().replace("lag_bound: 1s", "lag_bound: 4s"))
+    due: list[datetime] = []
+    until, command = time.monotonic() + DUE_SECONDS, ("reconcile", "--max-wait", "0s", "--format", "json")
+    while (finding := _only(world.audit(*command)))["verdict"] == "in_flight":
+        assert time.monotonic() < until
+        due.append(datetime.fromisoformat(finding["judge_after"]))
+    assert (finding["verdict"], finding["cause"]) == ("persistent", "stale")
+    assert max(due) - min(due) < timedelta(seconds=1), "it is not put off"
+
+
+DUE_SECONDS = 60
+"""After which it is taken for certain that a change is never due."""
+
+
+def _only(outcome: Outcome) -> dict[str, Any]:
+    (finding,) = outcome.json["findings"]
+    return dict(finding)
 
 
 def test_a_copy_that_holds_what_the_owner_never_held_is_a_phantom_write(world: World) -> None:

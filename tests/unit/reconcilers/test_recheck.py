@@ -614,3 +614,14 @@ def test_a_broken_reference_waits_for_a_sign_of_the_owner_that_is_referred_to() 
     assert judge([looks[0], heard], 0.0).verdict is Verdict.PERSISTENT
     unknown = [replace(look, owner_sign=None) for look in looks[:2]]
     assert judge(unknown, 0.0).verdict is Verdict.PERSISTENT
+
+
+def test_a_change_is_as_old_as_an_earlier_run_knew() -> None:
+    """A recording tells each run anew; only that very change counts."""
+    change = {"topic": "t", "partition": "0", "offset": "7"}
+    versions = (Version("v0", -5), Version("v1", -1, change))
+    now = seen(0, "v1", "v0")
+    earlier = replace(seen(-ENOUGH), owed=Version("", -ENOUGH, change))
+    other = replace(earlier, owed=Version("", -ENOUGH, {**change, "offset": "6"}))
+    assert judge([earlier, now], BOUND, History(versions)).verdict is Verdict.PERSISTENT
+    assert judge([other, now], BOUND, History(versions)).verdict is Verdict.IN_FLIGHT

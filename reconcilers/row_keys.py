@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from reconcilers.canonical import text_of
@@ -56,11 +57,11 @@ def count_live(cursor: duckdb.DuckDBPyConnection, table: str, projection: Projec
 
 def live_keys(
     cursor: duckdb.DuckDBPyConnection, contract: Contract, table: str, projection: Projection, scope: str | None = None
-) -> set[KeyText]:
-    """The keys of the rows that count, each once; of those in scope where `scope` names a column."""
+) -> Counter[KeyText]:
+    """The keys of the rows that count, with how many have them; of those in scope where `scope` names a column."""
     where = live(projection) if scope is None else f"{live(projection)} AND {scope}"
     found = cursor.execute(f'SELECT {", ".join(key_texts(contract))} FROM "{table}" WHERE {where}').fetchall()
-    return {key_text(contract, row) for row in found}
+    return Counter(key_text(contract, row) for row in found)
 
 
 def find_duplicates(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from reconcilers.finding import FieldDifference, Finding, KeyText
     from reconcilers.frequent import Frequent
@@ -98,7 +98,7 @@ class EntityLook:
 
 @dataclass(frozen=True, slots=True)
 class HeldKeys:
-    """Of which keys a look found rows.
+    """Of which keys a look found rows, and how many of each.
 
     Attributes:
         owned: At the owner.
@@ -106,9 +106,9 @@ class HeldKeys:
         copied: At the replica.
     """
 
-    owned: Collection[KeyText]
-    wanted: Collection[KeyText]
-    copied: Collection[KeyText]
+    owned: Mapping[KeyText, int]
+    wanted: Mapping[KeyText, int]
+    copied: Mapping[KeyText, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Looked:
 
     Attributes:
         keys: How many they are.
-        counts: Of how many there were rows.
+        counts: How many rows they had.
     """
 
     keys: int
@@ -41,16 +41,16 @@ class LookedKeys:
         self._look = 0
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE looked_keys "
-            "(replica VARCHAR, key BIGINT, owned BOOLEAN, wanted BOOLEAN, copied BOOLEAN, look BIGINT)"
+            "(replica VARCHAR, key BIGINT, owned BIGINT, wanted BIGINT, copied BIGINT, look BIGINT)"
         )
 
     def add(self, replica: str, keys: Collection[KeyText], held: HeldKeys) -> None:
-        """These were looked at, and there were rows of those."""
+        """These were looked at, and there were so many rows of those."""
         import pyarrow as pa
 
         self._look += 1
         sides = {"owned": held.owned, "wanted": held.wanted, "copied": held.copied}
-        seen = {name: pa.array([key in side for key in keys], pa.bool_()) for name, side in sides.items()}
+        seen = {name: pa.array([side.get(key, 0) for key in keys], pa.int64()) for name, side in sides.items()}
         self._cursor.register("some_keys", pa.table({"key": pa.array([hash(key) for key in keys], pa.int64()), **seen}))
         some = "SELECT ?, key, owned, wanted, copied, ? FROM some_keys"
         self._cursor.execute(f"INSERT INTO looked_keys {some}", [replica, self._look])
@@ -60,16 +60,16 @@ class LookedKeys:
         """By replica; what it keeps lawfully is counted as kept by whoever knows that it may."""
         last = ", ".join(f"arg_max({name}, look) AS {name}" for name in ("wanted", "copied"))
         found = self._cursor.execute(
-            "SELECT replica, count(*), count(*) FILTER (wanted), count(*) FILTER (copied), count(*) FILTER (ever), "
-            f"count(*) FILTER (copied AND NOT wanted) FROM (SELECT replica, key, {last}, "
-            "bool_or(wanted OR copied) AS ever FROM looked_keys GROUP BY ALL) GROUP BY replica"
+            "SELECT replica, count(*), sum(wanted), sum(copied), count(*) FILTER (ever), "
+            f"count(*) FILTER (copied > 0 AND wanted = 0) FROM (SELECT replica, key, {last}, "
+            "bool_or(wanted > 0 OR copied > 0) AS ever FROM looked_keys GROUP BY ALL) GROUP BY replica"
         ).fetchall()
         return {name: Looked(keys, Counts(*counts)) for name, keys, *counts in found}
 
     def owner_rows(self) -> int:
-        """Of how many keys the owner had a row when they were looked at last, for whatever replica."""
+        """How many rows of the keys the owner had when they were looked at last, for whatever replica."""
         last = "SELECT arg_max(owned, look) AS owned FROM looked_keys GROUP BY key"
-        row = self._cursor.execute(f"SELECT count(*) FILTER (owned) FROM ({last})").fetchone()
+        row = self._cursor.execute(f"SELECT coalesce(sum(owned), 0) FROM ({last})").fetchone()
         return 0 if row is None else int(row[0])
 
     def forget(self) -> None:

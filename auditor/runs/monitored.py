@@ -18,6 +18,7 @@ from auditor.reports.words import FOLLOWED_ONLY
 from auditor.runs.looked_keys import LookedKeys
 from auditor.runs.obliged_keys import canonical_keys
 from reconcilers.finding import Divergence, Finding, Verdict
+from reconcilers.invariants import TYPE_RULE
 from reconcilers.redaction import redacted_fields
 from reconcilers.row_stage import UNKNOWN_CONSTANT
 from reconcilers.rows import Counts
@@ -60,8 +61,14 @@ _Rule = tuple[str, str | None]
 
 _NO_DUTY = Duty("", "", "", by_owner=True, key=())
 
-DRIFT_OF_KEYS = (Divergence.MISSING.value, Divergence.ORPHAN.value, Divergence.MISMATCH.value)
-"""What a key's two sides may show; anything else is found in one side alone, by the nightly job."""
+RULES_OF_KEYS: Sequence[_Rule] = (
+    (Divergence.MISSING.value, None),
+    (Divergence.ORPHAN.value, None),
+    (Divergence.MISMATCH.value, None),
+    (Divergence.MISMATCH.value, TYPE_RULE),
+    (Divergence.DUPLICATE.value, None),
+)
+"""What a look by key may show of a replica."""
 
 
 @dataclass(slots=True)
@@ -89,7 +96,7 @@ class MonitoredEntity:
         parts: By key of findings that were taken over: the partition that tells of it, where others have some.
         unopened: By replica (None: the owner), the readers of stores that were not opened yet.
         remarked: Which columns the feeds do not tell has been looked at.
-        unread: Replicas of which the latest look shows nothing that could be relied on.
+        unread: Replicas (None: the owner) of which the latest look shows nothing that could be relied on.
         unredacted: The identities of findings about redacted fields that are open; all who look know them.
     """
 
@@ -192,8 +199,8 @@ class MonitoredEntity:
     def take_over(self, found: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Look by key, with the next look at drift, at what somebody else has found: the nightly job, as it may be.
 
-        What cannot be looked at by key is left to the nightly job: what is wrong with the owner alone, or with a whole
-        replica, and keys that the ledger holds masked.
+        What cannot be looked at by key is left to the nightly job: rows without a key, references to other entities,
+        what is wrong with a whole replica, and keys that the ledger holds masked.
 
         Args:
             found: The id of each finding that is open in the ledger, and what was said of it last.
@@ -257,13 +264,19 @@ class MonitoredEntity:
     def _drifting(self, said: Mapping[str, Any]) -> Drifting | None:
         """A finding of the ledger as drift that can be looked at by key; None where it cannot."""
         fields, key = self.contract.fields, said["key"]
-        if said["divergence"] not in DRIFT_OF_KEYS or said["rule"] is not None or said["replica"] is None:
+        rule = (said["divergence"], said["rule"])
+        if rule not in (self._owner_rules() if said["replica"] is None else RULES_OF_KEYS):
             return None
         if key is None or list(key) != list(self.contract.key) or any(fields[name].sensitive for name in key):
             return None
         if any(text is None or len(text.encode()) > VALUE_BYTES_MAX for text in key.values()):
             return None  # it is cut
-        return Drifting(self.contract.entity, said["replica"], tuple(key.items()), said["divergence"], None)
+        return Drifting(self.contract.entity, said["replica"], tuple(key.items()), *rule)
+
+    def _owner_rules(self) -> Sequence[_Rule]:
+        """What a look by key may show of the owner alone, by the rules that the contract has now."""
+        rules = (TYPE_RULE, *(one.name for one in self.contract.invariants))
+        return (Divergence.DUPLICATE.value, None), *((Divergence.INVARIANT.value, rule) for rule in rules)
 
     def look_at_watched(self) -> list[Finding]:
         """Look at what nobody is known to judge; returns what is no more, as healed.
@@ -427,8 +440,7 @@ class MonitoredEntity:
         if not self.handed:
             return []
         name, key = subject
-        rules: list[_Rule] = [(divergence, None) for divergence in DRIFT_OF_KEYS]
-        some = [_healed(Drifting(self.contract.entity, name, key, *rule)) for rule in rules]
+        some = [_healed(Drifting(self.contract.entity, name, key, *rule)) for rule in RULES_OF_KEYS]
         return [one for one in some if one.identity in self.handed]
 
     def let_go_of_all(self) -> None:
@@ -511,6 +523,7 @@ class MonitoredEntity:
         """Look at some keys, and note what could not be read, and of some replicas what was compared."""
         look = looker.look(Suspects(keys, _unkeyed(keys)))
         self.unread = {name for name, copy in look.replicas.items() if copy.error or copy.notes or look.rewritten}
+        self.unread |= {None} if look.notes or look.rewritten else set()
         self._count(look, replicas)
         for name in replicas:
             if not look.replicas[name].error:

@@ -125,6 +125,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit: Callable[..., 
     return world
 
 
+def write(world: Monitored, name: str, statement: str) -> None:
+    """Change a store by hand."""
+    with sqlite3.connect(world.directory / name) as db:
+        db.execute(statement)
+    db.close()
+
+
 def verdicts(outcome: Outcome) -> dict[tuple[str | None, str, str], tuple[str, str]]:
     """Verdict and cause of every finding, by replica, key and divergence."""
     return {
@@ -404,6 +411,50 @@ def test_a_monitor_that_goes_on_tells_what_the_nightly_job_has_found(
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert (told["finding"]["id"], told["finding"]["verdict"]) == (nightly[0]["id"], "persistent")
+
+
+def test_what_the_nightly_job_has_found_in_one_side_alone_is_looked_at_by_its_key(world: Monitored) -> None:
+    """A key that stands twice in a copy, or in the owner, and a row that breaks its rule: told until they have gone."""
+    rule = "invariants: [{name: total_is_positive, holds: total > 0}]\n"
+    with (world.directory / "contracts" / "order.yaml").open("a") as contract:
+        contract.write(rule)
+    for name in ("orders.db", "copy.db"):
+        write(world, name, "CREATE TABLE orders (id INTEGER, status TEXT, total INTEGER)")
+    assert world.monitor().code == 0
+    write(world, "copy.db", "INSERT INTO orders VALUES (7, 'new', 70), (7, 'new', 70)")
+    write(world, "orders.db", "INSERT INTO orders VALUES (8, 'new', 80)")
+    for name in ("orders.db", "copy.db"):
+        write(world, name, "UPDATE orders SET total = -90 WHERE id = 9")
+    nightly = world.audit("reconcile", "--format", "json").json
+    found = {(one["replica"], one["key"]["id"], one["divergence"]) for one in nightly["findings"]}
+    assert {("copy", "7", "duplicate"), (None, "8", "duplicate"), (None, "9", "invariant")} <= found
+    for _ in range(2):
+        told = world.audit("monitor", "--until-caught-up", "--format", "json")
+        assert told.code == 1
+        assert {one["id"] for one in told.json["findings"]} == {one["id"] for one in nightly["findings"]}
+        assert {one["verdict"] for one in told.json["findings"]} == {"persistent"}
+        coverage = told.json["entities"][0]["owner"]["coverage"]
+        assert not [one for one in coverage["remarks"] if "of earlier runs" in one]
+        (copy,) = (one for one in told.json["entities"][0]["replicas"] if one["replica"] == "copy")
+        assert (copy["owner_rows"], copy["replica_rows"], copy["compared_rows"]) == (4, 5, 3)
+    healed = world.monitor()
+    assert (healed.code, {one["verdict"] for one in healed.json["findings"]}) == (0, {"healed"})
+    assert open_findings(world) == {}
+
+
+def test_a_rule_that_the_contract_has_no_more_is_not_told_as_kept(world: Monitored) -> None:
+    """Nobody has looked whether its rows keep it now: that is counted, and the finding stays open."""
+    contract = world.directory / "contracts" / "order.yaml"
+    text = contract.read_text()
+    contract.write_text(text + "invariants: [{name: total_is_small, holds: total < 100}]\n")
+    world.save()
+    found = world.audit("reconcile", "--format", "json")
+    assert found.code == 1
+    contract.write_text(text)
+    told = world.monitor()
+    assert (told.code, told.json["findings"]) == (0, [])
+    remarks = told.json["entities"][0]["owner"]["coverage"]["remarks"]
+    assert [one for one in remarks if one.startswith(f"{len(found.json['findings'])} open findings of earlier runs")]
 
 
 def test_nothing_compared_is_not_called_consistent(world: Monitored) -> None:

@@ -122,7 +122,7 @@ def _check(
         else:
             side = _Side(who, shape, facts(reference.connection), keys, tuple(held.values()), contract.place)
             yield from _check_side(side)
-            yield from _flag_exists(contract, shape, who)
+            yield from _marks_exist(contract, shape, who)
     for replica in contract.replicas:
         if replica.dataset is not None:
             yield from _check_replica(contract, replica, replica.dataset, reader, facts)
@@ -228,10 +228,13 @@ def _what_nobody_keeps(side: _Side, columns: Sequence[str]) -> str:
     return f"nothing keeps the key ({key}) unique there{beside}; each run will look for duplicates and gaps"
 
 
-def _flag_exists(contract: Contract, shape: Shape, who: str) -> Iterator[Problem]:
-    soft = contract.owner.soft_delete
+def _marks_exist(contract: Contract, shape: Shape, who: str) -> Iterator[Problem]:
+    """What tells of a row that it was deleted, or changed, may be no field: then it is a column."""
+    soft, changed = contract.owner.soft_delete, contract.owner.changed_at
     if soft is not None and _column(shape, soft.field) is None:
         yield Problem(contract.place, f"{who}: there is no column {soft.field}, which is to flag deleted rows")
+    if changed is not None and changed.field not in contract.fields and _column(shape, changed.field) is None:
+        yield Problem(contract.place, f"{who}: there is no column {changed.field}, which is to tell when a row changed")
 
 
 def _selected_exist(side: _Side) -> Iterator[Problem]:

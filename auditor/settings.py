@@ -160,6 +160,10 @@ Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 
+THREADS_MAX = 256
+"""Threads of the comparison: more than the cores of most servers.  DuckDB starts as many as it is told, and 20,000 of
+them do not come to an end of it."""
+
 
 class Group(BaseModel):
     """A group of settings: nothing unknown, nothing changed later, nothing secret in an error."""
@@ -382,7 +386,7 @@ class WorkspaceSettings(Group):
 
     directory: Location = Path(".auditor")
     memory_limit: Bytes = Field(default="1GB")  # type: ignore[assignment]  # validated as any other
-    threads: Positive = 2
+    threads: Annotated[int, Field(ge=1, le=THREADS_MAX)] = 2
     max_disk: Bytes = Field(default="100GB")  # type: ignore[assignment]
 
 

@@ -135,6 +135,7 @@ _TEMPLATES = {
     "value_error": "{error}",
     "literal_error": "expected {expected}",
     "greater_than_equal": "expected at least {ge}",
+    "less_than_equal": "expected at most {le}",
     "int_parsing": "expected a whole number",
     "int_parsing_size": "expected a smaller whole number",
     "union_tag_invalid": "`type` is not known: expected kafka or recorded",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from contracts.logical_types import LogicalType
 
 WORD = 2**64
+WRAPPED_KINDS = frozenset({Kind.INT, Kind.DECIMAL, Kind.FLOAT, Kind.TEXT})
+"""What a contract may take an integer for."""
 _LONG_MAX = 2**63 - 1
 _MILLIS_DIGITS = 3
 
@@ -79,7 +82,15 @@ def _explains(flaw: Flaw, logical: LogicalType, told: str | None, other: str | N
 
 
 def _is_wrapped(kind: Kind, told: str, other: str) -> bool:
-    return kind is Kind.INT and wrapped(told) == other
+    """Whether a number is the other one once it is read back, whatever the contract takes the column for."""
+    if kind in (Kind.INT, Kind.TEXT):
+        return wrapped(told) == other
+    try:
+        unwrapped, held = Decimal(told) + WORD, Decimal(other)
+    except ArithmeticError:
+        return False
+    same = float(unwrapped) == float(held) if kind is Kind.FLOAT else unwrapped == held
+    return kind in WRAPPED_KINDS and unwrapped < WORD and same
 
 
 def _is_rounded(kind: Kind, told: str, other: str) -> bool:

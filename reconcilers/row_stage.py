@@ -155,8 +155,9 @@ def same_sql(
         constants: See `differences`.
         taken: How the values of the owner and of the replica are taken.
     """
-    left = _fetched(f"o.%s{i}", owner, compared.name, taken[0])
-    right = _fetched(f"r.%s{i}", replica, compared.name, taken[1])
+    kind = compared.logical.kind
+    left = _fetched(f"o.%s{i}", owner, compared.name, kind, taken[0])
+    right = _fetched(f"r.%s{i}", replica, compared.name, kind, taken[1])
     if compared.equality.mode == "redacted":
         constant = constants.get(compared.name, "NULL")
         held = f"{right.text} = {_without_blanks(constant) if taken[1].stripped else constant}"
@@ -182,9 +183,10 @@ def _padding(compared: Compared, disguise: Disguise) -> list[tuple[_Taken, _Take
 
 def _wrapping(compared: Compared, disguise: Disguise) -> list[tuple[_Taken, _Taken]]:
     """The way to take an owner's value that its connector may have wrapped; what a redacted copy holds is no such."""
-    if compared.name not in disguise.wrapped or compared.logical.kind is not Kind.INT:
+    logical = compared.logical
+    if compared.name not in disguise.wrapped or logical.kind not in _UNWRAPPED or compared.equality.mode == "redacted":
         return []
-    return [] if compared.equality.mode == "redacted" else [(_Taken(unwrapped=True), _AS_IT_IS)]
+    return [] if logical.kind is Kind.DECIMAL and logical.scale > _SCALE_MAX else [(_Taken(unwrapped=True), _AS_IT_IS)]
 
 
 def _any_sql(
@@ -198,14 +200,27 @@ def _any_sql(
     return " OR ".join(f"({same_sql(i, compared, *sides, constants, way)})" for way in ways) or "false"
 
 
-def _fetched(pattern: str, side: Side, name: str, taken: _Taken) -> Canonical:
+_UNWRAPPED = {
+    Kind.INT: f"(CAST({{0}} AS HUGEINT) + if({{0}} < 0, {WORD}::HUGEINT, 0))",
+    Kind.DECIMAL: f"if({{0}} < 0, {{0}} + {WORD}::DECIMAL(20, 0), {{0}})",
+    Kind.FLOAT: f"if({{0}} < 0, {{0}} + {WORD}::DOUBLE, {{0}})",
+    Kind.TEXT: "if(regexp_full_match({0}, '-[0-9]{{1,19}}'), "
+    f"CAST(TRY_CAST({{0}} AS HUGEINT) + {WORD} AS VARCHAR), {{0}})",
+}
+"""SQL of the number that a negative one was, by what the contract takes it for."""
+_SCALE_MAX = 38 - 20
+"""Digits behind the point of a decimal that has room for 64 bits before it."""
+
+
+def _fetched(pattern: str, side: Side, name: str, kind: Kind, taken: _Taken) -> Canonical:
     """The canonical form of a column that `row_stage` brought, under its new names."""
     form = side.of(name)
     value, text = (pattern % part for part in "vt")
     if taken.stripped:
         value, text = _without_blanks(value), _without_blanks(text)
     if taken.unwrapped:
-        value = f"(CAST({value} AS HUGEINT) + if({value} < 0, {WORD}::HUGEINT, 0))"
+        value = _UNWRAPPED[kind].format(value)
+        text = value if kind is Kind.TEXT else text
     return Canonical(value, text, pattern % "o" if form.odd else "", pattern % "b" if form.bad else "")
 
 

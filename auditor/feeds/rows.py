@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from auditor.feeds.cells import CellContext, cell_reader, note_of, null_cell, value_reader
-from auditor.feeds.hints import NO_HINT, NO_MODES, ColumnHint, Modes, refined, shape_for
+from auditor.feeds.cells import WRAPS, CellContext, cell_reader, note_of, null_cell, value_reader
+from auditor.feeds.hints import MYSQL, NO_HINT, NO_MODES, ColumnHint, Modes, refined, shape_for
 from auditor.feeds.shape import BadValueError, Carrier, CellReader, Shape
 from reconcilers.change import Cell, DefaultOrNull, Lack
+from reconcilers.flaws import WRAPPED_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,8 @@ class SchemalessReader:
         if (reader := self._readers.get(place)) is None:
             shape = shape_for(self._known.hint(name), value, self._known.modes, self._context.connector)
             reader = self._readers[place] = self._made(shape)
-            if note := self._note(shape):
+            notes = (self._note(shape), WRAPS if self._may_wrap(name, value, shape) else "")
+            if note := "; ".join(filter(None, dict.fromkeys(notes))):
                 self.notes[name] = note
         return reader
 
@@ -175,6 +177,13 @@ class SchemalessReader:
             return Lack.KEPT if whole or value == kept.items[2][0] else Lack.UNREADABLE
 
         return unreadable
+
+    def _may_wrap(self, name: str, value: object, shape: Shape) -> bool:
+        """Whether an integer may be MySQL's unsigned one, also where the contract takes it for a decimal or a float."""
+        hint = self._known.hint(name)
+        if self._context.connector not in MYSQL or hint.store_type or hint.logical is None or shape.kind == "unknown":
+            return False
+        return isinstance(value, int) and not isinstance(value, bool) and hint.logical.kind in WRAPPED_KINDS
 
     def _note(self, shape: Shape) -> str:
         if shape.kind == "unknown":

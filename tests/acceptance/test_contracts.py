@@ -122,6 +122,15 @@ def test_live_holds_contracts_against_real_schemas(shop: Shop, audit: Callable[.
     assert any("no column state" in message for message in errors)
 
 
+def test_live_looks_for_the_column_that_tells_when_a_row_changed(shop: Shop, audit: Callable[..., Outcome]) -> None:
+    """It need be no field; but one that is not there is a mistake in its name."""
+    shop.replace("changed_at: updated_at", "changed_at: touched")
+    (told,) = (message for severity, message in live(audit)[1] if severity == "error")
+    assert told == "owner (shop/orders): there is no column touched, which is to tell when a row changed"
+    shop.owner("ALTER TABLE orders ADD COLUMN touched TIMESTAMP")
+    assert live(audit)[0] == 0
+
+
 def test_live_reports_a_store_that_cannot_be_read(shop: Shop, audit: Callable[..., Outcome]) -> None:
     shop.search("DROP TABLE order_search")
     code, problems = live(audit)

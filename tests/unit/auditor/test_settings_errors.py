@@ -71,6 +71,7 @@ def test_every_error_is_told_at_once_with_its_line(settings_file: SettingsFile) 
         ("contracts: {}\n", "contracts: expected a list"),
         ("contracts: []\n", "contracts: expected at least one"),
         ("contracts: ''\n", "contracts[0]: expected a path"),
+        ("workspace: {threads: 20000}\n", "workspace.threads: expected at most 256, found '20000'"),
         ("ledger: {url: 'mongodb://h/d'}\n", "ledger.url: unknown URL scheme `mongodb`"),
         ("ledger: {url: 'sqlite://'}\n", "ledger.url: expected a path after sqlite:///"),
         ("report: {hash_key: ''}\n", "report.hash_key: is empty"),

@@ -24,7 +24,7 @@ from auditor.ledger.database import Database
 from auditor.ledger.json_text import decode
 from auditor.ledger.lookup import LAST, RUN_COLUMNS, find_finding, find_run, require_whole, run_record
 from auditor.ledger.pruning import Pruning
-from auditor.ledger.recording import Recording, wholly_compared
+from auditor.ledger.recording import CHUNK_FINDINGS, Recording, wholly_compared
 from auditor.ledger.records import (
     Carried,
     Document,
@@ -46,7 +46,7 @@ from contracts.errors import LedgerError, OlderLedgerError
 from reconcilers.spill import Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from sqlalchemy import ColumnElement
@@ -315,6 +315,16 @@ class Ledger:
         wanted = select(FINDINGS.c.finding_id).where(FINDINGS.c.is_open & (FINDINGS.c.entity == entity))
         with self._database.reading("read the findings of") as connection:
             return set(connection.execute(wanted.order_by(FINDINGS.c.number.desc()).limit(limit)).scalars())
+
+    def closed_ids(self, identities: Sequence[str]) -> set[str]:
+        """Of some findings the ids of those that are known and not open any more."""
+        closed: set[str] = set()
+        with self._database.reading("read the findings of") as connection:
+            for start in range(0, len(identities), CHUNK_FINDINGS):
+                some = FINDINGS.c.finding_id.in_(identities[start : start + CHUNK_FINDINGS])
+                wanted = select(FINDINGS.c.finding_id).where(some & ~FINDINGS.c.is_open)
+                closed |= set(connection.execute(wanted).scalars())
+        return closed
 
     def open_findings(self, entity: str, limit: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """The id of each open finding of an entity, and what was said of it last; the latest first, at most `limit`."""

@@ -210,6 +210,7 @@ class Monitor:
         self.share_truncates(ledger)
         for entity in self.entities:
             entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
+            entity.closed = ledger.closed_ids(entity.drifting_ids())
             self.know_unredacted(ledger, [entity])
             entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
 

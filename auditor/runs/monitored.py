@@ -90,7 +90,9 @@ class MonitoredEntity:
         shown: Of drift that has been told, by identity: a hash of the fields that differed.
         handed: The identities of findings that are open in the ledger: found by another member perhaps, or by this one
             before it was killed.
-        gone: Of those: what a look has found to be gone.
+        closed: The identities of drift that is known here, and closed in the ledger: somebody else has told that it is
+            gone.
+        gone: Of those that are open: what a look has found to be gone.
         known: Of those, by identity: what is to be looked at once, as nothing here knows of it; see `take_over`.
         watched: Of those, by identity: what no partition of ours tells of; see `look_at_watched`.
         parts: By key of findings that were taken over: the partition that tells of it, where others have some.
@@ -113,6 +115,7 @@ class MonitoredEntity:
     told: set[str] = field(default_factory=set)
     shown: dict[str, int] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     gone: list[Finding] = field(default_factory=list)
     known: dict[str, Drifting] = field(default_factory=dict)
     watched: dict[str, Drifting] = field(default_factory=dict)
@@ -590,6 +593,7 @@ class MonitoredEntity:
     def add_gone(self, gone: Iterable[Finding]) -> None:
         """Put drift that is no more among what was judged; what suspicion has judged as well is told once, as that."""
         some = {one.identity: one for one in gone}
+        self.settle([some.pop(identity) for identity in self.closed & some.keys()])  # told by whoever has closed it
         for judged in self.watch.suspicion.settled if some else ():
             some.pop(judged.identity, None)
         self.watch.suspicion.settled += some.values()
@@ -605,7 +609,7 @@ class MonitoredEntity:
         known = {(*_subject(one), *_rule(one)) for one in self.drifting()}
         for finding in self.watch.suspicion.settled:
             told = (finding.replica, finding.key, finding.divergence.value, finding.rule) in known
-            told = told or finding.identity in self.handed
+            told = (told and finding.identity not in self.closed) or finding.identity in self.handed
             drift = finding.verdict is Verdict.PERSISTENT or (finding.verdict is Verdict.HEALED and told)
             if finding.verdict is Verdict.PERSISTENT and told:  # told before, and nothing else by now
                 drift = self.shown.get(finding.identity) != hash(finding.fields)
@@ -652,6 +656,7 @@ class MonitoredEntity:
             drifting = Drifting(finding.entity, finding.replica, finding.key, finding.divergence.value, finding.rule)
             owed = self.pending.pop((finding.replica, finding.key), [])
             self.handed.discard(finding.identity)
+            self.closed.discard(finding.identity)
             if finding.verdict is Verdict.PERSISTENT:
                 part = self._part(owed)
                 part = self.parts.get(finding.key) if part is None else part
@@ -720,6 +725,10 @@ class MonitoredEntity:
                 wrong.add(subject)
                 applied[subject] = applied.get(subject, 0) + self._written(self.pending.get(subject, ()))
         return {subject: count for subject, count in applied.items() if subject not in healed - wrong}
+
+    def drifting_ids(self) -> list[str]:
+        """The identities of what was found to be drift and is not known to be gone."""
+        return [_healed(one).identity for one in self.drifting()]
 
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""

@@ -397,6 +397,27 @@ def test_what_the_nightly_job_has_found_is_told_as_gone(world: Monitored) -> Non
     assert open_findings(world) == {}
 
 
+def test_what_the_nightly_job_has_told_as_gone_is_not_told_again(world: Monitored) -> None:
+    """The ledger keeps who closed it, and since when it was open; what comes back is told anew."""
+    assert world.monitor().code == 0
+    world.put(9, "paid", 90, copy=False)
+    (found,) = world.monitor().json["findings"]
+    world.copy[9] = ("paid", 90)
+    world.save()
+    assert world.audit("reconcile").code == 0
+    (kept,) = world.audit("findings", "--format", "json").json["findings"]
+    again = world.monitor()
+    assert (again.code, again.json["findings"]) == (0, [])
+    assert world.audit("findings", "--format", "json").json["findings"] == [kept]
+    assert (kept["finding_id"] if "finding_id" in kept else kept["id"]) == found["id"]
+    world.put(9, "sent", 90, copy=False)
+    (anew,) = world.monitor().json["findings"]
+    assert (anew["id"], anew["verdict"]) == (found["id"], "persistent")
+    world.copy[9] = ("sent", 90)
+    (healed,) = world.monitor().json["findings"]
+    assert (healed["id"], healed["verdict"]) == (found["id"], "healed")
+
+
 def test_a_monitor_that_goes_on_tells_what_the_nightly_job_has_found(
     world: Monitored, audit_process: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -35,14 +35,20 @@ A double has at most 17.
 """
 
 
+_SPELLINGS = (CaseInsensitive, Trimmed, TruncatedTo)
+"""What makes of an enum's member a text that may be none."""
+
+
 def replica_type(declared: LogicalType, equality: Equality) -> LogicalType:
     """The type under which a replica's column is read.
 
-    Text where it holds a digest or a mask of the value.  Under a tolerance, a decimal with more digits after the point
-    than declared: a tolerance below the declared scale says that the replica may hold such values.
+    Text where it holds a digest or a mask of the value, or an enum's member in another spelling.  Under a tolerance, a
+    decimal with more digits after the point than declared: a tolerance below the declared scale says that the replica
+    may hold such values.
     """
     secret = any(isinstance(step, (Mask, Hashed)) for step in equality.steps) or equality.mode == "redacted"
-    if secret:
+    spelled = declared.kind is Kind.ENUM and any(isinstance(step, _SPELLINGS) for step in equality.steps)
+    if secret or spelled:
         return TEXT
     if equality.within is not None and declared.kind is Kind.DECIMAL:
         return _widened(declared)

@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from contracts.contract import Contract, FieldMap, Replica
+    from contracts.equality import Step
     from contracts.logical_types import LogicalType
     from reconcilers.finding import FieldDifference, KeyText
     from reconcilers.ports import Reader, Snapshot
     from reconcilers.projection import Item, Side
     from reconcilers.workspace import Workspace
+
+_OWNER_MAPS = (Mask, Hashed, TruncatedTo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +214,18 @@ def _written_maps(replica: Replica) -> list[FieldMap]:
     return [m for m in replica.fields if m.equality.mode in ("compared", "at_creation")]
 
 
-def certain_steps(equality: Equality) -> tuple[Truncated | Mask | Hashed | TruncatedTo, ...]:
-    """Of an equality what says how the replica's value is made of the owner's; the others let the owner's own pass."""
-    return tuple(step for step in equality.steps if isinstance(step, (Truncated, Mask, Hashed, TruncatedTo)))
+def certain_steps(equality: Equality) -> tuple[Step, ...]:
+    """Of an equality what says how the replica's value is made of the owner's; the others let the owner's own pass.
+
+    What stands before a mask, a digest or a cut says what these are made of.
+    """
+    made = max((i for i, step in enumerate(equality.steps) if isinstance(step, _OWNER_MAPS)), default=-1)
+    return tuple(step for i, step in enumerate(equality.steps) if i <= made or isinstance(step, Truncated))
 
 
 def written_type(logical: LogicalType, equality: Equality) -> LogicalType:
     """The type of what is written: text where it is made of the value's text."""
-    made = any(isinstance(step, (Mask, Hashed, TruncatedTo)) for step in equality.steps)
+    made = any(isinstance(step, _OWNER_MAPS) for step in equality.steps)
     return TEXT if made else logical
 
 

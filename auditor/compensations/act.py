@@ -9,7 +9,7 @@ from auditor.compensations.columns import TargetColumn, UnwritableError
 from auditor.compensations.dialect import Written
 from auditor.compensations.spelling import is_spelled_in_one_way
 from auditor.compensations.statement import NULL, Literal, Secret, Slot, Statement, Value, joined, slot_name, sql
-from contracts.equality import Hashed, Mask, TruncatedTo
+from contracts.equality import Hashed, Mask, Truncated, TruncatedTo
 from contracts.expression_tree import Comparison, Connection, Name, Text
 from contracts.logical_types import Kind, LogicalType
 from reconcilers.compensation import Change
@@ -270,9 +270,9 @@ class ActWriter:
     def _secret(self, field_map: FieldMap, column: TargetColumn, literal: Literal, subject: Subject) -> Secret:
         """What whoever applies the plan fills in: the owner's own value, which the statement itself derives from."""
         bind = literal.bind or "{}"
-        steps = [step for step in certain_steps(field_map.equality) if isinstance(step, (Mask, Hashed, TruncatedTo))]
+        steps = [step for step in certain_steps(field_map.equality) if not isinstance(step, Truncated)]
         for step in steps:
-            derived = self._dialect.derived(step)
+            derived = self._dialect.derived(step) if isinstance(step, (Mask, Hashed, TruncatedTo)) else ""
             if not derived:
                 raise UnwritableError(
                     f"{field_map.field} is sensitive, and {self._dialect.title} cannot make of it what the copy holds"

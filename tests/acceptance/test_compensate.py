@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
@@ -336,6 +337,37 @@ def test_a_redacted_field_that_no_act_touched_makes_nothing_worse(audit: Audit) 
     sql("copy.db", "UPDATE orders SET status = 'paid' WHERE id = 1", "UPDATE orders SET total = '2.50' WHERE id = 2")
     outcome = audit("verify", "plan")
     assert (outcome.code, "2 restored" in outcome.out) == (0, True), outcome.out
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+def test_what_is_written_went_through_all_that_a_list_of_equalities_does_to_it(
+    project: Path, audit: Audit, *, sensitive: bool
+) -> None:
+    """A cut, a mask or a digest is made of the trimmed text where the contract trims it first."""
+    lists = {"a": "[trimmed, {truncated_to: 5}]", "b": "[case_insensitive, {hash: sha256}]",
+             "c": '[trimmed, {mask: "*", keep_last: 2}]', "d": "[{truncated_to: 3}, trimmed]"}  # fmt: skip
+    kind = "{type: text, sensitive: true}" if sensitive else "{type: text}"
+    fields = "".join(f"\n  {name}: {kind}" for name in lists)
+    maps = ", ".join(f"{name}: {{path: {name}, equality: {equality}}}" for name, equality in lists.items())
+    (project / "contracts" / "order.yaml").write_text(
+        "entity: note\nversion: 1\nowner: {service: shop, dataset: shop/notes}\nkey: [id]\n"
+        f"fields:\n  id: {{type: int}}{fields}\n"
+        f"replicas:\n  - {{service: copy, dataset: copy/notes, lag_bound: 1s, fields: {{{maps}}}}}\n"
+    )
+    table = "CREATE TABLE notes (id INTEGER PRIMARY KEY, a TEXT, b TEXT, c TEXT, d TEXT)"
+    sql("shop.db", table, "INSERT INTO notes VALUES (1, '  Abcdefg ', 'Abc', ' Abcd ', ' ab c')")
+    sql("copy.db", table, "INSERT INTO notes VALUES (1, 'x', 'x', 'x', 'x')")
+    plan = planned(audit)
+    if sensitive:  # no statement of SQLite's trims as the contract does
+        assert [one["action"] for one in plan["compensations"]] == ["escalate"]
+        return
+    (act,) = plan["compensations"]
+    script = (project / "plan" / "copy.sql").read_text()
+    sql("copy.db", script[script.rindex("\nUPDATE") :].partition(";")[0])
+    held = sqlite3.connect("copy.db").execute("SELECT a, b, c, d FROM notes").fetchone()
+    assert held == ("Abcde", hashlib.sha256(b"abc").hexdigest(), "**cd", " ab")
+    assert audit("verify", "plan/plan.json").code == 0
+    assert act["action"] == "upsert"
 
 
 @pytest.mark.usefixtures("project")

@@ -54,6 +54,7 @@ class OneRow:
         absence: Why a row that is not shown may be there all the same; empty where it is not.
         flaws: What its feed cannot carry of fields, where the side is known by one.
         lacking: What of its feed could not be read, so that no row of it is known for certain; else empty.
+        bad: Fields whose value their type cannot hold.
         uncounted: Replica name (of a replica's row its own) to why it is not known whether the row counts there, where
             it is not: a condition depends on a value that is not told.
     """
@@ -69,6 +70,7 @@ class OneRow:
     flaws: Mapping[str, Mapping[Flaw, str]] = field(default_factory=dict)
     lacking: str = ""
     uncounted: Mapping[str, str] = field(default_factory=dict)
+    bad: frozenset[str] = frozenset()
 
     @property
     def live(self) -> bool:
@@ -148,13 +150,14 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
     cursor = workspace.cursor()
     cursor.execute(f'CREATE OR REPLACE VIEW "{subject.table}" AS SELECT * FROM "{every}" WHERE NOT gone')
     columns = [f"t{i}" for i in range(len(fields))] + [f"w{i}" for i in range(len(replicas))]
-    columns += [f"y{i}" for i in range(len(reasons))]
+    columns += [f"y{i}" for i in range(len(reasons))] + [f"b{i}" for i in range(len(fields))]
     rows = cursor.execute(f'SELECT {", ".join(["gone", *columns])} FROM "{every}" ORDER BY ALL').fetchall()
     live = sum(1 for row in rows if not row[0])  # they come first
     texts = dict(zip(fields, rows[0][1:], strict=False)) if rows else {}
     names = [replica.name for replica in replicas] if rows else []
     first = 1 + len(fields)
     in_scope, why = (rows[0][first : first + len(names)], rows[0][first + len(names) :]) if rows else ((), ())
+    bad = rows[0][-len(fields) :] if rows and fields else ()
     whose = "the owner" if subject.replica is None else subject.replica.name
     return OneRow(
         side, subject.table, fields, texts, live, bool(rows) and not live, dict(zip(names, in_scope, strict=True)),
@@ -162,6 +165,7 @@ def _read(snapshot: Snapshot, workspace: Workspace, subject: Subject, relation: 
         flaws_of_side(snapshot, contract, subject.replica),
         snapshot.incomplete() if isinstance(snapshot, PartlyKnown) else "",
         {name: sentence(whose, text) for name, text in zip(reasons, why, strict=False) if text},
+        frozenset(name for name, is_bad in zip(fields, bad, strict=False) if is_bad),
     )  # fmt: skip
 
 

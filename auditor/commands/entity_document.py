@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from auditor.reports.document import instant_text
-from auditor.runs.entity import Known, add_known, row_texts
+from auditor.runs.entity import Known, add_known, compared_with_owner, row_texts
 from contracts.durations import duration_text
 from contracts.errors import LedgerError
 from reconcilers.finding import Cause, Divergence, finding_identity
@@ -109,7 +109,10 @@ class Documents:
         entity, text = self._contract.entity, self._masker.text
         differing = {difference.name: difference.note for difference in replica.differences}
         fields: list[EntityFieldDocument] = []
+        uncompared = owner.bad & compared_with_owner(replica.replica)
         for name in copy.fields:
+            if name in uncompared:
+                continue
             fields.append(
                 {
                     "name": name,
@@ -179,6 +182,9 @@ def suggestions(sight: EntitySight) -> Iterator[str]:
         yield "no store knows this key: check it, and the entity"
     if sight.owner_state == "unreachable":
         yield "make the owner reachable: without it nothing can be said about its copies"
+    if sight.owner.row is not None and sight.owner.row.bad:
+        wrong = ", ".join(name for name in sight.contract.fields if name in sight.owner.row.bad)
+        yield f"have {sight.contract.owner.service} correct {wrong}: its own row breaks its contract"
     for replica in sight.replicas:
         yield from _suggested(sight, replica)
 
@@ -197,6 +203,8 @@ def _suggested(sight: EntitySight, replica: ReplicaSight) -> Iterator[str]:
     elif replica.divergence == "mismatch":
         fields = ", ".join(difference.name for difference in replica.differences)
         yield f"{name}: have {owner} publish this row again, or refresh {fields} there"
+    elif replica.divergence == "orphan" and sight.owner_state == "present":
+        yield f"{name}: have the row removed there: {owner} has it, and this replica is not to hold it"
     elif replica.divergence == "orphan" and replica.known and replica.known.cause == Cause.PHANTOM_WRITE:
         yield f"{name}: find out who wrote the row there, and remove it once {owner} confirms that it is not its own"
     elif replica.divergence == "orphan":

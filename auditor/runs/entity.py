@@ -18,7 +18,7 @@ from auditor.runs.recent_changes import recent_changes
 from contracts.errors import AuditorError, StoreError
 from reconcilers.one_row import OneRow, Subject, compare_rows, fetch
 from reconcilers.ports import Shape
-from reconcilers.projection import owner_items, replica_items
+from reconcilers.projection import compared_maps, owner_items, replica_items
 from reconcilers.redaction import redacted_fields
 from reconcilers.row_stage import UNKNOWN, UNKNOWN_CONSTANT
 
@@ -339,21 +339,36 @@ def _beside_live_owner(sight: EntitySight, replica: Replica, answer: Answer, aro
     if owner is None or copy is None:
         raise AssertionError("both were read")
     if not copy.live:
-        if replica.completeness == "partial":
-            return ReplicaSight(replica, answer, "lawfully_absent", note="need not hold every row")
-        if unknown := copy.absence or owner.absence:
-            return ReplicaSight(replica, answer, "undecided", note=unknown)
-        note = "flagged as deleted, though the owner's row is live" if copy.gone else ""
-        return ReplicaSight(replica, answer, "absent", "missing", note=note)
+        return _lacking(owner, replica, answer)
+    bad = [name for name in compared_with_owner(replica) if name in owner.bad]
     differing = compare_rows(around.workspace, sight.contract, replica, owner, copy)
     redacted = frozenset(name for name in redacted_fields(replica) if copy.texts[name] is not None)
+    wrong = "; ".join(f"{name} is not compared: the owner's is no {sight.contract.fields[name].type}" for name in bad)
+    if wrong and all(difference.note.startswith(UNKNOWN) for difference in differing):
+        return ReplicaSight(replica, answer, "undecided", differences=differing, note=wrong, redacted=redacted)
     if not differing:
         note = f"{', '.join(sorted(redacted))}: {UNKNOWN_CONSTANT}" if redacted else ""
         return ReplicaSight(replica, answer, "consistent", note=note, redacted=redacted)
     if all(difference.note.startswith(UNKNOWN) for difference in differing):
         note = differing[0].note
         return ReplicaSight(replica, answer, "undecided", differences=differing, note=note, redacted=redacted)
-    return ReplicaSight(replica, answer, "divergent", "mismatch", differing)
+    return ReplicaSight(replica, answer, "divergent", "mismatch", differing, wrong)
+
+
+def _lacking(owner: OneRow, replica: Replica, answer: Answer) -> ReplicaSight:
+    """The owner has a live row, and the replica has none."""
+    if replica.completeness == "partial":
+        return ReplicaSight(replica, answer, "lawfully_absent", note="need not hold every row")
+    if unknown := (answer.row.absence if answer.row else "") or owner.absence:
+        return ReplicaSight(replica, answer, "undecided", note=unknown)
+    gone = answer.row is not None and answer.row.gone
+    note = "flagged as deleted, though the owner's row is live" if gone else ""
+    return ReplicaSight(replica, answer, "absent", "missing", note=note)
+
+
+def compared_with_owner(replica: Replica) -> frozenset[str]:
+    """The fields of which the owner's value decides whether the replica's is right."""
+    return frozenset(one.field for one in compared_maps(replica)) - redacted_fields(replica)
 
 
 def _without_owner(owner: OneRow, replica: Replica, answer: Answer) -> ReplicaSight:

@@ -110,9 +110,29 @@ def test_a_row_out_of_scope_is_lawfully_absent_or_an_orphan(shop: Shop, audit: C
     shop.search("UPDATE order_search SET state = 'draft' WHERE order_id = 7")
     code, _, replicas = look(audit, "7")
     assert (code, replicas["export"]["state"]) == (1, "divergent")
+    audit("reconcile", "--recheck-after", "0s")
+    told = look(audit, "7")[1]["suggestions"]
+    assert "export: have the row removed there: shop has it, and this replica is not to hold it" in told
     shop.export([])
     code, _, replicas = look(audit, "7")
     assert (code, replicas["export"]["state"]) == (0, "lawfully_absent")
+
+
+def test_a_value_that_the_owner_holds_wrongly_is_compared_with_no_copy(
+    shop: Shop, audit: Callable[..., Outcome]
+) -> None:
+    """The owner's own row is what is wrong: whether a copy is right beside it nobody knows."""
+    shop.owner("UPDATE orders SET total = 'zz' WHERE id = 7")
+    code, document, replicas = look(audit, "7")
+    assert (code, replicas["search"]["state"]) == (2, "undecided")
+    assert "total" not in {field["name"] for field in replicas["search"]["fields"]}
+    assert replicas["search"]["note"] == "total is not compared: the owner's is no decimal(10,2)"
+    assert document["suggestions"] == ["have shop correct total: its own row breaks its contract"]
+    shop.search("UPDATE order_search SET state = 'lost' WHERE order_id = 7")
+    replicas = look(audit, "7")[2]
+    assert replicas["search"]["state"] == "divergent"
+    assert {field["name"]: field["equal"] for field in replicas["search"]["fields"]} == {"status": False, "email": True}
+    assert "total is not compared" in replicas["search"]["note"]
 
 
 def test_a_row_that_the_owner_lacks_is_an_orphan_or_kept(shop: Shop, audit: Callable[..., Outcome]) -> None:

@@ -72,6 +72,10 @@ class Ledger:
         del entity, limit
         return set(self.drift)
 
+    def closed_ids(self, identities: Sequence[str]) -> set[str]:
+        """See `auditor.ledger.ledger.Ledger`."""
+        return {finding.identity for _, finding in self.told if finding.identity not in self.drift} & set(identities)
+
     def open_findings(self, entity: str, limit: int) -> list[tuple[str, Mapping[str, Any]]]:
         """See `auditor.ledger.ledger.Ledger`."""
         del entity, limit

@@ -1108,10 +1108,10 @@ class FeedState:
         tail = self._tail_of(table)
         if tail is None or tail == self._ordered:
             return False
-        self._pick(table)
-        self._picked = None
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql('picked')}")
-        self._db.execute("DROP TABLE picked")
+        picked = "picked" if tail == self._picked else f"({picked_sql(table, tail[1])})"
+        self._picked = self._ordered = None
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE involved AS {involved_sql(picked)}")
+        self._db.execute("DROP TABLE IF EXISTS picked")
         self._ordered = tail
         return True
 

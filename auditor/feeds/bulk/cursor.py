@@ -33,8 +33,17 @@ _GROUPS = (
 )
 """Brings groups of seven bits together: two bytes, four bytes, eight bytes."""
 _SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
-_ONE = np.uint64(1)
 _WORD_BYTES = 8
+_SIZES = range(_WORD_BYTES + 1)
+_ENDS = [np.uint64(0x8080808080808080 & ((1 << 8 * size) - 1)) for size in _SIZES]
+"""By size of an integer in bytes: the bits that say whether another byte follows."""
+_GOES_ON = [np.uint64(0), *_ENDS[:-1]]
+"""The same, where they say that this is its size."""
+_TOPS = [np.uint64(0x7F << 8 * (size - 1) if size else 0) for size in _SIZES]
+"""What the last byte holds."""
+_HELD = [np.uint64(0x7F7F7F7F7F7F7F7F & ((1 << 8 * size) - 1)) for size in _SIZES]
+"""What all of them hold."""
+_ONE = np.uint64(1)
 _SAME_MAX = 32
 """Bytes of a text that is looked at for being the same in every record."""
 
@@ -124,6 +133,9 @@ class Cursor:
 
     def _long_integers(self) -> Integers:
         word = self.buffer.words[self.at]
+        size = _size(int(word[0]))
+        if size <= _WORD_BYTES and not (word & _ENDS[size] != _GOES_ON[size]).any():
+            return self._equally_long(word, size)
         last = ~word & _CONTINUES
         last &= ~last + _ONE  # the lowest bit: the byte that nothing follows
         is_longer = last == 0
@@ -132,13 +144,18 @@ class Cursor:
         top = word & (last ^ (last >> np.uint64(7)) * np.uint64(0xFF))  # what the last byte holds
         if ((top == 0) & (length > 1) & ~is_longer).any():
             raise IrregularError
-        value = word & below & _SEVENS
-        for low, high, shift in _GROUPS:
-            value = (value & low) | ((value & high) >> shift)
+        value = _joined(word & below & _SEVENS, _GROUPS)
         if is_longer.any():
             value, length = self._with_rest(value, length, is_longer)
         self.skip(length)
-        return ((value >> _ONE) ^ (~(value & _ONE) + _ONE)).view(np.int64)
+        return _signed(value)
+
+    def _equally_long(self, word: Words, size: int) -> Integers:
+        """Integers of so many bytes each, as moments and positions are: their bytes stand at the same places."""
+        if size > 1 and (word & _TOPS[size] == 0).any():
+            raise IrregularError
+        self.skip(size)
+        return _signed(_joined(word & _HELD[size], _GROUPS[: (size - 1).bit_length()]))
 
     def _with_rest(self, value: Words, length: Integers, is_longer: Flags) -> tuple[Words, Integers]:
         """The ninth and the tenth byte of those integers that have them."""
@@ -204,3 +221,28 @@ class Cursor:
             if (words != words[0]).any():
                 return False
         return True
+
+
+def _size(word: int) -> int:
+    """Bytes of an integer that begins with these eight; nine, where it is longer than they are."""
+    ends = ~word & 0x8080808080808080
+    return ((ends & -ends).bit_length() + 7) // 8 if ends else 9
+
+
+def _joined(value: Words, groups: Sequence[tuple[np.uint64, np.uint64, np.uint64]]) -> Words:
+    """What bytes of seven bits hold, without gaps; the given array is changed."""
+    for low, high, shift in groups:
+        upper = value & high
+        upper >>= shift
+        value &= low
+        value |= upper
+    return value
+
+
+def _signed(value: Words) -> Integers:
+    """Numbers whose lowest bit is their sign; the given array is changed."""
+    sign = value & _ONE
+    np.negative(sign, out=sign)
+    value >>= _ONE
+    value ^= sign
+    return value.view(np.int64)

@@ -190,7 +190,7 @@ def _why(run: RunDocument, selection: Selection) -> Html | None:
     if run["exit_code"] == 0:
         return None
     reasons = [
-        element("li", element("b", words.words(reason).capitalize()), ": ", words.EXIT_REASONS.get(reason, ""))
+        element("li", element("b", words.words(reason).capitalize()), ": ", words.exit_reason(reason, run))
         for reason in run["exit_reasons"]
     ]
     errors = [element("li", _lines(error), class_="error bad") for error in run.get("errors", [])]

@@ -126,7 +126,7 @@ def _suites(run: RunDocument) -> list[_Suite]:
     trouble = list(run.get("errors", []))
     failing = any(case.outcome in _FAILING for suite in suites for case in suite.cases)
     if run["exit_code"] and not failing and not trouble:
-        told = [words.EXIT_REASONS.get(reason, reason) for reason in run["exit_reasons"]]
+        told = [words.exit_reason(reason, run) or reason for reason in run["exit_reasons"]]
         trouble = told or ["the run did not finish"]
     there = {suite.name for suite in suites}
     suites += [

@@ -336,7 +336,7 @@ class _Report:
             return None
         lines: list[RenderableType] = [Text(f"Why exit code {run['exit_code']}", style="bold")]
         for reason in run["exit_reasons"]:
-            text = words.EXIT_REASONS.get(reason, "")
+            text = words.exit_reason(reason, run)
             lines.append(Hanging(Text(f"  {words.words(reason)}: "), Text(text), indent=4))
         errors = (Text(_lines_visible(error), style="red") for error in run.get("errors", []))
         lines.extend(Hanging(Text("  "), error, indent=4) for error in errors)

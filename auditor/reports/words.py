@@ -491,6 +491,25 @@ def _trouble(run: RunDocument) -> str:
 _DRIFTED = ("drift", "suspects")
 
 
+_OF_OWNERS = {
+    "drift": ("persistent", "rows of an owner break its contract"),
+    "suspects": ("suspect", "rows of an owner broke its contract when they were read"),
+}
+"""Of what may be wrong with owners alone, too: its verdict, and how that is said."""
+
+
+def exit_reason(reason: str, run: RunDocument) -> str:
+    """What one reason for the exit code of a run means."""
+    text = EXIT_REASONS.get(reason, "")
+    if reason not in _OF_OWNERS:
+        return text
+    verdict, of_owners = _OF_OWNERS[reason]
+    if not any(entity["owner"][verdict] for entity in run["entities"]):  # type: ignore[literal-required]
+        return text
+    copies = any(replica[verdict] for _, replica in replicas(run))  # type: ignore[literal-required]
+    return f"{text}; and {of_owners}" if copies else of_owners
+
+
 def _drifted(run: RunDocument) -> str:
     every = replicas(run)
     rows = sum(drift(replica) for _, replica in every)
@@ -591,7 +610,7 @@ def next_steps(run: RunDocument, findings: Iterable[FindingDocument], *, html: b
         steps += [Step("one of them everywhere, now", command)] if command else _hidden_key(findings, run)
         page = f"audit report {shlex.quote(run['run_id'])} --format html --out report.html"
         steps += [Step("all of them on a page, to filter and to share", page)] if html else []
-    if "drift" in run["exit_reasons"]:
+    if "drift" in run["exit_reasons"] and any(replica["persistent"] for _, replica in replicas(run)):
         plan = f"audit compensate {shlex.quote(run['run_id'])} --out plan"
         steps.append(Step("what would put the copies right, for review", plan))
     steps += [Step(NEXT_STEPS[reason]) for reason in run["exit_reasons"] if reason in NEXT_STEPS]

@@ -75,6 +75,7 @@ HANDED_MAX = 100_000
 """Open findings of an entity that another member of the group may have found: some 10 MB; the latest of more."""
 
 NO_FEED = "its owner has no feed"
+NO_REPLICA = "it has no replica"
 """Why an entity is not followed."""
 
 TAKEN_MAX = 5
@@ -341,8 +342,8 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         AuditorError: Nothing could be monitored: no contract has a feed, a feed cannot be read, another monitor.
     """
     scope, unfollowed = followed_contracts(request, catalog.contracts)
-    for name in unfollowed:
-        listener.say(f"{name}: {NO_FEED}, so it is not followed; `audit reconcile` compares it")
+    for name, why in unfollowed.items():
+        listener.say(f"{name}: {why}, so it is not followed; `audit reconcile` looks at it")
     for warning in wiring.expect(scope, catalog.contracts):
         listener.say(warning)
     clock = shared_clock(wiring, clock, listener.say)
@@ -373,7 +374,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
         findings = list(result.findings)
         document = run_document(result, catalog.contracts)
         if unfollowed:
-            document["not_followed"] = [{"entity": name, "why": NO_FEED} for name in unfollowed]
+            document["not_followed"] = [{"entity": name, "why": why} for name, why in unfollowed.items()]
         document["signs"] = signs = monitor.signs(findings)
         for sign in signs:
             listener.say(sign_line(sign))
@@ -431,24 +432,35 @@ def healed(monitor: Monitor, gone: Sequence[Finding]) -> None:
 
 def followed_contracts(
     request: ReconcileRequest, contracts: Mapping[str, Contract]
-) -> tuple[list[Contract], list[str]]:
-    """The contracts in scope whose owner has a feed, as they are monitored, and the names of the others.
+) -> tuple[list[Contract], dict[str, str]]:
+    """The contracts in scope that can be followed, as they are monitored, and why the others cannot, by name.
 
     References are left to the nightly job: they would have the whole owner of another entity read at each look.
 
     Raises:
-        UsageError: No contract in scope has a feed.
+        UsageError: None can be.
     """
     chosen = in_scope(request, contracts)
-    followed = [contract for contract in chosen if contract.owner.feed is not None]
-    if not followed:
-        raise UsageError(
-            f"monitoring {', '.join(contract.entity for contract in chosen) or 'nothing'}: no owner has a feed",
-            hint="name one under `owner` in a contract: `feed: {name: FEED, topic: TOPIC}`",
-        )
-    return [_without_references(contract) for contract in followed], [
-        contract.entity for contract in chosen if contract.owner.feed is None
-    ]
+    unfollowed = {contract.entity: why for contract in chosen if (why := _unfollowed(contract))}
+    followed = [_without_references(contract) for contract in chosen if contract.entity not in unfollowed]
+    if followed:
+        return followed, unfollowed
+    doing = f"monitoring {', '.join(unfollowed) or 'nothing'}"
+    if NO_REPLICA not in unfollowed.values():
+        hint = "name one under `owner` in a contract: `feed: {name: FEED, topic: TOPIC}`"
+        raise UsageError(f"{doing}: no owner has a feed", hint=hint)
+    told = "; ".join(f"{name}: {why}" for name, why in unfollowed.items())
+    raise UsageError(
+        f"{doing}: nothing can be followed ({told})",
+        hint="a monitor follows what replicas owe to an owner with a feed; `audit reconcile` looks at owners alone",
+    )
+
+
+def _unfollowed(contract: Contract) -> str:
+    """Why an entity is not followed; empty where it is."""
+    if contract.owner.feed is None:
+        return NO_FEED
+    return "" if contract.replicas else NO_REPLICA
 
 
 def _notes(entity: MonitoredEntity, replica: str | None) -> list[str]:

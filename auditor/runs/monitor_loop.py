@@ -365,7 +365,7 @@ def follow(
             )
             monitor.take_on(scope)
             names = [entity.contract.entity for entity in monitor.entities]
-            members = {"entities": names, "not_followed": unfollowed, "feeds": sorted(monitor.followed)}
+            members = {"entities": names, "not_followed": list(unfollowed), "feeds": sorted(monitor.followed)}
             watcher.tell("started", instant_text(clock.now()), **members)
             recorder = _Recorder(monitor, wiring, catalog, clock, listener)
             recorder.hand_over()

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 MakeReader = Callable[["Reference"], "Reader"]
 """Makes the reader of a dataset."""
 
+Applied = Callable[[], "Mapping[int, int]"]
+"""Asks how far whoever fills a replica has come in each partition."""
+
 MAX_WAIT_DEFAULT = timedelta(minutes=10)
 EXIT_REASONS = ("drift", "suspects", "undecided", "incomplete", "unreadable", "empty_owner")
 """In the order in which reports list them."""
@@ -334,13 +337,16 @@ def looker(contract: Contract, around: Surroundings, *, where: Expression | None
     reference = contract.owner.reference
     if reference is None:
         raise StoreError(f"{contract.entity}: its owner names no place to read", hint="give the owner a dataset")
-    readers = _readers(contract, reference, around, around.reader)
+    applied = _applied(contract, around)
+    readers = _readers(contract, reference, around, around.reader, applied)
     if around.confirmer is not None:
-        readers = replace(readers, confirming=_readers(contract, reference, around, around.confirmer))
+        readers = replace(readers, confirming=_readers(contract, reference, around, around.confirmer, applied))
     return Looker(around.workspace, contract, readers, where=where, prefix=prefix, progress=around.progress)
 
 
-def _readers(contract: Contract, reference: Reference, around: Surroundings, make: MakeReader) -> Readers:
+def _readers(
+    contract: Contract, reference: Reference, around: Surroundings, make: MakeReader, applied: Mapping[str, Applied]
+) -> Readers:
     replicas = {replica.name: _replica_reader(replica, make) for replica in contract.replicas}
     referenced: dict[str, tuple[Contract, Reader] | AuditorError] = {}
     for entity in set(contract.references().values()):
@@ -352,26 +358,33 @@ def _readers(contract: Contract, reference: Reference, around: Surroundings, mak
     }
     return Readers(
         make(reference), replicas, referenced,
-        witness=_witness(contract, make), applied=_applied(contract, around), streams=streams,
+        witness=_witness(contract, make), applied=applied, streams=streams,
     )  # fmt: skip
 
 
-def _applied(contract: Contract, around: Surroundings) -> dict[str, Callable[[], Mapping[int, int]]]:
+def _applied(contract: Contract, around: Surroundings) -> dict[str, Applied]:
     """Asks for each replica that a consumer group fills how far the group has come in the owner's topic."""
     feed = contract.owner.feed
+    told: set[str] = set()
     return {
-        replica.name: partial(_asked, around, replica.name, replica.applied_by, feed)
+        replica.name: partial(_asked, around, replica.name, replica.applied_by, feed, told)
         for replica in contract.replicas
         if feed is not None and replica.applied_by is not None
     }
 
 
-def _asked(around: Surroundings, name: str, group: AppliedBy, feed: FeedRef) -> Mapping[int, int]:
-    """How far a group has come; a broker that does not tell leaves the elapsed time as the only proof."""
+def _asked(around: Surroundings, name: str, group: AppliedBy, feed: FeedRef, told: set[str]) -> Mapping[int, int]:
+    """How far a group has come; a broker that does not tell leaves the elapsed time as the only proof.
+
+    Every look asks; what was told already is not told again.
+    """
     try:
         return around.applied(group, feed)
     except AuditorError as error:
-        around.say(f"{name}: how far {group.group_id} has come is not known: {error.message}")
+        unknown = f"{name}: how far {group.group_id} has come is not known: {error.message}"
+        if unknown not in told:
+            told.add(unknown)
+            around.say(unknown)
         return {}
 
 

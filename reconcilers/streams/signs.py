@@ -155,23 +155,36 @@ def reapplied(topic: str, written: Iterable[int]) -> list[Sign]:
     return [Sign("reapplied", topic, sum(often), len(often))] if often else []
 
 
-def _successive(table: StreamTable, back: int) -> str:
-    """SELECT of the remembered versions of keys that have several, each with the content of those before it."""
-    written = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)})"
+_WRITTEN = f"kind IN ({int(Kind.WRITE)}, {int(Kind.DELETE)})"
+
+
+def _contents(table: StreamTable, back: int) -> str:
+    """SELECT of the remembered versions of keys that were written so often and once more, each with its content."""
     known = " AND ".join(f"{state} <= {int(CellState.EITHER)}" for state in table.states) or "true"
     content = f"CASE WHEN kind = {int(Kind.DELETE)} THEN 0 WHEN {known} THEN hash({', '.join(table.cells)}) END"
     past = f"{table.versions} SEMI JOIN {table.past} USING (seq)"  # a key that has one version has none there
-    busy = f"SELECT id FROM {past} WHERE {written} GROUP BY id HAVING count(*) >= {back}"
+    busy = f"SELECT id FROM {past} GROUP BY id HAVING count(*) >= {back}"
+    return (
+        f"SELECT id, kind, epoch, p0, p1, p2, seq, {content} AS h FROM {table.versions} SEMI JOIN ({busy}) USING (id)"
+    )
+
+
+def _successive(contents: str, back: int) -> str:
+    """SELECT of versions, each with the contents of those before it."""
     before = ", ".join(f"lag(h, {i}) OVER life AS h{i}" for i in range(1, back + 1))
-    some = f"FROM {table.versions} SEMI JOIN ({busy}) USING (id) WHERE {written}"
-    versions = f"SELECT id, epoch, p0, p1, p2, seq, {content} AS h {some}"
-    return f"SELECT id, h, {before} FROM ({versions}) WINDOW life AS (PARTITION BY id ORDER BY epoch, p0, p1, p2, seq)"
+    life = "WINDOW life AS (PARTITION BY id ORDER BY epoch, p0, p1, p2, seq)"
+    return f"SELECT id, kind, h, {before} FROM ({contents}) {life}"
 
 
 def _flips(table: StreamTable) -> str:
-    return f"SELECT count(*), count(DISTINCT id) FROM ({_successive(table, 3)}) WHERE h = h2 AND h1 = h3 AND h <> h1"
+    written = f"SELECT * FROM ({_contents(table, 3)}) WHERE {_WRITTEN}"
+    return f"SELECT count(*), count(DISTINCT id) FROM ({_successive(written, 3)}) WHERE h = h2 AND h1 = h3 AND h <> h1"
 
 
 def _rewrites(table: StreamTable) -> str:
-    equal = f"SELECT id, count(*) AS n FROM ({_successive(table, 1)}) WHERE h = h1 GROUP BY id"
+    """What a snapshot told before a key was first written is content that it had; what one tells later is no write."""
+    first = f"min(seq) FILTER ({_WRITTEN}) OVER (PARTITION BY id)"
+    told = f"{_WRITTEN} OR (kind = {int(Kind.BACKFILL)} AND seq < {first})"
+    contents = f"SELECT * FROM ({_contents(table, 1)}) QUALIFY {told}"
+    equal = f"SELECT id, count(*) AS n FROM ({_successive(contents, 1)}) WHERE h = h1 AND {_WRITTEN} GROUP BY id"
     return f"SELECT coalesce(sum(n), 0), count(*) FROM ({equal}) WHERE n >= {REPEATED_MIN}"

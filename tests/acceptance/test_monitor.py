@@ -943,7 +943,7 @@ def test_loops_that_hide_wrong_data_are_named_with_their_counts(world: Monitored
     """Equal content written again, to and fro, a connector that went back, and what nobody can read."""
     for status in ("paid", "new", "paid", "new"):
         world.put(1, status, 10)
-    for _ in range(4):
+    for _ in range(3):
         world.mirror.put(id=2, status="new", total=20)
     world.owner.again(2)
     world.mirror.poison(id=3)
@@ -1196,3 +1196,20 @@ def test_outbox_events_that_come_again_are_a_sign_and_so_is_what_others_put_away
         told = " ".join(world.audit("report", "--format", form).out.split())
         for part in ("outbox events that came again", "2 records, 1 key", "3 records", "put away"):
             assert part in told, form
+
+
+def test_an_entity_without_a_replica_is_named_as_not_followed(world: Monitored) -> None:
+    """Nothing is owed for it, so no key of it would be looked at: a rule that its rows break is not found here."""
+    text = CONTRACT.partition("replicas:")[0].replace("order\n", "price\n", 1)
+    text = re.sub("owner: .*", "owner: {service: mirror, feed: {name: mirror, topic: mirror.orders}}", text)
+    rule = "invariants:\n  - {name: cheap, holds: total < 100}\n"
+    (world.directory / "contracts" / "price.yaml").write_text(text + rule)
+    outcome = world.monitor("--quiet")
+    assert (outcome.code, [one["entity"] for one in outcome.json["entities"]]) == (0, ["order"])
+    assert outcome.json["not_followed"] == [{"entity": "price", "why": "it has no replica"}]
+    both = world.audit("monitor", "--until-caught-up", "--format", "json", "order", "price")
+    assert (both.code, both.json["exit_reasons"]) == (2, ["incomplete"])
+    alone = world.audit("monitor", "--until-caught-up", "price")
+    assert (alone.code, alone.out) == (2, "")
+    assert "nothing can be followed (price: it has no replica)" in alone.err
+    assert world.audit("reconcile", "price").code == 1

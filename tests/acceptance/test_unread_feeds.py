@@ -112,3 +112,12 @@ def _send(kafka: Kafka, topic: str, value: bytes) -> None:
     producer.send(topic, value, key=json.dumps({"id": 1}).encode())
     producer.flush()
     producer.close()
+
+
+def test_a_group_that_cannot_be_asked_is_told_once_however_often_is_looked(world: World) -> None:
+    """Each look asks how far whoever fills the copy has come; a broker that is down is no news the second time."""
+    world.settle(replica_feed=", applied_by: {feed: gone, group_id: filler}", settings=GONE)
+    world.write("copy", 1, "wrong")
+    outcome = world.reconcile()
+    assert outcome.code == 1
+    assert outcome.err.count("how far filler has come is not known") == 1

@@ -36,7 +36,7 @@ def read(records: list[bytes]) -> list[int]:
     """The one integer of each record, every byte of which is read."""
     buffer = Buffer.of(records)
     cursor = Cursor(buffer, buffer.starts, buffer.ends)
-    numbers = cursor.integers().tolist()
+    numbers: list[int] = cursor.integers().tolist()
     cursor.finish()
     return numbers
 

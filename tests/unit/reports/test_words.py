@@ -52,6 +52,23 @@ def test_drift_is_told_apart_from_rows_of_the_owner_that_break_the_contract() ->
     assert words.beside(document) == "Beside that, for some rows it could not be told whether they are consistent."
 
 
+def test_an_exit_code_is_told_by_what_was_found_in_copies_and_in_owners() -> None:
+    """Copies that agree are not called wrong, and no plan for them is proposed, where only an owner's row is."""
+    both = shop_report()
+    copies, owners = words.EXIT_REASONS["drift"], "rows of an owner break its contract"
+    assert words.exit_reason("drift", both) == f"{copies}; and {owners}"
+    alone = shop_report()
+    for _, replica in words.replicas(alone):
+        replica["persistent"] = 0
+    assert words.exit_reason("drift", alone) == owners
+    assert any("compensate" in step.command for step in words.next_steps(both, []))
+    assert not any("compensate" in step.command for step in words.next_steps(alone, []))
+    for entity in both["entities"]:
+        entity["owner"]["persistent"] = 0
+    assert words.exit_reason("drift", both) == copies
+    assert words.exit_reason("undecided", both) == words.EXIT_REASONS["undecided"]
+
+
 def test_trouble_is_not_called_drift() -> None:
     assert words.outcome(trouble_report()) == "Trouble"
     assert "differ" not in words.headline(trouble_report())

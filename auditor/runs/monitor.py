@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from auditor.feeds.following import Following
     from auditor.feeds.monitored import MonitoredFeeds
     from auditor.ledger.ledger import Ledger
+    from auditor.masking import Masker
     from auditor.runs.job import Listener
     from auditor.wiring import Wiring
     from contracts.catalog import Catalog
@@ -200,18 +201,24 @@ class Monitor:
                 copy = entity.run.first.replicas[name]
                 copy.error = copy.error or str(error)
 
-    def hand_over(self, ledger: Ledger) -> None:
+    def hand_over(self, ledger: Ledger, masker: Masker | None = None) -> None:
         """Learn which findings are open, whoever has found them: who has their keys tells when they are gone.
 
         That may have been this one, killed when they were in the ledger and not in its own state.
+
+        Args:
+            ledger: It.
+            masker: Has made what stands there; None: nothing is masked.
 
         Raises:
             LedgerError: The ledger cannot be read.
         """
         self.share_truncates(ledger)
         for entity in self.entities:
+            if masker is not None:
+                entity.named = lambda finding: masker.finding(finding).identity
             entity.handed = ledger.open_ids(entity.contract.entity, HANDED_MAX)
-            entity.closed = ledger.closed_ids(entity.drifting_ids())
+            entity.learn_closed(ledger.closed_ids)
             self.know_unredacted(ledger, [entity])
             entity.take_over(ledger.open_findings(entity.contract.entity, HANDED_MAX))
 
@@ -366,7 +373,7 @@ def catch_up(request: ReconcileRequest, wiring: Wiring, catalog: Catalog, clock:
             for name in unfollowed:
                 if name in request.entities:
                     monitor.refuse(catalog.contracts[name], f"{NO_FEED}, so it is not followed")
-            gone = _judged(monitor, ledger, time)
+            gone = _judged(monitor, ledger, books.masker(), time)
         for told in monitor.tell_of_feeds():
             listener.say(f"{told['entity']}: {told['feed']}/{told['topic']}: {told['message']}")
         healed(monitor, gone)
@@ -396,14 +403,14 @@ def letters_of(wiring: Wiring, feeds: MonitoredFeeds) -> Callable[[], list[dict[
     return partial(dead_letter_signs, wiring.settings, feeds.names)
 
 
-def _judged(monitor: Monitor, ledger: Ledger, time: RunTime) -> list[Finding]:
+def _judged(monitor: Monitor, ledger: Ledger, masker: Masker, time: RunTime) -> list[Finding]:
     """Look at everything and recheck; again where partitions were taken from us meanwhile.
 
     Returns:
         The drift that is no more.
     """
     for _ in range(TAKEN_MAX):
-        monitor.hand_over(ledger)
+        monitor.hand_over(ledger, masker)
         gone = monitor.look_at_everything(time)
         monitor.recheck(time)
         if not monitor.let_go_of_lost(asking=True):

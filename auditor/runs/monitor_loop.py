@@ -431,7 +431,7 @@ class _Recorder:
             LedgerError: The ledger cannot be read.
         """
         with self.wiring.ledger() as ledger:
-            self.monitor.hand_over(ledger)
+            self.monitor.hand_over(ledger, books_for(self.wiring, self.catalog, ledger).masker())
 
     def share_truncates(self) -> None:
         """See `Monitor.share_truncates`.

@@ -27,7 +27,7 @@ from reconcilers.streams.obligations import OWED_AT_ONCE, Drifting, Duty, Hour, 
 from reconcilers.streams.signs import DEAD_LETTERS, reapplied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import duckdb
@@ -92,6 +92,7 @@ class MonitoredEntity:
             before it was killed.
         closed: The identities of drift that is known here, and closed in the ledger: somebody else has told that it is
             gone.
+        named: Tells under which identity the ledger has a finding: another one where it hashes or cuts the key.
         gone: Of those that are open: what a look has found to be gone.
         known: Of those, by identity: what is to be looked at once, as nothing here knows of it; see `take_over`.
         watched: Of those, by identity: what no partition of ours tells of; see `look_at_watched`.
@@ -116,6 +117,7 @@ class MonitoredEntity:
     shown: dict[str, int] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    named: Callable[[Finding], str] = field(default=lambda finding: finding.identity)
     gone: list[Finding] = field(default_factory=list)
     known: dict[str, Drifting] = field(default_factory=dict)
     watched: dict[str, Drifting] = field(default_factory=dict)
@@ -209,7 +211,7 @@ class MonitoredEntity:
             found: The id of each finding that is open in the ledger, and what was said of it last.
         """
         names = {replica.name for replica in self.contract.replicas}
-        mine = {_healed(one).identity for one in self.drifting()}
+        mine = {self.named(_healed(one)) for one in self.drifting()}
         left = 0
         some: dict[str, Drifting] = {}
         topic = self._by_owner()[1].topic
@@ -444,7 +446,7 @@ class MonitoredEntity:
             return []
         name, key = subject
         some = [_healed(Drifting(self.contract.entity, name, key, *rule)) for rule in RULES_OF_KEYS]
-        return [one for one in some if one.identity in self.handed]
+        return [one for one in some if self.named(one) in self.handed]
 
     def let_go_of_all(self) -> None:
         """Suspect nothing any more: some of it is judged elsewhere now, and what is ours is still owed.
@@ -609,7 +611,7 @@ class MonitoredEntity:
         known = {(*_subject(one), *_rule(one)) for one in self.drifting()}
         for finding in self.watch.suspicion.settled:
             told = (finding.replica, finding.key, finding.divergence.value, finding.rule) in known
-            told = (told and finding.identity not in self.closed) or finding.identity in self.handed
+            told = (told and finding.identity not in self.closed) or self.named(finding) in self.handed
             drift = finding.verdict is Verdict.PERSISTENT or (finding.verdict is Verdict.HEALED and told)
             if finding.verdict is Verdict.PERSISTENT and told:  # told before, and nothing else by now
                 drift = self.shown.get(finding.identity) != hash(finding.fields)
@@ -655,7 +657,7 @@ class MonitoredEntity:
                 continue
             drifting = Drifting(finding.entity, finding.replica, finding.key, finding.divergence.value, finding.rule)
             owed = self.pending.pop((finding.replica, finding.key), [])
-            self.handed.discard(finding.identity)
+            self.handed.discard(self.named(finding))
             self.closed.discard(finding.identity)
             if finding.verdict is Verdict.PERSISTENT:
                 part = self._part(owed)
@@ -726,9 +728,14 @@ class MonitoredEntity:
                 applied[subject] = applied.get(subject, 0) + self._written(self.pending.get(subject, ()))
         return {subject: count for subject, count in applied.items() if subject not in healed - wrong}
 
-    def drifting_ids(self) -> list[str]:
-        """The identities of what was found to be drift and is not known to be gone."""
-        return [_healed(one).identity for one in self.drifting()]
+    def learn_closed(self, closed: Callable[[Sequence[str]], set[str]]) -> None:
+        """Learn what of the known drift is closed in the ledger.
+
+        Args:
+            closed: Tells which of some identities are.
+        """
+        mine = {self.named(one): one.identity for one in map(_healed, self.drifting())}
+        self.closed = {mine[identity] for identity in closed(list(mine))}
 
     def drifting(self) -> list[Drifting]:
         """What was found to be drift and is not known to be gone."""

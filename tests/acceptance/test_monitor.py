@@ -397,8 +397,14 @@ def test_what_the_nightly_job_has_found_is_told_as_gone(world: Monitored) -> Non
     assert open_findings(world) == {}
 
 
-def test_what_the_nightly_job_has_told_as_gone_is_not_told_again(world: Monitored) -> None:
-    """The ledger keeps who closed it, and since when it was open; what comes back is told anew."""
+@pytest.mark.parametrize("key", ["{type: int}", "{type: int, sensitive: true}"])
+def test_what_the_nightly_job_has_told_as_gone_is_not_told_again(world: Monitored, key: str) -> None:
+    """The ledger keeps who closed it, and since when it was open; what comes back is told anew.
+
+    Under a sensitive key it has other ids than the monitor: of the hashes that it shows.
+    """
+    contract = world.directory / "contracts" / "order.yaml"
+    contract.write_text(CONTRACT.replace("id: {type: int}", f"id: {key}"))
     assert world.monitor().code == 0
     world.put(9, "paid", 90, copy=False)
     (found,) = world.monitor().json["findings"]
@@ -416,6 +422,20 @@ def test_what_the_nightly_job_has_told_as_gone_is_not_told_again(world: Monitore
     world.copy[9] = ("sent", 90)
     (healed,) = world.monitor().json["findings"]
     assert (healed["id"], healed["verdict"]) == (found["id"], "healed")
+
+
+def test_a_change_that_puts_right_what_the_nightly_job_found_closes_it_under_a_sensitive_key(world: Monitored) -> None:
+    """Its hash says nothing to a monitor that has not heard of the key; with the key's change it is known again."""
+    contract = world.directory / "contracts" / "order.yaml"
+    contract.write_text(CONTRACT.replace("id: {type: int}", "id: {type: int, sensitive: true}"))
+    assert world.monitor().code == 0
+    world.copy[10] = ("by hand", 0)
+    world.save()
+    (found,) = world.audit("reconcile", "--format", "json").json["findings"]
+    world.put(10, "paid", 100)
+    (healed,) = world.monitor().json["findings"]
+    assert (healed["id"], healed["verdict"]) == (found["id"], "healed")
+    assert open_findings(world) == {}
 
 
 def test_a_monitor_that_goes_on_tells_what_the_nightly_job_has_found(

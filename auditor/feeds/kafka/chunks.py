@@ -45,7 +45,7 @@ class Chunk:
         first: Records before this offset are not meant: what is fetched may begin within a batch.
     """
 
-    __slots__ = ("_batch", "first", "octets", "partition")
+    __slots__ = ("_batch", "_count", "base_offset", "epoch", "first", "octets", "partition", "stamp", "stamps_differ")
 
     def __init__(self, partition: Partition, batch: Any, first: int) -> None:
         self.partition, self._batch, self.first = partition, batch, first
@@ -53,26 +53,18 @@ class Chunk:
         octets, begin = batch._buffer, batch._pos  # noqa: SLF001  it offers no other way
         self.octets = memoryview(octets)[begin:]
         """Its records, not copied."""
+        self._count = int(batch.records_count)
+        self.epoch = int(batch.leader_epoch)
+        """Of the leader that wrote it."""
+        self.base_offset = int(batch.base_offset)
+        """What the offsets of its records are counted from."""
+        self.stamps_differ = batch.timestamp_type != _LOG_APPEND_TIME
+        """Whether each record has a time of its own."""
+        self.stamp = int(batch.first_timestamp if self.stamps_differ else batch.max_timestamp)
+        """What the times of its records are counted from; else the time of them all."""
 
     def __len__(self) -> int:
-        return int(self._batch.records_count)
-
-    @property
-    def epoch(self) -> int:
-        """Of the leader that wrote it."""
-        return int(self._batch.leader_epoch)
-
-    @property
-    def base_offset(self) -> int:
-        """What the offsets of its records are counted from."""
-        return int(self._batch.base_offset)
-
-    @property
-    def stamps(self) -> tuple[int, bool]:
-        """What the times of its records are counted from, and whether they are: else it is the time of them all."""
-        if self._batch.timestamp_type == _LOG_APPEND_TIME:
-            return int(self._batch.max_timestamp), False
-        return int(self._batch.first_timestamp), True
+        return self._count
 
     def listed(self) -> list[Record]:
         """Its records, as kafka-python reads them.
@@ -113,7 +105,8 @@ class ChunkedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # untyped
 
     def _is_passed(self, batch: Any) -> bool:
         """Whether it is a marker of a transaction, or what one took back; the same as the base does."""
-        if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
+        may_be = self.aborted_transactions or self.aborted_producer_ids  # nearly never: what is asked of all is dear
+        if may_be and self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
             self._consume_aborted_transactions_up_to(batch.last_offset)
             if self._contains_abort_marker(batch):
                 self.aborted_producer_ids.discard(batch.producer_id)
@@ -192,8 +185,8 @@ def _side_by_side(topic: str, chunks: Sequence[Chunk]) -> RecordColumns:
         raise IrregularError
     if (content[cursor.skip(1)] >= _MORE).any():
         raise IrregularError  # no attribute is known
-    later = np.where(each([chunk.stamps[1] for chunk in chunks]), _moderate(cursor.integers()), 0)
-    stamps = later + _moderate(each([chunk.stamps[0] for chunk in chunks]))
+    later = np.where(each([chunk.stamps_differ for chunk in chunks]), _moderate(cursor.integers()), 0)
+    stamps = later + _moderate(each([chunk.stamp for chunk in chunks]))
     places = cursor.integers()
     if (places < 0).any() or (np.diff(places)[np.diff(np.repeat(ends, counts)) == 0] <= 0).any():
         raise IrregularError  # offsets grow

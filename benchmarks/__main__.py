@@ -105,7 +105,8 @@ class Bench:
                 self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds, wide=True
             ),
             "incremental-mariadb": lambda: incremental.compare(
-                self.postgresql, self.mariadb, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds
+                self.postgresql, self.mariadb, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds,
+                wide=True,
             ),
         }  # fmt: skip
         return jobs[name]()

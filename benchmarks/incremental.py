@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarks import orders
 from benchmarks.process import Contender, Run, median
 from benchmarks.process import run as run_once
-from benchmarks.servers import audit, fill_postgresql
+from benchmarks.servers import audit, fill_mariadb, fill_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,9 @@ def compare(
     rounds: int,
     wide: bool = False,
 ) -> bool:
-    """Whole and incremental runs in turn; with MariaDB as the replica where one is given, or of wide rows.
+    """Whole and incremental runs in turn; with MariaDB as the replica where one is given.
+
+    Wide rows are orders with their addresses, of twenty-four columns.
 
     Demanded is the share beyond what any run takes; that of whole processes is shown, and judged, beside it.
     """
@@ -57,12 +59,7 @@ def compare(
         fill_postgresql(postgresql, replica, rows, wide=wide)
     else:
         replica, table = mariadb.fresh_database("replica"), "orders"
-        mariadb.admin(
-            orders.MARIADB_TABLE.format(table="orders"),
-            orders.MARIADB_ROWS.format(table="orders", rows=rows),
-            "ANALYZE TABLE orders",
-            database=replica,
-        )
+        fill_mariadb(mariadb, replica, rows, wide=wide)
     feed = f"{{type: kafka, bootstrap_servers: ['{kafka.url}']}}"
     contract = orders.WIDE_CONTRACT if wide else orders.CONTRACT
     settings = orders.project(

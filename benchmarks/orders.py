@@ -125,6 +125,25 @@ INSERT INTO {table} SELECT seq, LOWER(CONCAT_WS('-', SUBSTR(MD5(seq),1,8), SUBST
   (seq % 10000) / 100 + (seq % 1000) / 100, TIMESTAMP '2024-01-01 00:00:00' + INTERVAL seq SECOND,
   TIMESTAMP '2024-01-01 00:00:00' + INTERVAL (seq * 1500000) MICROSECOND FROM seq_1_to_{rows}"""
 
+MARIADB_WIDE_TABLE = MARIADB_TABLE.replace(
+    ")\n  CHARACTER SET",
+    """, paid_at datetime, channel varchar(20), coupon varchar(20),
+  weight decimal(8,3), items int, shipping_name varchar(60), shipping_street varchar(60), shipping_city varchar(40),
+  shipping_zip varchar(10), shipping_country varchar(2), billing_street varchar(60), billing_city varchar(40),
+  billing_zip varchar(10), billing_country varchar(2), note varchar(200))
+  CHARACTER SET""",
+)
+
+MARIADB_WIDE_ROWS = MARIADB_ROWS.replace(
+    " FROM seq_1",
+    """, TIMESTAMP '2024-01-01 01:00:00' + INTERVAL seq SECOND,
+  ELT(1 + seq % 3, 'web','shop','phone'), CASE WHEN seq % 10 = 0 THEN CONCAT('C', seq % 1000) END,
+  (seq % 50000) / 1000, 1 + seq % 9, CONCAT('Customer ', seq % 100000), CONCAT(seq % 300, ' Main Street'),
+  ELT(1 + seq % 4, 'Vienna','Berlin','Paris','Rome'), LPAD(seq % 99999, 5, '0'), ELT(1 + seq % 4, 'AT','DE','FR','IT'),
+  CONCAT(seq % 300, ' Main Street'), ELT(1 + seq % 4, 'Vienna','Berlin','Paris','Rome'), LPAD(seq % 99999, 5, '0'),
+  ELT(1 + seq % 4, 'AT','DE','FR','IT'), CONCAT('leave it with the neighbours, floor ', seq % 40) FROM seq_1""",
+)
+
 
 def project(
     directory: Path,

@@ -81,10 +81,7 @@ def compare_mariadb(
     """PostgreSQL against MariaDB."""
     owner, replica = postgresql.fresh_database("owner"), mariadb.fresh_database("replica")
     fill_postgresql(postgresql, owner, rows)
-    mariadb.admin(
-        orders.MARIADB_TABLE.format(table="orders"), orders.MARIADB_ROWS.format(table="orders", rows=rows),
-        "ANALYZE TABLE orders", database=replica,
-    )  # fmt: skip
+    fill_mariadb(mariadb, replica, rows)
     bin_directory = rival.environment("reladiff", rival.RELADIFF)
     name = mariadb.database_name(replica)
     settings = orders.project(directory, owner=owner, replica=replica, tables=("public.orders", "orders"))
@@ -162,6 +159,15 @@ def fill_postgresql(server: PostgreSQL, url: str, rows: int, *, wide: bool = Fal
     table, values = (orders.WIDE_TABLE, orders.WIDE_ROWS) if wide else (orders.POSTGRESQL_TABLE, orders.POSTGRESQL_ROWS)
     filled = values.format(table="orders", rows=rows)
     server.admin(table.format(table="orders"), filled, "VACUUM ANALYZE orders", database=url)
+
+
+def fill_mariadb(server: MariaDB, url: str, rows: int, *, wide: bool = False) -> None:
+    """Make and fill the same table there."""
+    table, values = (
+        (orders.MARIADB_WIDE_TABLE, orders.MARIADB_WIDE_ROWS) if wide else (orders.MARIADB_TABLE, orders.MARIADB_ROWS)
+    )
+    filled = values.format(table="orders", rows=rows)
+    server.admin(table.format(table="orders"), filled, "ANALYZE TABLE orders", database=url)
 
 
 def check_count(settings: Path, expected: int) -> None:

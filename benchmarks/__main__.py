@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import feed, files, findings, incremental, monitors, obligations, rate_limit, servers, startup
+from benchmarks.incremental import Stores
 from tests.services import Kafka, MariaDB, PostgreSQL, SchemaRegistry
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 NAMES = ("postgresql", "mariadb", "parquet", "memory", "segments", "findings", "rate-limit", "startup", "feed",
          "feed-batches", "obligations", "monitors", "incremental", "incremental-wide",
-         "incremental-mariadb")  # fmt: skip
+         "incremental-mariadb", "incremental-mariadbs")  # fmt: skip
 SMALL = 20
 """What `--small` divides the sizes by: to see whether it all runs, not how fast."""
 
@@ -98,18 +99,18 @@ class Bench:
                 work, keys=5_000_000 // min(self.divisor, 5), events=6_000_000 // self.divisor
             ),
             "obligations": lambda: obligations.measure(work, outstanding=1_000_000 // self.divisor, batches=20),
-            "incremental": lambda: incremental.compare(
-                self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds
-            ),
-            "incremental-wide": lambda: incremental.compare(
-                self.postgresql, None, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds, wide=True
-            ),
-            "incremental-mariadb": lambda: incremental.compare(
-                self.postgresql, self.mariadb, self.kafka, work, rows=5_000_000 // self.divisor, rounds=self.rounds,
-                wide=True,
+            "incremental": lambda: self._incremental(work, Stores(self.postgresql), wide=False),
+            "incremental-wide": lambda: self._incremental(work, Stores(self.postgresql)),
+            "incremental-mariadb": lambda: self._incremental(work, Stores(self.postgresql, replica=self.mariadb)),
+            "incremental-mariadbs": lambda: self._incremental(
+                work, Stores(self.postgresql, self.mariadb, self.mariadb)
             ),
         }  # fmt: skip
         return jobs[name]()
+
+    def _incremental(self, work: Path, stores: Stores, *, wide: bool = True) -> bool:
+        rows = 5_000_000 // self.divisor
+        return incremental.compare(stores, self.kafka, work, rows=rows, rounds=self.rounds, wide=wide)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""An incremental run beside a whole one: PostgreSQL on both sides, the owner's changes on a real broker.
+"""An incremental run beside a whole one: PostgreSQL or MariaDB on each side, the owner's changes on a real broker.
 
 One row in a thousand has changed, on both sides.  Each incremental run is the same night, the second after a whole
 run: its ledger is put back before.  The first of some thirty nights cuts the entity into segments, once for all.
@@ -21,7 +21,7 @@ from benchmarks.process import run as run_once
 from benchmarks.servers import audit, fill_mariadb, fill_postgresql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.services import Kafka, MariaDB, PostgreSQL
 
@@ -32,66 +32,100 @@ SHARE_MAX = 0.1
 SMALLEST = 1000
 
 TOPIC = "shop.public.orders"
+POSTGRESQL_SOURCE = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders", "txId": 700,
+                     "snapshot": "false"}  # fmt: skip
+MARIADB_SOURCE = {"connector": "mariadb", "name": "shop", "db": "shop", "table": "orders", "file": "binlog.000001",
+                  "row": 0, "server_id": 1, "snapshot": "false"}  # fmt: skip
+
 _UNITS = (("wall", "s"), ("cpu", "s of our processor"), ("cpu_with_server", "s of the processor, PostgreSQL's too"))
 
 
-def compare(
-    postgresql: PostgreSQL,
-    mariadb: MariaDB | None,
-    kafka: Kafka,
-    directory: Path,
-    *,
-    rows: int,
-    rounds: int,
-    wide: bool = False,
-) -> bool:
-    """Whole and incremental runs in turn; with MariaDB as the replica where one is given.
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The servers of the owner and of its replica: MariaDB where one is given, else PostgreSQL."""
+
+    postgresql: PostgreSQL
+    owner: MariaDB | None = None
+    replica: MariaDB | None = None
+
+    @property
+    def names(self) -> str:
+        """Both, as a title says it."""
+        return " against ".join("PostgreSQL" if one is None else "MariaDB" for one in (self.owner, self.replica))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One side's, filled."""
+
+    postgresql: PostgreSQL
+    mariadb: MariaDB | None
+    url: str
+
+    @classmethod
+    def filled(cls, stores: Stores, name: str, rows: int, *, wide: bool) -> _Table:
+        """Make it in a database of its own."""
+        mariadb: MariaDB | None = getattr(stores, name)
+        if mariadb is None:
+            url = stores.postgresql.fresh_database(name)
+            fill_postgresql(stores.postgresql, url, rows, wide=wide)
+        else:
+            url = mariadb.fresh_database(name)
+            fill_mariadb(mariadb, url, rows, wide=wide)
+        return cls(stores.postgresql, mariadb, url)
+
+    @property
+    def relation(self) -> str:
+        return "public.orders" if self.mariadb is None else "orders"
+
+    def change(self) -> None:
+        """Have some rows changed."""
+        changed = f"UPDATE orders SET status = 'changed' WHERE id % {CHANGED_ONE_IN} = 1"
+        if self.mariadb is None:
+            self.postgresql.admin(changed, "VACUUM ANALYZE orders", database=self.url)
+        else:
+            self.mariadb.admin(changed, database=self.mariadb.database_name(self.url))
+
+
+def compare(stores: Stores, kafka: Kafka, directory: Path, *, rows: int, rounds: int, wide: bool = False) -> bool:
+    """Whole and incremental runs in turn.
 
     Wide rows are orders with their addresses, of twenty-four columns.
 
     Demanded is the share beyond what any run takes; that of whole processes is shown, and judged, beside it.
     """
-    owner = postgresql.fresh_database("owner")
-    fill_postgresql(postgresql, owner, rows, wide=wide)
+    postgresql = stores.postgresql
+    owner, replica = (_Table.filled(stores, name, rows, wide=wide) for name in ("owner", "replica"))
     topic = kafka.fresh_topic(TOPIC, 6)
-    if mariadb is None:
-        replica, table = postgresql.fresh_database("replica"), "public.orders"
-        fill_postgresql(postgresql, replica, rows, wide=wide)
-    else:
-        replica, table = mariadb.fresh_database("replica"), "orders"
-        fill_mariadb(mariadb, replica, rows, wide=wide)
     feed = f"{{type: kafka, bootstrap_servers: ['{kafka.url}']}}"
     contract = orders.WIDE_CONTRACT if wide else orders.CONTRACT
     settings = orders.project(
-        directory, owner=owner, replica=replica, tables=("public.orders", table),
+        directory, owner=owner.url, replica=replica.url, tables=(owner.relation, replica.relation),
         contract=contract.replace(TOPIC, topic), feed=feed,
     )  # fmt: skip
     whole = replace(audit(settings), name="whole", codes=(0,))
     run_once(whole, directory / "first.log")
     incremental = [*audit(settings).command, "--incremental"]
-    _tell(kafka, topic, range(1, 2))
+    source = POSTGRESQL_SOURCE if stores.owner is None else MARIADB_SOURCE
+    _tell(kafka, topic, range(1, 2), source)
     run_once(Contender("cutting", incremental, (0,)), directory / "cutting.log")
-    changed = f"UPDATE orders SET status = 'changed' WHERE id % {CHANGED_ONE_IN} = 1"
-    postgresql.admin(changed, "VACUUM ANALYZE orders", database=owner)
-    if mariadb is None:
-        postgresql.admin(changed, "VACUUM ANALYZE orders", database=replica)
-    else:
-        mariadb.admin(changed, database=mariadb.database_name(replica))
-    _tell(kafka, topic, range(1, rows + 1, CHANGED_ONE_IN))
+    owner.change()
+    replica.change()
+    _tell(kafka, topic, range(1, rows + 1, CHANGED_ONE_IN), source)
     ledger, kept = directory / "auditor.db", directory / "kept.db"
     shutil.copy(ledger, kept)
     partly = Contender("incremental", incremental, (0,), before=lambda: _put_back(kept, ledger))
     small = _smallest(postgresql, directory / "smallest", topic, feed)
-    runs = _in_turn([whole, partly, small], directory, rounds, postgresql, owner)
+    a_database = postgresql.fresh_database("asked")
+    runs = _in_turn([whole, partly, small], directory, rounds, postgresql, a_database)
     report = json.loads((directory / "report.json").read_text())
     told = report["entities"][0]["owner"]["coverage"].get("incremental")
     if told is None or told["changed_keys"] != rows // CHANGED_ONE_IN:
         raise RuntimeError(f"the incremental run was none: {report['entities'][0]['owner']['coverage']}")
-    stores = "PostgreSQL" if mariadb is None else "MariaDB"
     read = sum(int(load["rows"] or 0) for load in report["loads"].values())
     columns = orders.WIDE_CONTRACT.count("{{type:") if wide else len(orders.COLUMNS)
     changed_rows = rows // CHANGED_ONE_IN
-    print(f"\n## Incremental: PostgreSQL against {stores}, {rows:,} rows of {columns}, {changed_rows:,} changed\n")
+    print(f"\n## Incremental: {stores.names}, {rows:,} rows of {columns}, {changed_rows:,} changed\n")
     met = True
     for figure, unit in _UNITS:
         one, other, fixed = (median(runs[name], figure) for name in ("whole", "incremental", "smallest"))
@@ -153,13 +187,17 @@ def _put_back(kept: Path, ledger: Path) -> None:
     shutil.copy(kept, ledger)
 
 
-def _tell(kafka: Kafka, topic: str, keys: range) -> None:
-    """An update of each of these keys, committed now."""
+def _tell(kafka: Kafka, topic: str, keys: range, source: Mapping[str, object]) -> None:
+    """An update of each of these keys, committed now; `source`: what the connector says of all of them."""
     moment = int(time.time() * 1000)
     with closing(kafka.producer(linger_ms=20)) as producer:
         for number, key in enumerate(keys):
-            source = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders",
-                      "lsn": 1_000 + number, "txId": 700, "ts_ms": moment, "snapshot": "false"}  # fmt: skip
-            value = {"before": None, "after": {"id": key, "status": "changed"}, "source": source, "op": "u"}
+            place = {"lsn": 1_000 + number, "pos": 1_000 + number, "ts_ms": moment}
+            value = {
+                "before": None,
+                "after": {"id": key, "status": "changed"},
+                "source": {**source, **place},
+                "op": "u",
+            }
             producer.send(topic, key=json.dumps({"id": key}).encode(), value=json.dumps(value).encode())
         producer.flush()

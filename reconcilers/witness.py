@@ -6,8 +6,9 @@ monotonic clock since it was read, or what the owner's own clock says between it
 off for clocks that tell whole seconds.  A clock may be set forwards in between, and what was young would look old: so
 the owner's word counts as far as the times agree at which the records were written, by the clock of their writer.
 
-It says nothing where it might mislead: where a value of a version is unknown, or where the stream has not come as far
-as the owner's row that was read beside it.
+It says nothing where it might mislead: where the replica may hold a version of which a value is unknown, as of a column
+that was added later, and no later one; or where the stream has not come as far as the owner's row that was read beside
+it.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ class Witness:
                     found[key] = replace(
                         history,
                         passed=_passed(history, self.applied),
-                        reached=_number(history, None if past is None else past.reached),
+                        reached=_number(history, None if past is None else past.reached, _not_known(rows.get(key, ()))),
                         was_there=past is not None,
                         moved=key in moved,
                         resurrected=past is not None and _is_resurrected(rows.get(key, ()), past),
@@ -376,14 +377,17 @@ def _history(
     if not versions:
         never = History((Version(ABSENT, float("-inf")),), complete=True, before_snapshot=stream.snapshot_first)
         return never if stream.whole else None
-    if not versions[-1]["current"] or any(one["kind"] == _DOUBT or _is_unknown(one) for one in versions):
+    if not versions[-1]["current"] or any(one["kind"] == _DOUBT for one in versions):
         return None
-    first = versions[0]
+    hidden = _not_known(versions)
+    if hidden and not any(one["same"] for one in versions[hidden:]):
+        return None
+    first = versions[hidden]
     # A row whose first record is an update was there before, and nobody knows as what: that it was not is no version.
     was_there = first["snapshot"] == WAS_THERE
-    known = [Version(ABSENT, float("-inf"))] if stream.whole and not was_there else []
-    is_whole = stream.whole
-    for before, one in zip([None, *versions], versions, strict=False):
+    is_whole = stream.whole and not hidden
+    known = [Version(ABSENT, float("-inf"))] if is_whole and not was_there else []
+    for before, one in list(zip([None, *versions], versions, strict=False))[hidden:]:
         since = at.monotonic - _age(one, at, stream)
         if _lacks_delete(before, one):
             known.append(Version(ABSENT, since))
@@ -475,10 +479,19 @@ def _may_be_emptied(history: History, replica: str, at: Moment, stream: _Stream,
     return stream.shared and replica in GONE and at.monotonic - history.versions[-1].since < needed
 
 
-def _number(history: History, told: int | None) -> int:
-    """The number of a version in a history, of one among those that the stream told."""
+def _not_known(versions: Sequence[Mapping[str, Any]]) -> int:
+    """How many of a key's versions, the oldest, are not to be listed: up to the last that the replica may hold or not.
+
+    A value of it is not known, as of a column that was added, or renamed, when the stream had told the row before, and
+    all others are the replica's.
+    """
+    return max((number for number, one in enumerate(versions, 1) if _is_unknown(one)), default=0)
+
+
+def _number(history: History, told: int | None, hidden: int = 0) -> int:
+    """The number of a version in a history, of one among those that the stream told; -1 where it is not listed."""
     said = [number for number, version in enumerate(history.versions) if version.change]
-    return -1 if told is None else said[told]
+    return -1 if told is None or told < hidden else said[told - hidden]
 
 
 def _passed(history: History, applied: Mapping[int, int]) -> Passed | None:

@@ -1233,3 +1233,18 @@ def test_an_entity_without_a_replica_is_named_as_not_followed(world: Monitored) 
     assert (alone.code, alone.out) == (2, "")
     assert "nothing can be followed (price: it has no replica)" in alone.err
     assert world.audit("reconcile", "price").code == 1
+
+
+def test_a_copy_behind_a_column_that_was_added_is_stale_by_what_came_since(world: Monitored) -> None:
+    """The first versions of the row do not tell the column; those that do say which one the copy holds."""
+    world.owner.put(id=30, status="new")
+    for total in (1, 2):
+        world.owner.put(id=30, status="new", total=total)
+    world.mirror.put(id=30, status="new", total=2)
+    world.copy[30] = ("new", 1)
+    world.save()
+    (found,) = world.audit("reconcile", "--format", "json").json["findings"]
+    assert (found["verdict"], found["cause"]) == ("persistent", "stale")
+    reflected, lacking = found["evidence"]["changes"]
+    assert (reflected["replica"], lacking["replica"]) == ("reflects", "lacks")
+    assert int(lacking["offset"]) == int(reflected["offset"]) + 1

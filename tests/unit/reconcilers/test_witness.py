@@ -148,6 +148,26 @@ def test_a_row_that_is_written_again_was_there_all_the_time(birth: int) -> None:
     assert known.complete
 
 
+def test_versions_of_which_a_value_is_not_known_take_nothing_from_those_that_came_later() -> None:
+    """A column that was added when the stream had told the row: the replica holds what came then, and is behind it."""
+    some = [told(Kind.WRITE, IS_NEW), *(told(Kind.WRITE, WAS_THERE, seq=seq) for seq in (2, 3, 4))]
+    some[1]["same"], some[2]["same"] = None, True
+    known = _history(some, "what the replica holds", moment(), stream(), 11)
+    assert known is not None
+    assert [one.digest for one in known.versions] == ["what the replica holds", "version 4"]
+    assert not known.complete
+    assert [_number(known, told, 2) for told in (0, 1, 2, 3)] == [-1, -1, 0, 1]
+
+
+@pytest.mark.parametrize("unknown", [0, 1, 2])
+def test_a_replica_that_may_hold_what_is_not_known_and_no_later_version_is_told_nothing(unknown: int) -> None:
+    some = [told(Kind.WRITE, IS_NEW), *(told(Kind.WRITE, WAS_THERE, seq=seq) for seq in (2, 3))]
+    some[unknown]["same"] = None
+    if unknown:
+        some[0]["same"] = True
+    assert _history(some, "what the replica holds", moment(), stream(), 11) is None
+
+
 def test_a_create_that_is_told_again_shows_no_loss() -> None:
     """A connector that crashed sends again: at the same place of its owner's log."""
     some = [told(Kind.WRITE, IS_NEW), told(Kind.WRITE, IS_NEW)]

@@ -65,13 +65,15 @@ class _Seen:
     Attributes:
         texts: Its values.
         unreadable: Rows in which it cannot be read.
-        lacking: Rows that do not have it.
+        lacking: Rows that do not have it, of which it is not known therefore.
+        without: Documents that do not have it, so that it is NULL.
         gone: The first row that lacks it though one before it in its partition had it, if none after has.
     """
 
     texts: list[str] = field(default_factory=list)
     unreadable: int = 0
     lacking: int = 0
+    without: int = 0
     gone: Change | None = None
 
 
@@ -182,7 +184,7 @@ def _column(
     def problem(message: str, severity: str = "") -> Problem:
         return Problem(topic.place, f"{topic.who}: {message}", severity or topic.severity(held))
 
-    if seen.lacking == rows:
+    if seen.lacking + seen.without == rows:
         hint = did_you_mean(held.path, _names(sample.rows)) or _HINT
         yield problem(f"none of the latest {counted(rows, 'row')} has a {column} to hold {held.name}{hint}")
         return
@@ -220,7 +222,11 @@ def _seen(topic: _Topic, path: str, rows: Iterable[Change]) -> _Seen:
     gone: dict[int, Change] = {}
     for change in rows:
         part = change.place.partition
-        cell = _cells(topic, change).get(path, Lack.KEPT if change.partial else Lack.ABSENT)
+        cells = _cells(topic, change)
+        if change.document and path not in cells:
+            seen.without += 1
+            continue
+        cell = cells.get(path, change.lacking)
         if cell is Lack.ABSENT:
             seen.lacking += 1
             if part in had:

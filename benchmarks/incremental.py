@@ -31,6 +31,9 @@ SHARE_MAX = 0.1
 
 SMALLEST = 1000
 
+MARIADB_PAGES = 4 * 1024**3
+"""Bytes of memory for MariaDB's pages, which it reads past the system's: it has as much as PostgreSQL has there."""
+
 TOPIC = "shop.public.orders"
 POSTGRESQL_SOURCE = {"connector": "postgresql", "name": "shop", "schema": "public", "table": "orders", "txId": 700,
                      "snapshot": "false"}  # fmt: skip
@@ -71,6 +74,7 @@ class _Table:
             fill_postgresql(stores.postgresql, url, rows, wide=wide)
         else:
             url = mariadb.fresh_database(name)
+            mariadb.admin(f"SET GLOBAL innodb_buffer_pool_size = {MARIADB_PAGES}")
             fill_mariadb(mariadb, url, rows, wide=wide)
         return cls(stores.postgresql, mariadb, url)
 

@@ -113,7 +113,8 @@ class Change:
         source: The connector's kind: `postgresql`, `mysql`, `mariadb`, `sqlserver`, `mongodb`; empty where unknown.
         event_id: An id that stands for this event wherever it is repeated (an outbox's `id`); empty where none.
         event_type: What an outbox's event says that happened; empty where it does not.
-        partial: Columns that `row` lacks are as they were (`Lack.KEPT`); else nothing is known of them.
+        partial: Columns that `row` lacks are as they were.
+        document: The row is a whole document: columns that it lacks are NULL.
         routed: Its record's key tells its table beside the row's own key, which other tables' rows may have as well.
         told_at: When the connector told it, in milliseconds since 1970 by the connector's clock: records of several
             partitions are in this order, which the broker's times need not show.  None where it does not say.
@@ -138,6 +139,14 @@ class Change:
     routed: bool = False
     database: str = ""
     told_at: int | None = None
+    document: bool = False
+
+    @property
+    def lacking(self) -> Cell:
+        """What a column is that `row` lacks; of one that is neither partial nor a document nothing is known."""
+        if self.document:
+            return None
+        return Lack.KEPT if self.partial else Lack.ABSENT
 
     @property
     def table(self) -> str:

@@ -110,9 +110,8 @@ class Intake:
         )  # fmt: skip
         if change.event_id:
             self.events.append(Event.of(seq, change, key))
-        is_partial = change.partial or (change.kind is ChangeKind.DELETE and other is not None)
-        lacking = Lack.KEPT if is_partial else Lack.ABSENT
-        self._cells({**change.row, **self._named(change, key)}, lacking)
+        is_left = change.kind is ChangeKind.DELETE and other is not None
+        self._cells({**change.row, **self._named(change, key)}, Lack.KEPT if is_left else change.lacking)
 
     def hear(self, seq: int, told: Truncate) -> None:
         """Take a truncate that somebody else has read.
@@ -180,7 +179,7 @@ class Intake:
         for name, value in zip(FIXED, values, strict=True):
             self.columns[name].append(value)
 
-    def _cells(self, row: Mapping[str, Cell], lacking: Lack) -> None:
+    def _cells(self, row: Mapping[str, Cell], lacking: Cell) -> None:
         told = [_told(row.get(name, lacking)) for name in self.table.columns]
         for cell, (text, _) in zip(self.table.cells, told, strict=True):
             self.columns[cell].append(text)

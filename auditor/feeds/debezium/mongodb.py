@@ -33,6 +33,8 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
     An update's `after` is looked up when it is read: it may be newer than the update, or missing where the document
     has gone meanwhile.  Then what `updateDescription` tells is a part of the row; else the row is not known.
 
+    A document has only the members that it has: any other is NULL.
+
     Raises:
         BadRowError: It tells no change.
     """
@@ -40,7 +42,8 @@ def change(value: Mapping[str, Any], told: Told) -> Change:
     try:
         if value.get("after") is None and value.get("op") == "u":
             return _partial(value, keyed)
-        return envelope.change(value, keyed, _row, None)
+        told_whole = envelope.change(value, keyed, _row, None)
+        return replace(told_whole, document=told_whole.kind in (ChangeKind.WRITE, ChangeKind.BACKFILL))
     except BadValueError as error:
         raise BadRowError(str(error), keyed.key) from None
 

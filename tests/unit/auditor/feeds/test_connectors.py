@@ -71,6 +71,17 @@ def test_mongodbs_documents_are_extended_json_in_texts() -> None:
     assert (told.relation, told.source) == ("inventory.customers", "mongodb")
 
 
+@pytest.mark.parametrize("operation", ["c", "u", "r"])
+def test_what_a_whole_document_lacks_is_null(operation: str) -> None:
+    """A document has no columns that could be left out: a member that was removed is not there."""
+    assert change(record({"id": "4"}, mongodb(operation, '{"_id": 4}'))).lacking is None
+
+
+def test_what_a_document_s_description_lacks_is_as_it_was() -> None:
+    description = {"updatedFields": '{"name": "Ann"}', "removedFields": None, "truncatedArrays": None}
+    assert change(record({"id": "1"}, mongodb("u", None, updateDescription=description))).lacking is Lack.KEPT
+
+
 def test_mongodbs_key_is_json_in_a_text() -> None:
     document = '{"_id": "1004"}'
     assert change(record({"id": '"1004"'}, mongodb("c", document))).key == {"_id": "1004"}

@@ -17,6 +17,7 @@ import struct
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from auditor.feeds.avro_logical import logical_type
 from auditor.feeds.shape import AVRO_FALSE, AVRO_TRUE, NO_DEFAULT, BadValueError, Shape
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _PRIMITIVES = {
 }  # fmt: skip
 _CONNECT_INTS = ("int8", "int16")
 _MINIMUM_BYTES = {"null": 0, "float": 4, "double": 8}
+_LOGICAL = "au.logical"
+"""What a schema's `logicalType` is called, where fastavro is not to see it."""
+
 _UNION = "union"
 _WHOLE = "AuditorWhole"
 """A record around every value, which takes no bytes: fastavro reads a schema anew each time that is no record."""
@@ -143,7 +147,7 @@ class _Plain:
             return schema
         if schema.get("type") == "boolean":
             return self._boolean(schema)
-        changed = {name: value for name, value in schema.items() if name != "logicalType"}
+        changed = {_LOGICAL if name == "logicalType" else name: value for name, value in schema.items()}
         for inner in ("type", "items", "values"):
             if isinstance(changed.get(inner), dict | list) or changed.get(inner) == "boolean":
                 changed[inner] = self.of(changed[inner])
@@ -224,6 +228,8 @@ class _Shapes:
         if kind not in _PRIMITIVES:
             return self.of(kind) if isinstance(kind, str) and kind in self._named else Shape("unknown")
         narrow = schema.get("connect.type")
+        if not name:
+            name, parameters = logical_type(schema, schema.get(_LOGICAL))
         return Shape(str(narrow) if narrow in _CONNECT_INTS else _PRIMITIVES[kind], name, parameters)
 
     def _union(self, schema: list[Any], default: object) -> Shape:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from auditor.feeds import numbers, temporal
+from auditor.feeds import avro_logical, numbers, temporal
 from auditor.feeds.hints import (
+    BARE_TIME,
     BASE64_TEXT,
     BASE64_URL_TEXT,
     BINARY_TEXT,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _DEBEZIUM_TIME, _DEBEZIUM, _CONNECT = "io.debezium.time.", "io.debezium.data.", "org.apache.kafka.connect.data."
 _INT_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
+_PLAIN = (*_INT_BITS, "float32", "float64", "boolean", "string")
+"""What is the same in a map as in JSON."""
+
 _FLOAT_WORDS = {"NaN": "NaN", "Infinity": "infinity", "-Infinity": "-infinity"}
 
 TRUNCATED = "truncated to milliseconds by the connector (time.precision.mode=connect)"
@@ -64,6 +68,8 @@ _NOTES = {
     BINARY_TEXT: "unreadable: bytes came as text, and how they are written is not known (say binary.handling.mode in "
     "`schemaless.binary`)",
     f"{_DEBEZIUM}VariableScaleDecimal": NAN,
+    BARE_TIME: "unreadable: it came as an integer, and the schema does not say of what unit; say the column's type in "
+    "`schemaless.columns`, and time.precision.mode in `schemaless.time`",
 }
 
 
@@ -155,7 +161,7 @@ def _is_unreadable(shape: Shape, context: CellContext) -> bool:
     if shape.kind == "struct":
         return shape.name not in _STRUCTS
     if shape.kind == "map":
-        return shape.item is None or shape.item.kind != "string"
+        return shape.item is None or shape.item.name != "" or shape.item.kind not in _PLAIN
     return shape.kind == "unknown" or shape.name.endswith(("Duration", ".ZonedTime"))
 
 
@@ -250,6 +256,7 @@ def _unsigned(value: int) -> Cell:
 
 
 _INTEGERS: dict[str, Callable[[Any], Cell]] = {
+    **avro_logical.INTEGERS,
     UNSIGNED: _unsigned,
     f"{_DEBEZIUM_TIME}Date": temporal.date_text,
     f"{_DEBEZIUM_TIME}Time": lambda value: temporal.time_text(value, 3),
@@ -293,6 +300,8 @@ def _bytes(shape: Shape, context: CellContext) -> CellReader:
         return _decimal(shape, make)
     if shape.name == f"{_DEBEZIUM}Bits":
         return _bits(shape, context, make)
+    if (text := avro_logical.OCTETS.get(shape.name)) is not None:
+        return lambda value: text(make(value))
 
     def reader(value: object) -> Cell:
         raw = make(value)
@@ -405,13 +414,21 @@ def _element(cell: Cell, *, literal: bool) -> str:
     return text if literal and text not in _FLOAT_WORDS.values() else json.dumps(text, ensure_ascii=False)
 
 
-def _map(_shape: Shape, context: CellContext) -> CellReader:
+def _map(shape: Shape, context: CellContext) -> CellReader:
+    assert shape.item is not None  # noqa: S101  else it is unreadable
+    item, literal = value_reader(shape.item, context), _is_literal(shape.item)
     unavailable = context.placeholder
 
     def reader(value: object) -> Cell:
-        if not isinstance(value, dict) or not all(item is None or isinstance(item, str) for item in value.values()):
-            raise BadValueError("expected a map of texts")
-        return Lack.KEPT if unavailable.is_in(value) else json.dumps(value, ensure_ascii=False)
+        if not isinstance(value, dict):
+            raise BadValueError("expected a map")
+        if unavailable.is_in(value):
+            return Lack.KEPT
+        cells = {name: None if each is None else item(each) for name, each in value.items()}
+        if any(isinstance(cell, Lack) for cell in cells.values()):
+            return Lack.UNREADABLE
+        members = [f"{json.dumps(name)}: {_element(cell, literal=literal)}" for name, cell in cells.items()]
+        return f"{{{', '.join(members)}}}"
 
     return reader
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MYSQL = ("mysql", "mariadb")
 
-BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, BINARY_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED, BIT, BIT_OR_BOOLEAN = (
+BASE64_TEXT, BASE64_URL_TEXT, HEX_TEXT, BINARY_TEXT, PADDED_TEXT, UNSIGNED, ROUNDED, BIT, BIT_OR_BOOLEAN, BARE_TIME = (
     "auditor.Base64", "auditor.Base64Url", "auditor.Hex", "auditor.Binary", "auditor.Padded", "auditor.Unsigned",
-    "auditor.Rounded", "auditor.Bit", "auditor.BitOrBoolean",
+    "auditor.Rounded", "auditor.Bit", "auditor.BitOrBoolean", "auditor.BareTime",
 )  # fmt: skip
 """Values that are something else than they look: names of logical types of our own."""
 
@@ -98,17 +98,28 @@ def refined(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Sha
 
     A text may be bytes in disguise, PostgreSQL's `char(n)` comes with the blanks that pad it, which are no part of the
     value, MySQL's unsigned integers wrap round above 2^63, a double may have been a decimal, and a boolean one bit.
+    An integer that the contract takes for a time is one whose unit the schema does not tell
+    (`connect.meta.data=false` leaves it out).
     """
     if shape.name:
         return shape
     store = _parsed(hint.store_type)
     if shape.kind == "int64" and store and store.behind.startswith("unsigned"):
         return replace(shape, name=UNSIGNED)
+    if shape.kind in ("int32", "int64") and hint.logical is not None and hint.logical.kind in _TEMPORAL:
+        return _refined_time(shape, hint, modes, connector)
     if shape.kind == "boolean":
         return replace(shape, name=_boolean_name(hint, store))
     if shape.kind == "float64" and _is_exact(hint, store):
         return replace(shape, name=ROUNDED)
     return _refined_text(shape, hint, store, modes, connector) if shape.kind == "string" else shape
+
+
+def _refined_time(shape: Shape, hint: ColumnHint, modes: Modes, connector: str) -> Shape:
+    told = shape_for(hint, 0, modes, connector)
+    if told.kind != shape.kind:
+        return Shape("unknown", BARE_TIME, optional=shape.optional)
+    return replace(shape, name=told.name)
 
 
 def _boolean_name(hint: ColumnHint, store: _StoreType | None) -> str:
@@ -200,6 +211,7 @@ def _temporal(names: dict[str, tuple[str, str]], precision: int, modes: Modes) -
     return None if found is None else Shape(*found)
 
 
+_TEMPORAL = (Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMP_LOCAL)
 _STAMPS = {
     "adaptive 3": ("int64", f"{_TIME}Timestamp"), "adaptive 6": ("int64", f"{_TIME}MicroTimestamp"),
     "adaptive 9": ("int64", f"{_TIME}NanoTimestamp"), "connect": ("int64", f"{_CONNECT}Timestamp"),

@@ -81,6 +81,10 @@ TYPES: list[tuple[Any, st.SearchStrategy[Any], Any]] = [
     (_named("string", f"{_TIME}IsoTimestamp"), st.just("2026-01-31T12:00:00Z"), "x"),
     (_named("string", f"{_DATA}Enum"), st.sampled_from(["new", "paid"]), "new"),
     (_named("string", f"{_DATA}Json"), st.just('{"a": 1}'), "x"),
+    ({"type": "int", "logicalType": "date"}, st.integers(-800_000, 3_000_000), 3),
+    ({"type": "long", "logicalType": "timestamp-millis"}, MICROS.map(lambda n: n // 1000), 3),
+    ({"type": "long", "logicalType": "timestamp-micros"}, st.one_of(MICROS, LONGS), 3),
+    ({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}, _octets(6), "\x05"),
     ({"type": "array", "items": "string"}, st.lists(TEXTS, max_size=3), None),
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +15,16 @@ from hypothesis import strategies as st
 
 from auditor.feeds.avro import AvroReader, BadSchemaError
 from auditor.feeds.cells import CellContext, cell_reader
+from auditor.feeds.hints import BARE_TIME, ColumnHint, Modes, refined
 from auditor.feeds.schemas import WriterSchema
-from auditor.feeds.shape import BadValueError, Carrier
+from auditor.feeds.shape import BadValueError, Carrier, Shape
+from contracts.logical_types import Kind, LogicalType
+from reconcilers.change import Lack
 
 if TYPE_CHECKING:
     from reconcilers.change import Cell
 
+DATE, TIMESTAMP, INT = LogicalType(Kind.DATE), LogicalType(Kind.TIMESTAMP), LogicalType(Kind.INT)
 LONGS = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -243,3 +248,109 @@ def test_a_value_of_millions_of_digits_is_refused_at_once() -> None:
     }  # fmt: skip
     with pytest.raises(BadValueError):
         cell(variable, written(variable, {"scale": 2**31 - 1, "value": b"\x01"}))
+
+
+def fixed(name: str, size: int, **more: object) -> dict[str, Any]:
+    return {"type": "fixed", "name": "F", "size": size, "logicalType": name, **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "number", "text"),
+    [
+        ("int", "date", 19_700, "2023-12-09"),
+        ("int", "time-millis", 3_600_001, "01:00:00.001"),
+        ("long", "time-micros", 3_600_000_001, "01:00:00.000001"),
+        ("long", "timestamp-millis", 1_700_000_000_123, "2023-11-14T22:13:20.123000Z"),
+        ("long", "timestamp-micros", -1, "1969-12-31T23:59:59.999999Z"),
+        ("long", "timestamp-nanos", 1_700_000_000_000_000_001, "2023-11-14T22:13:20.000000001Z"),
+        ("long", "local-timestamp-millis", 1_700_000_000_123, "2023-11-14T22:13:20.123000"),
+        ("long", "local-timestamp-micros", 0, "1970-01-01T00:00:00"),
+        ("long", "local-timestamp-nanos", 1, "1970-01-01T00:00:00.000000001"),
+    ],
+)
+def test_avros_own_times_are_times(kind: str, name: str, number: int, text: str) -> None:
+    """Where no connector says what an integer is: a moment has a zone, a clock on the wall has none."""
+    assert cell({"type": kind, "logicalType": name}, written(kind, number)) == text
+
+
+@given(st.binary(min_size=1, max_size=12))
+def test_avros_own_decimals_have_their_scale(raw: bytes) -> None:
+    number = Fraction(int.from_bytes(raw, "big", signed=True), 1000)
+    told = {"logicalType": "decimal", "precision": 40, "scale": 3}
+    for schema in ({"type": "bytes", **told}, fixed("decimal", len(raw), precision=40, scale=3)):
+        plain = {name: value for name, value in schema.items() if name != "logicalType"}
+        found = cell(schema, written(plain, raw))
+        assert isinstance(found, str)
+        assert Fraction(found) == number
+
+
+def test_avros_own_uuids_and_durations_are_texts() -> None:
+    assert cell(fixed("uuid", 16), bytes(range(16))) == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+    assert cell({"type": "string", "logicalType": "uuid"}, written("string", "a")) == "a"
+    assert cell(fixed("duration", 12), struct.pack("<III", 14, 3, 4_005)) == "P14M3DT4.005S"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"logicalType": "date"}, {"logicalType": "timestamp-parsecs"}, {"logicalType": ["date"]},
+        {"logicalType": "decimal", "precision": 4, "scale": 2},
+    ],
+)  # fmt: skip
+def test_a_logical_type_that_does_not_fit_is_none(told: dict[str, Any]) -> None:
+    """As Avro's specification wants it: what it stands on counts."""
+    assert cell({"type": "long", **told}, written("long", 7)) == "7"
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"precision": 0}, {"precision": 2, "scale": 3}, {"precision": "4"}, {"precision": 4, "scale": -1}]
+)
+def test_a_decimal_without_a_sound_precision_is_bytes(told: dict[str, Any]) -> None:
+    assert cell({"type": "bytes", "logicalType": "decimal", **told}, written("bytes", b"\x07")) == "\\x07"
+
+
+def test_what_a_connector_says_of_a_type_wins() -> None:
+    """Connect writes `timestamp-millis` beside its own name also for a clock on the wall."""
+    schema = {**logical("long", "org.apache.kafka.connect.data.Timestamp"), "logicalType": "timestamp-millis"}
+    assert cell(schema, written("long", 1_700_000_000_123)) == "2023-11-14T22:13:20.123000"
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "text"),
+    [
+        ("long", {"x": 1, "y": -2}, '{"x": 1, "y": -2}'),
+        ("double", {"x": 0.5}, '{"x": 0.5}'),
+        ("boolean", {"x": True}, '{"x": true}'),
+        (["null", "string"], {"x": None, "y": 'say "so"'}, '{"x": null, "y": "say \\"so\\""}'),
+        ("string", {}, "{}"),
+    ],
+)
+def test_a_map_of_plain_values_is_a_json_object(item: object, value: dict[str, object], text: str) -> None:
+    schema = {"type": "map", "values": item}
+    assert cell(schema, written(schema, value)) == text
+
+
+def test_a_map_of_anything_else_is_not_guessed_at() -> None:
+    """A time in a JSON object has no spelling of its own."""
+    schema = {"type": "map", "values": {"type": "int", "logicalType": "date"}}
+    assert cell(schema, written({"type": "map", "values": "int"}, {"x": 1})) is Lack.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("logical_type", "kind", "store", "mode", "name"),
+    [
+        (DATE, "int32", "", "", "io.debezium.time.Date"),
+        (DATE, "int64", "", "", BARE_TIME),
+        (TIMESTAMP, "int64", "", "", BARE_TIME),
+        (TIMESTAMP, "int64", "", "microseconds", "io.debezium.time.MicroTimestamp"),
+        (TIMESTAMP, "int64", "timestamp(3)", "adaptive", "io.debezium.time.Timestamp"),
+        (TIMESTAMP, "int64", "bigint", "", ""),
+        (INT, "int64", "", "", ""),
+    ],
+)
+def test_an_integer_that_the_contract_takes_for_a_time_is_read_where_its_unit_is_known(
+    logical_type: LogicalType, kind: str, store: str, mode: str, name: str
+) -> None:
+    """With `connect.meta.data=false` a schema does not say what an integer is; a row's owner broke no rule by that."""
+    shape = refined(Shape(kind), ColumnHint(logical_type, store), Modes(time=mode), "postgresql")
+    assert (shape.name, shape.kind) == (name, "unknown" if name == BARE_TIME else kind)

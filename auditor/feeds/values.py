@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from auditor.feeds.debezium import envelope, flattened, mongodb
 from auditor.feeds.debezium.aside import SIGNAL_COLUMNS, aside, is_signal, kind_by_form, kind_by_schema
 from auditor.feeds.debezium.envelope import MYSQL, Told
 from auditor.feeds.decoded import Aside, AsideKind
+from auditor.feeds.retyping import keeps_values, kind_of
 from auditor.feeds.rows import NOTHING_KNOWN, Known, Row, SchemalessReader, StructReader
 from auditor.feeds.shape import BadValueError, Carrier, Shape
 
@@ -163,12 +163,12 @@ class Values:
 
     def _changed(self, topic: str, shape: Shape) -> dict[str, str]:
         """What a further schema of a topic says otherwise than those before it."""
-        members = {name: _kind(member) for name, member in shape.fields}
+        members = {name: kind_of(member) for name, member in shape.fields}
         seen = self._kinds.setdefault(topic, {})
         notes = {}
         if seen:
             notes = dict.fromkeys(seen.keys() ^ members.keys(), _CAME_OR_WENT)
-            retyped = [name for name in seen.keys() & members.keys() if seen[name] != members[name]]
+            retyped = [name for name in seen.keys() & members.keys() if not keeps_values(seen[name], members[name])]
             notes.update(dict.fromkeys(retyped, RETYPED))
         seen.update(members)
         return notes
@@ -244,11 +244,6 @@ class Values:
             if name == _CONNECTOR_HEADER and value is not None:
                 return value.decode("ascii", "replace").strip('"')
         return ""
-
-
-def _kind(shape: Shape) -> str:
-    """A type, as it is told from others."""
-    return json.dumps([shape.kind, shape.name, dict(shape.parameters)], sort_keys=True)
 
 
 def _no_change(_value: Any, _told: Told) -> Decoded:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from auditor.feeds.continuity import LastRead
 from auditor.feeds.decoded import Aside, AsideKind, Poison
 from auditor.feeds.decoding import decoder_of
-from auditor.feeds.heartbeats import heartbeat_topics, last_heartbeat
+from auditor.feeds.heartbeats import last_heartbeats
 from auditor.feeds.opening import open_feed
 from auditor.feeds.skimming import Skimming
 from auditor.feeds.tail import last_records, records_between
@@ -22,7 +23,6 @@ from reconcilers.change import ChangeKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
 
     from auditor.feeds.decoded import Decoded
     from auditor.feeds.decoder import Decoder
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from auditor.feeds.record import Record
     from auditor.settings import Settings
     from reconcilers.change import Cell
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 OFFSETS_MAX = 2_000_000
 """Read at most: with more changes than that, a whole look costs less."""
@@ -75,14 +77,14 @@ class Changed:
     Attributes:
         keys: Of each change, its key by topic; what it lacks is among the columns of its row.
         stands: Where the topics end now; everything before was read.
-        told: The latest moment that the feed speaks of, by the owner's clock or the connector's; None where it tells
-            none.
+        told: By topic, the latest moment that it speaks of, by its database's clock or its connector's; topics that
+            tell none are not in it.  Those of a feed may have connectors of their own.
         recorded: It is a recording, which has an end of its own.
     """
 
     keys: dict[str, list[Mapping[str, Cell]]] = field(default_factory=dict)
     stands: Stands = field(default_factory=dict)
-    told: datetime | None = None
+    told: dict[str, datetime] = field(default_factory=dict)
     recorded: bool = False
 
 
@@ -134,7 +136,7 @@ def changed(
         FeedError: The feed cannot be read.
     """
     kind = settings.feed(feed)
-    beats = last_heartbeat(settings, feed, heartbeat_topics(settings, feed, since)) if alive else None
+    beats = last_heartbeats(settings, feed, since) if alive else {}
     decoder = decoder_of(feed, kind, settings.workspace.directory, hints)
     found = Changed({topic: [] for topic in since}, {topic: {} for topic in since}, beats)
     found.recorded = not isinstance(kind, KafkaFeed)
@@ -185,7 +187,7 @@ def _decode(found: Changed, skimming: Skimming, decoder: Decoder, records: Seque
         if is_new:
             _take(found, record, decoded)
         else:
-            _tell(found, decoded)
+            _tell(found, record.topic, decoded)
 
 
 def _range(
@@ -256,7 +258,7 @@ def _take(found: Changed, record: Record, decoded: Decoded) -> None:
     Raises:
         UntoldError: It is not known which rows it is about.
     """
-    _tell(found, decoded)
+    _tell(found, record.topic, decoded)
     if isinstance(decoded, Aside):
         if decoded.kind is AsideKind.TOMBSTONE and decoded.key:  # its delete may be there no more
             found.keys[record.topic].append(dict(decoded.key))  # type: ignore[arg-type]  # a key's cells
@@ -271,10 +273,10 @@ def _take(found: Changed, record: Record, decoded: Decoded) -> None:
     found.keys[record.topic].append({**decoded.row, **decoded.key})
 
 
-def _tell(found: Changed, decoded: Decoded) -> None:
+def _tell(found: Changed, topic: str, decoded: Decoded) -> None:
     """Note the latest moment that is spoken of."""
     if isinstance(decoded, Poison):
         return
     moment = decoded.happened_at if isinstance(decoded, Aside) else decoded.committed_at
-    if moment is not None and (found.told is None or moment > found.told):
-        found.told = moment
+    if moment is not None and moment > found.told.get(topic, _NEVER):
+        found.told[topic] = moment

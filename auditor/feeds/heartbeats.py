@@ -18,7 +18,7 @@ from auditor.feeds.tail import last_records
 from auditor.settings import KafkaFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from auditor.feeds.decoded import Decoded
@@ -31,29 +31,23 @@ LOOK_FOR_SECONDS = 60.0
 """Until it is looked again whether there are heartbeats, where there were none."""
 
 
-def heartbeat_topics(settings: Settings, feed: str, topics: Iterable[str]) -> list[str]:
-    """The topics with the heartbeats of the connectors that write these topics, as far as there are such.
+def last_heartbeats(settings: Settings, feed: str, topics: Iterable[str]) -> dict[str, datetime]:
+    """By topic, the latest heartbeat of the connector that writes it; without those of which there is none.
 
     Raises:
-        FeedError: The feed cannot be reached.
+        FeedError: The feed cannot be reached, or not read.
     """
-    wanted = {f"{PREFIX}{prefix}" for topic in topics for prefix in prefixes(topic)}
-    return sorted(wanted & set(_there(settings, feed)))
-
-
-def last_heartbeat(settings: Settings, feed: str, topics: Sequence[str]) -> datetime | None:
-    """The latest heartbeat in some topics of heartbeats; None where there is none.
-
-    Raises:
-        FeedError: They cannot be read.
-    """
-    if not topics:
-        return None
-    with closing(open_feed(settings, feed, topics)) as source:
-        records = list(last_records(source, source.partitions()).values())
+    connectors = {topic: {f"{PREFIX}{prefix}" for prefix in prefixes(topic)} for topic in topics}
+    there = set().union(*connectors.values()) & set(_there(settings, feed))
+    if not there:
+        return {}
+    with closing(open_feed(settings, feed, sorted(there))) as source:
+        records = last_records(source, source.partitions())
     decoder = decoder_of(feed, settings.feed(feed), settings.workspace.directory)
-    beats = (_beat(one) for one in decoder.decode(records))
-    return max((beat for beat in beats if beat is not None), default=None)
+    told = zip(records, map(_beat, decoder.decode(list(records.values()))), strict=True)
+    beats = [(name, beat) for (name, _), beat in told if beat is not None]
+    latest = {topic: [beat for name, beat in beats if name in names] for topic, names in connectors.items()}
+    return {topic: max(found) for topic, found in latest.items() if found}
 
 
 class Heartbeats:

@@ -42,7 +42,7 @@ CHANGED_SHARE_MAX = 0.2
 """Of all rows that may have changed: reading more of them by key costs as much as reading everything."""
 
 SILENCE_MIN = timedelta(minutes=5)
-"""A feed that tells of something this recent is alive; longer where a lag bound is."""
+"""A topic that tells of something this recent is alive; longer where a lag bound is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class IncrementalLook:
         whole = together(self.contract, [part.look for part in parts], of=turn.segments, remark="")
         if not whole.owner_rows:
             raise NotIncrementalError("what would be read has no row of the owner")
-        said = self._said(since, told, turn, len(keys))
+        said = self._said(since, turn, len(keys))
         whole.remarks.append(said.sentence(self.contract.key[0]))
         places = {feed: one.stands for feed, one in told.items()}
         after = replace(turn, following=turn.following + 1)
@@ -111,30 +111,23 @@ class IncrementalLook:
     # -- what has changed --------------------------------------------------------------------------------------------
 
     def _told(self, since: Since) -> dict[str, Changed]:
-        """What each feed has told; the owner's must be alive."""
+        """What each feed has told; each of their topics must be alive."""
         told = {}
-        for feed in feeds_of(self.contract):
+        for feed, topics in feeds_of(self.contract).items():
             found = self.anchors.changed(self.contract, since, feed, alive=False)
-            if not self._is_alive(found):
+            if not all(self._is_alive(found, topic) for topic, _ in topics):
                 found = self.anchors.changed(self.contract, since, feed, alive=True)
+            for topic, _ in topics:
+                if not self._is_alive(found, topic):
+                    raise NotIncrementalError(_silence(feed, topic, found.told.get(topic)))
             told[feed] = found
-        owner = self.contract.owner.feed
-        if owner is not None and not self._is_alive(told[owner.name]):
-            last = told[owner.name].told
-            until = f"since {last:%Y-%m-%d %H:%M:%S} UTC" if last is not None else "since then"
-            raise NotIncrementalError(
-                f"{owner.name} has told nothing {until}: an owner in which nothing happens and a connector that stands "
-                "still look alike, but for heartbeats"
-            )
         return told
 
-    def _is_alive(self, told: Changed) -> bool:
-        """Whether a feed has told of something recent; a recording has an end of its own."""
+    def _is_alive(self, told: Changed, topic: str) -> bool:
+        """Whether a topic has told of something recent; a recording has an end of its own."""
         bounds = [replica.lag_bound for replica in self.contract.replicas]
-        return told.recorded or (told.told is not None and self._age(told.told) <= max([SILENCE_MIN, *bounds]))
-
-    def _age(self, moment: datetime) -> timedelta:
-        return self.clock.now() - moment
+        last = told.told.get(topic)
+        return told.recorded or (last is not None and self.clock.now() - last <= max([SILENCE_MIN, *bounds]))
 
     def _keys(self, told: Mapping[str, Changed]) -> list[KeyText]:
         """The keys that any of the feeds told of, each once."""
@@ -185,16 +178,21 @@ class IncrementalLook:
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
-    def _said(self, since: Since, told: Mapping[str, Changed], turn: Rotation, changed: int) -> Incremental:
-        blind = [
-            replica.name
-            for replica in self.contract.replicas
-            if replica.feed is None or not self._is_alive(told[replica.feed.name])
-        ]
+    def _said(self, since: Since, turn: Rotation, changed: int) -> Incremental:
+        blind = [replica.name for replica in self.contract.replicas if replica.feed is None]
         return Incremental(
             since.run_id, since.at, changed, turn.following + 1, turn.segments, turn.segments - turn.following - 1,
             turn.whole_run, turn.whole_at, tuple(blind),
         )  # fmt: skip
+
+
+def _silence(feed: str, topic: str, last: datetime | None) -> str:
+    """Why a topic without a recent sign of life proves nothing."""
+    until = f"since {last:%Y-%m-%d %H:%M:%S} UTC" if last is not None else "since then"
+    return (
+        f"{topic} of {feed} has told nothing {until}: a dataset in which nothing happens and a connector that stands "
+        "still look alike, but for heartbeats"
+    )
 
 
 def whole(standing: Standing, rows: int) -> Standing:

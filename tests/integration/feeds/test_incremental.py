@@ -133,6 +133,28 @@ def test_a_topic_that_tells_nothing_recent_is_no_proof_that_nothing_changed(
     assert coverage(report)[0] is not None
 
 
+@pytest.mark.parametrize("silent", ["owner", "copy"])
+def test_each_topic_must_be_alive_whoever_else_writes_to_the_same_broker(
+    world: World, capsys: pytest.CaptureFixture[str], silent: str
+) -> None:
+    """One connector's changes say nothing of another's: what a copy's feed does not tell was changed by hand."""
+    topics = {name: world.kafka.fresh_topic(name) for name in ("owner", "copy")}
+    path = world.directory / "contracts" / "order.yaml"
+    feed = f"feed: {{name: shop, topic: {topics['copy']}}}, lag_bound"
+    path.write_text(CONTRACT.format(topic=topics["owner"]).replace("lag_bound", feed))
+    sides = {name: World(world.directory, world.kafka, topic) for name, topic in topics.items()}
+    for side in sides.values():
+        side.tell((1, "new"), ago=5 * HOUR)
+    assert world.reconcile(capsys)[0] == 0
+    for name, side in sides.items():
+        side.tell((1, "new"), ago=5 * HOUR if name == silent else 0)
+    world.write("copy", [(290, "by hand")])  # which its connector has not told yet
+    code, report = world.reconcile(capsys, "--incremental")
+    told, remarks = coverage(report)
+    assert (code, told, [one["key"] for one in report["findings"]]) == (1, None, [{"id": "290"}])
+    assert f"{topics[silent]} of shop has told nothing since" in remarks
+
+
 def test_records_that_were_removed_have_everything_read(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """What the broker's retention took away unread may have been anything."""
     assert world.reconcile(capsys)[0] == 0

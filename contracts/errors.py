@@ -149,6 +149,10 @@ class LedgerError(AuditorError):
     """The ledger could not be read or written."""
 
 
+class LedgerBusyError(LedgerError):
+    """Another run is at work on an entity: what was found is recorded when that is over."""
+
+
 class OlderLedgerError(LedgerError):
     """The ledger has an older schema, which whoever may write upgrades."""
 

@@ -18,7 +18,7 @@ from auditor.ledger.holder import is_gone
 from auditor.ledger.records import Lease
 from auditor.ledger.tables import LEASES
 from auditor.reports.document import instant_text
-from contracts.errors import LedgerError, UsageError
+from contracts.errors import LedgerBusyError, LedgerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -73,21 +73,38 @@ def in_force(connection: Connection) -> list[Lease]:
     return [_lease(row) for row in rows if _is_held(row, now)]
 
 
-def require_none_of_others(connection: Connection, entities: Collection[str], run_id: str, place: str) -> None:
-    """A run that lost a lease while it slept must not write over what its successor finds.
+def require_none_of_others(
+    connection: Connection, entities: Collection[str], run_id: str, place: str, *, had: bool
+) -> None:
+    """What a run at work finds must not be written over: by one that lost a lease while it slept, or that took none.
+
+    Args:
+        connection: Within a transaction.
+        entities: That are to be written about.
+        run_id: The run that is to be recorded.
+        place: The ledger, for the message.
+        had: It took leases of them; a monitor takes none.
 
     Raises:
-        LedgerError: Another run is at work on one of these entities.
+        LedgerBusyError: Another run is at work on one of these entities, and this one took no lease.
+        LedgerError: The same of one that did.
     """
     others = LEASES.c.entity.in_(entities) & (LEASES.c.run_id != run_id)
     now = instant_text(server_now(connection))
     for row in connection.execute(select(LEASES).where(others).order_by(LEASES.c.entity)):
-        if _is_held(row, now):
-            raise LedgerError(
-                f"cannot record the run {run_id} in the ledger {place}: its lease of {row.entity} had ended, and the "
-                f"run {row.run_id} ({row.holder}) has taken it over at {row.taken_at}",
-                hint="that run's report is the newer one; let nothing suspend a run for minutes",
+        if not _is_held(row, now):
+            continue
+        if not had:
+            raise LedgerBusyError(
+                f"nothing can be recorded about {row.entity} in the ledger {place} now: the run {row.run_id} "
+                f"({row.holder}) is at work on it since {row.taken_at}",
+                hint="a monitor records what it has found when that run is over; one that has ended finds it again",
             )
+        raise LedgerError(
+            f"cannot record the run {run_id} in the ledger {place}: its lease of {row.entity} had ended, and the "
+            f"run {row.run_id} ({row.holder}) has taken it over at {row.taken_at}",
+            hint="that run's report is the newer one; let nothing suspend a run for minutes",
+        )
 
 
 def _mine(run_id: str, holder: Holder) -> Any:

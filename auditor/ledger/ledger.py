@@ -70,6 +70,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._leasing: set[str] = set()
         self.is_recording = False
         """A run is being written down: a file lets nobody else write meanwhile, a lease included."""
 
@@ -157,8 +158,9 @@ class Ledger:
             Since when each of these findings has been seen, in their order.
 
         Raises:
-            LedgerError: The ledger cannot be written, it knows the run already, or another run has taken over; nothing
-                is recorded then.
+            LedgerBusyError: Another run is at work on one of the entities, of which this one took no lease.
+            LedgerError: The ledger cannot be written, it knows the run already, or another run has taken over.
+                Nothing is recorded in either case.
         """
         pairs = wholly_compared(document) if whole is None else whole
         made_by = {"auditor_version": auditor_version, "settings_digest": settings_digest}
@@ -167,7 +169,10 @@ class Ledger:
             with self._database.writing("record the run in") as connection:
                 self._require_new(connection, document["run_id"])
                 entities = [entity["entity"] for entity in document["entities"]]
-                leases.require_none_of_others(connection, entities, document["run_id"], self._database.place)
+                run_id = document["run_id"]
+                leases.require_none_of_others(
+                    connection, entities, run_id, self._database.place, had=run_id in self._leasing
+                )
                 recording = Recording(connection, document, made_by)
                 recording.add(findings)
                 anchors.put(connection, clean)
@@ -378,6 +383,8 @@ class Ledger:
         """
         with self._database.writing("take a lease in") as connection:
             leases.take(connection, entities, run_id, holder, term)
+        if entities:
+            self._leasing.add(run_id)
 
     def renew_leases(self, run_id: str, holder: Holder, term: timedelta) -> int:
         """Prolong the leases that the run still holds; may be called by another thread.

@@ -31,6 +31,7 @@ from contracts.errors import (
     AuditorError,
     DeadlineError,
     FeedError,
+    LedgerBusyError,
     LedgerError,
     PausedFeedError,
     RemadeTopicError,
@@ -233,6 +234,9 @@ class Rounds:
             return
         try:
             told = self._recorded()
+        except LedgerBusyError:
+            self._over("ledger")  # it answers; what was found waits until that run is over
+            return
         except (LedgerError, FeedError) as error:
             self._trouble("ledger", error)
             return

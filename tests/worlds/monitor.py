@@ -27,10 +27,12 @@ class Monitor:
     Attributes:
         process: It.
         findings: Key, divergence and verdict of each finding that it has told.
+        events: All that it has told.
     """
 
     process: subprocess.Popen[str]
     findings: list[tuple[str, str, str]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def start(cls, directory: Path) -> Self:
@@ -49,6 +51,7 @@ class Monitor:
         end = time.monotonic() + EVENT_SECONDS
         for line in self.process.stdout:
             event: dict[str, Any] = json.loads(line)
+            self.events.append(event)
             if event["event"] == "finding":
                 one = event["finding"]
                 self.findings.append((one["key"]["id"], one["divergence"], one["verdict"]))

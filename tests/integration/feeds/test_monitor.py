@@ -5,10 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auditor.ledger.holder import this_process
+from auditor.ledger.ledger import Ledger
+from auditor.runs.monitor_loop import ROUND_SECONDS
+from reconcilers.recheck import MARGIN_SECONDS
 from tests.worlds.change_feed import ChangeFeed, heartbeat
 from tests.worlds.mirror import CONTRACT, send
 from tests.worlds.monitor import Monitor
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from tests.services import Kafka
 
 LAG_SECONDS = 3
+ROUNDS = 4
+"""In which what is due has been judged."""
 
 
 @dataclass
@@ -112,6 +119,23 @@ def test_a_topic_that_is_made_anew_while_it_is_read_is_read_again_from_its_first
     again.read_until(lambda event: event["event"] == "finding")
     assert [found[:2] for found in again.findings] == [("1", "mismatch")]
     assert again.stop() in (0, 2)  # the copy may be ahead of an owner whose connector shows no sign of life
+
+
+def test_what_is_found_while_a_run_is_at_work_waits_and_is_no_trouble(live: Live) -> None:
+    """A nightly run takes its time, and what it finds is not written over; nobody is woken up for that."""
+    monitor = Monitor.start(live.directory)
+    monitor.read_until(all_met(20))
+    with Ledger.open(f"sqlite:///{live.directory / 'auditor.db'}") as ledger:
+        ledger.take_leases(["order"], "nightly", this_process(), timedelta(minutes=10))
+        live.owner.put(id=2, status="lost")
+        live.send()
+        found = time.time() + LAG_SECONDS + MARGIN_SECONDS + ROUNDS * ROUND_SECONDS
+        monitor.read_until(lambda event: event["event"] == "progress" and time.time() > found)
+        assert [event for event in monitor.events if event["event"] in ("trouble", "finding")] == []
+        ledger.release_leases("nightly", this_process())
+    monitor.read_until(lambda event: event["event"] == "finding")
+    assert monitor.findings == [("2", "mismatch", "persistent")]
+    assert monitor.stop() == 0
 
 
 def test_what_comes_late_is_met_what_is_lost_is_found_and_a_kill_changes_nothing(live: Live) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from auditor.ledger.holder import Holder, is_gone, this_process
 from auditor.ledger.ledger import Ledger
-from contracts.errors import LedgerError, UsageError
+from contracts.errors import LedgerBusyError, LedgerError, UsageError
 from tests.unit.ledger.documents import finding, report
 
 MINUTE = timedelta(minutes=1)
@@ -58,12 +58,22 @@ def test_the_same_run_in_another_process_is_kept_away_too(ledger: Ledger) -> Non
 
 
 def test_a_run_records_nothing_over_what_its_successor_works_on(ledger: Ledger) -> None:
+    ledger.take_leases(["order"], "earlier", HERE, -MINUTE)
     ledger.take_leases(["order"], "later", THERE, MINUTE)
     with pytest.raises(LedgerError, match=r"its lease of order had ended, and the run later \(host b, process 2\)"):
         ledger.record(report("earlier"), [finding()])
     assert ledger.status().runs == 0
     ledger.record(report("later"), [finding()])
     ledger.record(report("another", entity="customer"), [])
+
+
+def test_whoever_takes_no_lease_is_told_to_wait_and_not_that_it_slept(ledger: Ledger) -> None:
+    """A monitor looks at keys at any time, and records them between the runs that look at everything."""
+    ledger.take_leases(["order"], "nightly", THERE, MINUTE)
+    with pytest.raises(LedgerBusyError, match=r"the run nightly \(host b, process 2\) is at work on it since"):
+        ledger.record(report("monitor"), [finding()])
+    ledger.release_leases("nightly", THERE)
+    ledger.record(report("monitor"), [finding()])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell, and leases expire there")

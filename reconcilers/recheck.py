@@ -380,7 +380,7 @@ class _Case:
         if self._told_of(changes):
             return None
         then = "what the replica holds now is not known"
-        return self._silent(now.at - since, f"replica's feed has told nothing {_silent_since(now.told)}", then, changes)
+        return self._silent(now.at - since, "the replica's feed", now.told, then, changes)
 
     def _ahead(self, since: float, changes: Sequence[Mapping[str, str | None]], *, is_behind: bool) -> Judgement | None:
         """What is to be said where the replica may hold what its owner's feed has not told yet.
@@ -397,7 +397,7 @@ class _Case:
         if (is_behind and not sign.beats) or sign.heard - held >= margin - CLOCK_SECONDS:
             return None
         then = "the replica be ahead of what is known of its owner"
-        return self._silent(self.waited, f"owner's feed has told nothing {_silent_since(sign.told)}", then, changes)
+        return self._silent(self.waited, "the owner's feed", sign.told, then, changes)
 
     def unreferenced(self) -> Judgement | None:
         """What is to be said where the feed of the owner that is referred to may not have told the row yet."""
@@ -406,13 +406,14 @@ class _Case:
             return None
         if sign.heard - self.same[0].at >= -CLOCK_SECONDS:
             return None
-        silence = f"feed of the owner that is referred to has told nothing {_silent_since(sign.told)}"
-        return self._silent(self.waited, silence, "the row be there", (), SILENCE_SECONDS)
+        whose = "the feed of the owner that is referred to"
+        return self._silent(self.waited, whose, sign.told, "the row be there", (), SILENCE_SECONDS)
 
     def _silent(
         self,
         waited: float,
-        silence: str,
+        whose: str,
+        told: str,
         then: str,
         changes: Sequence[Mapping[str, str | None]],
         patience: float | None = None,
@@ -421,7 +422,8 @@ class _Case:
 
         Args:
             waited: Seconds so far.
-            silence: Whose feed has told nothing since when.
+            whose: Which feed has told nothing, as the beginning of a sentence.
+            told: Since when, in ISO 8601, or empty.
             then: What may be so where its connector stands still.
             changes: The owner's changes that explain it, oldest first.
             patience: Seconds to wait; None: for as long as after a lag bound, if there is one.
@@ -431,8 +433,7 @@ class _Case:
         if left > 0:
             pause = max(min(left, _pause(self.needed)), LOOK_SECONDS_MIN)
             return soon(self.now, self.waited, Judgement(Verdict.SUSPECT, again_in=pause, sample_in=pause))
-        note = f"the {silence}, neither a change nor a heartbeat: its connector may stand still, and {then}"
-        return Judgement(Verdict.UNDECIDED, note=note, changes=tuple(changes))
+        return Judgement(Verdict.UNDECIDED, note=silence(whose, told, then), changes=tuple(changes))
 
     def _told_of(self, changes: Sequence[Mapping[str, str | None]]) -> bool:
         """Whether the feed reaches beyond the lag bound of the change that is lacking, by the databases' own clocks."""
@@ -443,8 +444,18 @@ class _Case:
         return (told - lacking).total_seconds() >= self.needed - CLOCK_SECONDS
 
 
-def _silent_since(told: str) -> str:
-    return f"since {told}" if told else "yet"
+def silence(whose: str, told: str, then: str) -> str:
+    """What is said of a feed that tells nothing.
+
+    Args:
+        whose: Which it is, such as `the replica's feed`.
+        told: Since when, in ISO 8601, or empty.
+        then: What is not known therefore.
+    """
+    since = f"since {told}" if told else "yet"
+    return (
+        f"{whose} has told nothing {since}, neither a change nor a heartbeat: its connector may stand still, and {then}"
+    )
 
 
 def judge(looks: Sequence[Look], lag_bound: float, history: History | None = None) -> Judgement:

@@ -19,6 +19,7 @@ from contracts.errors import AuditorError, StoreError
 from reconcilers.one_row import OneRow, Subject, compare_rows, fetch
 from reconcilers.ports import Shape
 from reconcilers.projection import compared_maps, owner_items, replica_items
+from reconcilers.recheck import SILENCE_SECONDS, silence
 from reconcilers.redaction import redacted_fields
 from reconcilers.row_stage import UNKNOWN, UNKNOWN_CONSTANT
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 STORE_SECONDS = 5.0
 """How long a store may take: long enough for a busy one, short enough for somebody on the phone."""
+
+
+UNDECIDED_BY_A_RUN = "a run that looked again and again could not decide it; `audit explain` says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class ReplicaSight:
         state: One of `auditor.reports.entity.REPLICA_STATES`.
         divergence: `missing`, `orphan`, `mismatch` or `duplicate` where it is divergent, absent, or in flight.
         note: One sentence about the state, or empty.
-        otherwise: The state, where it is in flight, as it is once that is refuted.
+        otherwise: The state, where it is in flight or undecided for a while, as it is once that is refuted.
         proof: By what it is known that the replica is past the owner's change; mostly empty.
         redacted: Redacted fields of which it is not known whether what they hold is their constant.
     """
@@ -309,7 +313,30 @@ def _judged(sight: EntitySight, replica: Replica, answer: Answer, around: Surrou
     comparable = judged.divergence and judged.divergence != "duplicate"
     if comparable and (note := _in_flight(sight, replica)):
         judged.otherwise, judged.state, judged.note = judged.state, "in_flight", note
+    elif comparable:
+        _hear(judged, sight, answer)
     return judged
+
+
+def _hear(judged: ReplicaSight, sight: EntitySight, answer: Answer) -> None:
+    """Call nothing drift in a replica that is known by its feed alone and has told nothing since it was due.
+
+    As a run does: it waits for a sign of life of the connector for a while, and then does not know.
+    """
+    mark = answer.watermark
+    if mark is None or mark.heard is None:
+        return
+    bound, told = judged.replica.lag_bound.total_seconds(), _moment(mark.told or None)
+    changed = [one for one in (_dated(sight), _told_change(sight)) if one is not None]
+    if changed:
+        alive = told is not None and (told - max(changed)).total_seconds() >= bound
+        waits = (_now(sight) - max(changed)).total_seconds() < bound + SILENCE_SECONDS
+    else:
+        alive, waits = mark.monotonic - mark.heard <= bound + SILENCE_SECONDS, False
+    if alive:
+        return
+    judged.otherwise, judged.state = judged.state, "in_flight" if waits else "undecided"
+    judged.note = silence("the replica's feed", mark.told, "what the replica holds now is not known")
 
 
 def _compared(sight: EntitySight, replica: Replica, answer: Answer, around: Surroundings) -> ReplicaSight:
@@ -390,13 +417,18 @@ def _without_owner(owner: OneRow, replica: Replica, answer: Answer) -> ReplicaSi
 
 def _in_flight(sight: EntitySight, replica: Replica) -> str:
     """Why a difference is lawful as yet: the owner's row changed within the lag bound; else an empty string."""
-    now = (sight.owner.watermark.store_time if sight.owner.watermark else None) or sight.read_at
+    now = _now(sight)
     bound = replica.lag_bound.total_seconds()
     for changed, earliest in ((_dated(sight), 0.0), (_told_change(sight), -STORE_SECONDS)):
         age = None if changed is None else (now - changed).total_seconds()
         if age is not None and earliest <= age < bound:
             return f"the owner's row changed {max(age, 0.0):.0f} s ago, within the lag bound"
     return ""
+
+
+def _now(sight: EntitySight) -> datetime:
+    """When the owner was read, by its own clock where it has one."""
+    return (sight.owner.watermark.store_time if sight.owner.watermark else None) or sight.read_at
 
 
 def _dated(sight: EntitySight) -> datetime | None:
@@ -429,8 +461,13 @@ def add_known(sight: EntitySight, glance: LedgerGlance) -> None:
             _add_unredacted(replica, glance)
             continue
         replica.known = known = glance(replica.replica.name, replica.divergence)
-        if replica.state == "in_flight" and known is not None and _is_proven(sight, known):
+        if known is None:
+            continue
+        if replica.state in ("in_flight", "undecided") and replica.otherwise and _is_proven(sight, known):
             replica.state, replica.proof, replica.note = replica.otherwise, known.proof, ""
+        elif replica.state in ("divergent", "absent") and known.verdict == "undecided" and not replica.proof:
+            replica.otherwise, replica.state = replica.state, "undecided"
+            replica.note = replica.note or UNDECIDED_BY_A_RUN
 
 
 def _add_unredacted(replica: ReplicaSight, glance: LedgerGlance) -> None:

@@ -62,6 +62,16 @@ class World:
         self.beats.append(heartbeat("copy", self.began + seconds, len(self.beats)))
 
     def reconcile(self) -> Outcome:
+        self.settle()
+        return self.audit("reconcile", "--recheck-after", "0s", "--format", "json")
+
+    def entity(self, key: int) -> tuple[int, str]:
+        """The exit code of a look at one row, and how the mirror stands there."""
+        outcome = self.audit("entity", "order", str(key), "--format", "json")
+        return outcome.code, outcome.json["replicas"][0]["state"]
+
+    def settle(self) -> None:
+        """Write down what there is."""
         records = [*self.owner.records, *self.mirror.records, *self.beats]
         (self.directory / "records.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records))
         with closing(sqlite3.connect(self.directory / "shop.db")) as connection, connection:
@@ -69,7 +79,6 @@ class World:
             connection.execute("DELETE FROM orders")
             rows = [(key, row["status"]) for (key,), row in self.owner.rows.items()]
             connection.executemany("INSERT INTO orders VALUES (?, ?)", rows)
-        return self.audit("reconcile", "--recheck-after", "0s", "--format", "json")
 
 
 @pytest.fixture
@@ -109,6 +118,28 @@ def test_a_connector_that_stands_still_makes_no_drift_of_what_it_did_not_tell(wo
     assert "neither a change nor a heartbeat" in finding["evidence"]["note"]
     (remark,) = outcome.json["entities"][0]["owner"]["coverage"]["remarks"]
     assert "mirror: its feed has told nothing since" in remark
+
+
+@pytest.mark.parametrize("put", [{"id": 2, "status": "paid"}, {"id": 9, "status": "new"}])
+def test_a_look_at_one_row_knows_no_better_than_a_run(world: World, put: dict[str, Any]) -> None:
+    """Nobody is sent to repair what may be right: neither before a run has judged it, nor after."""
+    world.at(HOUR)
+    world.owner.put(**put)
+    world.settle()
+    assert world.entity(put["id"]) == (2, "undecided")
+    assert only(world.reconcile())["verdict"] == "undecided"
+    assert world.entity(put["id"]) == (2, "undecided")
+    world.beat(HOUR + 60)
+    assert only(world.reconcile())["verdict"] == "persistent"
+    assert world.entity(put["id"]) == (1, "divergent" if put["id"] == 2 else "absent")
+
+
+def test_a_row_that_was_changed_just_now_is_in_flight_until_its_feed_must_have_told_it(world: World) -> None:
+    """A connector's heartbeats come by the minute: until then its silence says nothing."""
+    world.at(10 * HOUR - 20)
+    world.owner.put(id=2, status="paid")
+    world.settle()
+    assert world.entity(2) == (0, "in_flight")
 
 
 def test_the_same_lack_is_drift_where_the_connector_lives(world: World) -> None:

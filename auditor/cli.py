@@ -220,6 +220,9 @@ _DUCKDB = ("duckdb", "_duckdb")
 _FULL = ("OutOfMemoryException", "IOException")
 """What DuckDB raises; by name, for most mistakes are told without it."""
 
+_SHORT = "Could not read"
+"""How it begins to tell of a file that is shorter than it says itself, or that the disk does not give."""
+
 
 def _internal(error: BaseException, invocation: Invocation) -> int:
     from auditor.reports.visible import visible
@@ -230,6 +233,9 @@ def _internal(error: BaseException, invocation: Invocation) -> int:
         )
     first = next(iter(str(error).splitlines()), "")
     if type(error).__module__.partition(".")[0] in _DUCKDB and type(error).__name__ in _FULL:
+        if _SHORT in first:
+            hint = "move that file away and run again: the state of a feed is then made anew from its topics"
+            return _told(f"a file of DuckDB's is damaged: {visible(first)}\n  next: {hint}", invocation)
         hint = "raise workspace.memory_limit in the settings file, or make room on the disk"
         return _told(f"DuckDB had no room for what was to be done: {visible(first)}\n  next: {hint}", invocation)
     if invocation.verbose:

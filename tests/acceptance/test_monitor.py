@@ -830,6 +830,18 @@ def test_a_second_monitor_is_refused_and_moves_nothing(
     assert first.returncode == 0
 
 
+@pytest.mark.parametrize("lost", [1, 4096, 100_000])
+def test_a_state_that_lost_its_end_is_told_as_a_damaged_file(world: Monitored, lost: int) -> None:
+    """More memory would not help, nor more disk: it says which file to move away."""
+    assert world.monitor().code == 0
+    path = next((world.directory / ".auditor" / "feeds" / "monitor").glob("shop.duckdb"))
+    os.truncate(path, path.stat().st_size - lost)
+    outcome = world.audit("monitor", "--until-caught-up")
+    assert (outcome.code, "room" in outcome.err) == (2, False), outcome.err
+    assert str(path) in outcome.err
+    assert "move " in outcome.err
+
+
 def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(world: Monitored) -> None:
     """Who knows what it says: one message, exit code 2, nothing written."""
     world.monitor()

@@ -222,7 +222,7 @@ class Feeds:
             words = f"the feed {name}: {changed_words(topic, changed)}"
             if whole:
                 self.say(f"{words}; it is read again from its beginning")
-                state.forget(topic)
+                state.forget(topic, same=True)
                 state.keep(topic, tuple(one.columns), one.key)
             elif whole is False:
                 self.say(

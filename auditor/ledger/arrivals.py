@@ -32,6 +32,9 @@ class ArrivedHour(NamedTuple):
 def put(connection: Connection, hours: Iterable[ArrivedHour], member: str = "") -> None:
     """Write hours down, in the place of what was known of them: a monitor counts each from its beginning.
 
+    An hour that has no more changes than are known is left as it is: a monitor whose state was made anew has not seen
+    what arrived before, and takes for arrived what was found to be late.
+
     Args:
         connection: Within a transaction.
         hours: The hours.
@@ -42,6 +45,8 @@ def put(connection: Connection, hours: Iterable[ArrivedHour], member: str = "") 
             (ARRIVALS.c.entity == hour.entity) & (ARRIVALS.c.replica == hour.replica) & (ARRIVALS.c.hour == hour.hour)
             & (ARRIVALS.c.member == member)
         )  # fmt: skip
+        if (connection.execute(select(ARRIVALS.c.changes).where(same)).scalar() or 0) >= hour.changes:
+            continue
         connection.execute(delete(ARRIVALS).where(same))
         connection.execute(insert(ARRIVALS), {**hour._asdict(), "member": member})
 

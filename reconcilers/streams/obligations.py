@@ -42,6 +42,7 @@ ALTER TABLE drifting ADD COLUMN IF NOT EXISTS part INTEGER;
 CREATE TABLE IF NOT EXISTS arrivals (
     entity VARCHAR, replica VARCHAR, hour TIMESTAMP, step UTINYINT, changes BIGINT);
 ALTER TABLE arrivals ADD COLUMN IF NOT EXISTS looked BOOLEAN DEFAULT false;
+CREATE TABLE IF NOT EXISTS counted (topic VARCHAR, part INTEGER, following BIGINT);
 """
 
 ARRIVAL_STEPS = (1.0, 10.0, 60.0, 300.0, 3600.0)
@@ -160,6 +161,14 @@ class Obligations:
         self._db = db
         self._duties: dict[Duty, int] = {}
         self._share: Mapping[str, Collection[int]] | None = None
+        self._read_before = self._known_reads()
+
+    def _known_reads(self) -> dict[str, dict[int, int]]:
+        """By topic and partition, the offset before which changes were counted when the topic was read before."""
+        found: dict[str, dict[int, int]] = {}
+        for topic, part, following in self._db.execute("SELECT topic, part, following FROM counted").fetchall():
+            found.setdefault(topic, {})[part] = following
+        return found
 
     def share(self, share: Mapping[str, Collection[int]]) -> None:
         """Have only some partitions judged from now on; what is owed by others stays, and is not shown.
@@ -224,8 +233,22 @@ class Obligations:
         self._db.execute("DELETE FROM subjects WHERE number = ?", [number])
         self._db.execute("DELETE FROM obligations WHERE subject = ?", [number])
 
-    def forget(self, topic: str) -> None:
-        """The topic is read again from its beginning: everything of it will be owed anew; within a transaction."""
+    def forget(self, topic: str, *, same: bool) -> None:
+        """The topic is read again from its beginning: everything of it will be owed anew; within a transaction.
+
+        Args:
+            topic: The topic.
+            same: It is the same log, so that what was read of it is not counted again among what arrives.
+        """
+        if same:
+            before = self._read_before.get(topic, {})
+            read = self._db.execute("SELECT part, next_offset FROM offsets WHERE topic = ?", [topic]).fetchall()
+            self._read_before[topic] = {part: max(following, before.get(part, 0)) for part, following in read}
+        else:
+            self._read_before.pop(topic, None)
+        self._db.execute("DELETE FROM counted WHERE topic = ?", [topic])
+        for part, following in self._read_before.get(topic, {}).items():
+            self._db.execute("INSERT INTO counted VALUES (?, ?, ?)", [topic, part, following])
         numbers = "SELECT number FROM subjects WHERE topic = ?"
         self._db.execute(f"DELETE FROM obligations WHERE subject IN ({numbers})", [topic])
         self._db.execute("DELETE FROM subjects WHERE topic = ?", [topic])
@@ -261,6 +284,9 @@ class Obligations:
     ) -> None:
         key = ", ".join(f"c{table.columns.index(name)}" for name in duty.key)
         committed = "committed" if told else "NULL"
+        if told and duty.by_owner and (counted := self._read_before.get(duty.topic)):
+            some = " OR ".join(f"(part = {part} AND off < {following})" for part, following in counted.items())
+            committed = f"CASE WHEN {some} THEN NULL ELSE committed END"
         self._db.execute(
             f"INSERT INTO obligations SELECT {number}, nextval('obligation_numbers'), seq, part, kind, [{key}], "
             f"{committed}, seen FROM {source} WHERE {where}"

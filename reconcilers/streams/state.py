@@ -534,7 +534,7 @@ class FeedState:
         table = StreamTable(number, topic, merged, tuple(key))
         with self._transaction():
             if known is not None:
-                self._forget(known)
+                self._forget(known, same=True)
             told = [number, topic, json.dumps(merged), json.dumps(table.key)]
             self._db.execute("INSERT INTO topics VALUES (?, ?, ?, ?, 0, 0, NULL)", told)
             self._db.execute(table.ddl)
@@ -544,13 +544,18 @@ class FeedState:
         self._kept.pop(topic, None)
         return table
 
-    def forget(self, topic: str) -> None:
-        """Drop what is kept of a topic: it is read again from its beginning."""
+    def forget(self, topic: str, *, same: bool = False) -> None:
+        """Drop what is kept of a topic: it is read again from its beginning.
+
+        Args:
+            topic: The topic.
+            same: It is the same log that was read, understood otherwise now.
+        """
         known = self.tables.pop(topic, None)
         self._outlived.pop(topic, None)
         if known is not None:
             with self._transaction():
-                self._forget(known)
+                self._forget(known, same=same)
 
     def forget_partition(self, topic: str, part: int) -> None:
         """Drop what is kept of one partition of a topic: it is read again from its beginning."""
@@ -570,11 +575,11 @@ class FeedState:
             for name in ("offsets", "truncations", "dead_letters", "gaps"):
                 self._db.execute(f"DELETE FROM {name} WHERE topic = ? AND part = ?", [topic, part])
 
-    def _forget(self, table: StreamTable) -> None:
+    def _forget(self, table: StreamTable, *, same: bool) -> None:
         self._picked = self._ordered = None
         self._many.pop(table.topic, None)
         self._db.execute(table.drop)
-        self.obligations.forget(table.topic)
+        self.obligations.forget(table.topic, same=same)
         self.signs.forget(table.topic)
         self.latecomers.forget(table.topic)
         self.strangers.forget(table.topic)

@@ -904,6 +904,27 @@ def test_how_soon_changes_arrive_is_told_in_shares_and_kept_in_the_ledger(world:
     assert "0% in 1s, 0% in 10s, 90.909% in 1m, 90.909% in 5m" in " ".join(map(str.strip, said))
 
 
+@pytest.mark.parametrize("again", ["type", "state"])
+def test_a_change_is_counted_once_however_often_its_topic_is_read(world: Monitored, again: str) -> None:
+    """What was lost counts as late for ever, though a topic that is read again finds it repaired."""
+    world.mirror.started = world.owner.started + 30
+    for key in range(30, 40):
+        world.put(key, "new", key)
+    world.put(40, "new", 1, mirror=False)
+    assert world.monitor().code == 1
+    world.mirror.put(id=40, status="new", total=1)
+    assert world.monitor().code == 0
+    if again == "type":
+        contract = world.directory / "contracts" / "order.yaml"
+        contract.write_text(contract.read_text().replace("total: {type: int}", 'total: {type: "decimal(9,0)"}'))
+    else:
+        shutil.rmtree(world.directory / ".auditor" / "feeds")
+    assert world.monitor().code == 0
+    with contextlib.closing(sqlite3.connect(world.directory / "auditor.db")) as db:
+        (row,) = db.execute("SELECT sum(changes), sum(within_1m) FROM arrivals WHERE replica = 'mirror'").fetchall()
+    assert row == (11, 10)
+
+
 def test_what_looks_cannot_see_so_finely_is_not_known_and_never_none_at_all(world: Monitored) -> None:
     """The copy is right: the first look at it comes when its lag bound of a second is over, and sees it so."""
     world.owner.started = time.time() - 10

@@ -327,8 +327,8 @@ def later_sql(table: StreamTable, topic: str) -> str:
     )
 
 
-_IS_LATER = "v.seq > b.seq AND v.committed >= b.committed"
-"""Condition on a version beside `_begun_sql`."""
+_IS_LATER = f"v.seq > b.seq AND (v.kind = {int(Kind.DOUBT)} OR v.committed >= b.committed)"
+"""Condition on a version beside `_begun_sql`; what a record that nobody understands says of its time, nobody knows."""
 
 
 def _begun_sql(versions: str, topic: str) -> str:

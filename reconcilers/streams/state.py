@@ -1154,7 +1154,7 @@ class FeedState:
         topic = quoted(table.topic)
         old = (
             f"SELECT 1 FROM {table.latest} l JOIN passes s ON s.topic = {topic} AND s.ended IS NOT NULL "
-            f"AND l.stamp < s.began WHERE l.kind = {int(Kind.WRITE)} LIMIT 1"
+            f"AND l.stamp < s.began WHERE l.kind IN ({int(Kind.WRITE)}, {int(Kind.DOUBT)}) LIMIT 1"
         )
         if self._db.execute(old).fetchone() is not None:
             self._db.execute(later_sql(table, topic))

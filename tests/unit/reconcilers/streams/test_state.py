@@ -238,6 +238,20 @@ def test_a_change_counts_that_a_connector_whose_clock_was_set_back_tells_after_a
         assert rows(state)["2"][1] == "new"
 
 
+@pytest.mark.parametrize("key", ["1", "9"])
+def test_a_record_after_a_snapshot_that_nobody_understands_leaves_its_key_in_doubt_whatever_its_time(key: str) -> None:
+    """The broker's clock may be behind the connector's; what nobody understands says no time of its own."""
+    with begun(FeedState(None), "status") as state:
+        intake = Intake(state.tables[TOPIC], state.epochs, NOW)
+        for seq, row in enumerate(("1", "2")):
+            intake.add(seq, change(seq, BACKFILL, row, 5, status="read"), stamp=1010 + seq, snapshot=1)
+        intake.doubt(2, {"id": key}, (0, 2), 1002)
+        letter = DeadLetter(TOPIC, 0, 2, b"k", b"v", "[]", "it is no JSON", f'["{key}"]')
+        moves = {(TOPIC, 0): (0, Offset(0, 3))}
+        state.apply(Step([intake], moves, [letter], [Pass(TOPIC, 1, 1010, 1011)], {TOPIC: 3}))
+        assert rows(state)[key] == [Kind.DOUBT, None, CellState.UNREADABLE]
+
+
 def test_a_truncate_among_several_servers_changes_is_in_no_order_with_those_of_other_partitions() -> None:
     """Until a whole snapshot that began after it tells which rows there are."""
     servers = [Position(f"mysql/shop/{server}/binlog", (1, place, 0)) for server, place in ((1, 900), (2, 70))]
